@@ -1,0 +1,65 @@
+# Python 3.11 or later and pip are all that must be there; .venv is made on first use.
+# Another interpreter: make test PYTHON=/path/to/python3.12
+
+SHELL := /bin/sh
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint docs bench cassettes clean
+
+help:
+	@echo "make demo       see it work: a loopback API, one stack, eight threads"
+	@echo "make test       all tests, README and docs samples, with branch coverage"
+	@echo "make lint       style, types, layers"
+	@echo "make docs       the documentation, into docs/_build"
+	@echo "make bench      cost per call against a bare session"
+	@echo "make cassettes  record the cassettes again, from servers on loopback"
+
+# One environment in two steps: what users get, then what the gates need on top.
+# Each is remade when pyproject.toml changes.
+
+.venv/.made-runtime: pyproject.toml
+	@test -x $(BIN)/python || { \
+	  for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
+	    "$$python" -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && exec "$$python" -m venv .venv; \
+	  done; \
+	  echo "sessionkit needs Python 3.11 or later; name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
+	  exit 1; }
+	@echo "setting up .venv: sessionkit and its four dependencies"
+	@$(PIP) install --editable .
+	@touch $@
+
+.venv/.made-dev: .venv/.made-runtime
+	@echo "setting up .venv: the tools of the gates"
+	@$(PIP) install --upgrade "pip>=25.1"
+	@$(PIP) install --group dev --editable ".[rich,testing]"
+	@touch $@
+
+venv: .venv/.made-dev
+
+demo: .venv/.made-runtime
+	@$(BIN)/python -m sessionkit demo
+
+test: .venv/.made-dev
+	@$(BIN)/python -m pytest --cov --cov-report=term --quiet
+
+lint: .venv/.made-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports
+
+docs: .venv/.made-dev
+	$(BIN)/python -m sphinx --nitpicky --fail-on-warning --keep-going --quiet docs docs/_build
+
+bench: .venv/.made-dev
+	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+
+cassettes: .venv/.made-dev
+	$(BIN)/python -m tests.record_cassettes
+
+clean:
+	rm -rf .venv .venv-* build dist docs/_build *.egg-info .*_cache .hypothesis .coverage*

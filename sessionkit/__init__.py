@@ -1,0 +1,50 @@
+"""sessionkit: a chain of handlers around the requests session that you already have."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sessionkit._client import ApiClient as ApiClient
+    from sessionkit._defaults import recommended as recommended
+    from sessionkit._exchange import Exchange as Exchange
+    from sessionkit._handler import Forward as Forward
+    from sessionkit._handler import Handler as Handler
+    from sessionkit._stack import SessionStack as SessionStack
+    from sessionkit._tokens import Token as Token
+    from sessionkit.errors import SessionKitError as SessionKitError
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "ApiClient": "_client",
+    "Exchange": "_exchange",
+    "Forward": "_handler",
+    "Handler": "_handler",
+    "SessionKitError": "errors",
+    "SessionStack": "_stack",
+    "Token": "_tokens",
+    "recommended": "_defaults",
+}
+
+__all__ = [
+    "ApiClient",
+    "Exchange",
+    "Forward",
+    "Handler",
+    "SessionKitError",
+    "SessionStack",
+    "Token",
+    "recommended",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    raise AttributeError(name)
+
+
+def __dir__() -> list[str]:
+    return __all__

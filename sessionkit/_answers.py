@@ -1,0 +1,127 @@
+"""Answers nobody will read, and answers read within limits."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import requests
+from urllib3 import exceptions as urllib3_errors
+
+if TYPE_CHECKING:
+    from requests import Response
+
+    from sessionkit._clock import Clock
+
+DRAIN_BYTES = 65_536
+DRAIN_SECONDS = 0.2
+_PIECE = 65_536
+
+
+def is_read(response: Response) -> bool:
+    """Tell whether the body of *response* has been taken from its connection."""
+    return bool(getattr(response, "_content_consumed", True))
+
+
+def drop(response: Response, clock: Clock) -> None:
+    """Let go of *response*: drained if that is cheap, so that its connection is kept, then closed.
+
+    A refused body may be endless, a trickle or a gzip bomb, so raw bytes are read, never decoded,
+    at most 64 KiB and for at most 0.2 s. A bound in bytes alone is none in time.
+    """
+    if not is_read(response):
+        # Whatever goes wrong here concerns an answer that nobody wants any more.
+        with contextlib.suppress(Exception):
+            _drain(response.raw, clock)
+    response.close()
+
+
+def _drain(raw: Any, clock: Clock) -> None:
+    end = clock.monotonic() + DRAIN_SECONDS
+    left = DRAIN_BYTES
+    while left > 0:
+        seconds = end - clock.monotonic()
+        if seconds <= 0:
+            return
+        _wait_at_most(raw, seconds)
+        piece = raw.read1(left, decode_content=False)
+        if not piece:
+            return
+        left -= len(piece)
+
+
+def _wait_at_most(raw: Any, seconds: float) -> None:
+    """Bound the next read; urllib3 sets the time-out anew when a pool hands the connection out."""
+    sock = getattr(getattr(raw, "connection", None), "sock", None)
+    if sock is not None:
+        sock.settimeout(seconds)
+
+
+class BodyTooLarge(requests.RequestException):
+    """The body is larger than whoever reads it allows; the answer is closed."""
+
+
+def read_within(
+    response: Response, clock: Clock, deadline: float, *, most_bytes: int | None = None
+) -> None:
+    """Read the body of *response* into its ``content``, giving up at *deadline*.
+
+    The time-out of requests bounds each read, so a trickle could hold a call for ever.
+
+    Args:
+        response: Perhaps unread; nothing is done where its body was read already.
+        clock: Time it by this.
+        deadline: Moment of the clock's ``monotonic``.
+        most_bytes: Limit on the decoded body, in bytes.
+
+    Raises:
+        requests.ReadTimeout: The deadline passed.
+        BodyTooLarge: The body is larger than *most_bytes*.
+        requests.RequestException: As reading ``response.content`` raises it.
+    """
+    raw = response.raw
+    if is_read(response):
+        return
+    if not hasattr(raw, "read1"):
+        response.content  # noqa: B018  # an answer from a mock that has no real connection
+        return
+    try:
+        content = _read(response, clock, deadline, most_bytes)
+    except BaseException:
+        response.close()
+        raise
+    response._content = content  # noqa: SLF001  # where requests keeps a body that was read
+    response._content_consumed = True  # noqa: SLF001
+
+
+def _read(response: Response, clock: Clock, deadline: float, most_bytes: int | None) -> bytes:
+    raw = response.raw
+    content = bytearray()
+    while True:
+        seconds = deadline - clock.monotonic()
+        if seconds <= 0:
+            message = "the body was still coming when the deadline passed"
+            raise requests.ReadTimeout(message, request=response.request)
+        _wait_at_most(raw, seconds)
+        piece = _piece(raw)
+        if not piece:
+            return bytes(content)
+        content += piece
+        if most_bytes is not None and len(content) > most_bytes:
+            message = f"the body is larger than {most_bytes} bytes"
+            raise BodyTooLarge(message, response=response)
+
+
+def _piece(raw: Any) -> bytes:
+    """Read what is there, with urllib3's errors turned into those that requests raises."""
+    try:
+        piece: bytes | None = raw.read1(_PIECE, decode_content=True)
+    except urllib3_errors.ProtocolError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from error
+    except urllib3_errors.DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error) from error
+    except urllib3_errors.ReadTimeoutError as error:
+        raise requests.ConnectionError(error) from error
+    except urllib3_errors.SSLError as error:
+        raise requests.exceptions.SSLError(error) from error
+    return piece or b""

@@ -1,0 +1,244 @@
+"""The ordered, named chain of handlers, and the safe ``forward`` between them."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sessionkit._exchange import MOST_ATTEMPTS, Exchange
+from sessionkit._handler import Forward, Handler
+from sessionkit.errors import ConfigError, ReplayImpossible
+
+if TYPE_CHECKING:
+    from requests import Response
+
+Handle = Callable[[Exchange, Forward], "Response"]
+
+_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+class Link(NamedTuple):
+    """A handler and its name in the chain."""
+
+    name: str
+    handler: Handler | Handle
+
+    @property
+    def handle(self) -> Handle:
+        """What is called: the handler's method, or the plain function itself."""
+        handler: Any = self.handler
+        handle: Handle = getattr(handler, "handle", handler)
+        return handle
+
+
+class Handlers:
+    """The handlers of a stack, outermost first.
+
+    Thread-safe: each change swaps an immutable tuple, and calls under way keep theirs.
+    """
+
+    __slots__ = ("_links", "_lock")
+
+    def __init__(self, handlers: Mapping[str, Any] | Iterable[Any] = ()) -> None:
+        self._links: tuple[Link, ...] = ()
+        self._lock = threading.Lock()
+        if isinstance(handlers, Mapping):
+            for name, named in handlers.items():
+                self.add(named, name=name)
+        else:
+            for handler in handlers:
+                self.add(handler)
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The chain as it is now; a snapshot that no later change touches."""
+        return self._links
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names, outermost first."""
+        return tuple(link.name for link in self._links)
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Names of all call options that the handlers declare."""
+        return declared_options(self._links)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._links[self._index(self._links, name)].handler
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([link.handler for link in self._links])
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    def add(
+        self,
+        handler: Handler | Handle,
+        *,
+        name: str | None = None,
+        before: str | None = None,
+        after: str | None = None,
+        first: bool = False,
+    ) -> None:
+        """Put *handler* into the chain; without a position, innermost.
+
+        Args:
+            handler: An object with ``handle(exchange, forward)``, or a function of these two.
+            name: Its unique name; by default its class name in snake case without ``Handler``.
+            before: Name of the handler that it goes directly outside of.
+            after: Name of the handler that it goes directly inside of.
+            first: Put it outermost.
+
+        Raises:
+            ConfigError: Not a handler, a name that is taken or unknown, or two positions.
+        """
+        link = Link(name or _default_name(handler), _checked(handler))
+        if sum((before is not None, after is not None, first)) > 1:
+            message = f"one position at most for handler {link.name!r}: before, after or first"
+            raise ConfigError(message)
+        with self._lock:
+            links = self._links
+            if link.name in {known.name for known in links}:
+                message = f"there is a handler named {link.name!r} already; {_known(links)}"
+                hint = "give it another name=, or replace() the one there is"
+                raise ConfigError(message, hint=hint)
+            place = 0 if first else len(links)
+            if before is not None:
+                place = self._index(links, before)
+            elif after is not None:
+                place = self._index(links, after) + 1
+            self._links = (*links[:place], link, *links[place:])
+
+    def replace(self, name: str, handler: Handler | Handle) -> None:
+        """Put *handler* in the place, and under the name, of the handler called *name*.
+
+        Raises:
+            ConfigError: Not a handler, or there is no handler of that name.
+        """
+        _checked(handler)
+        with self._lock:
+            links = self._links
+            place = self._index(links, name)
+            self._links = (*links[:place], Link(name, handler), *links[place + 1 :])
+
+    def remove(self, name: str) -> None:
+        """Take the handler called *name* out.
+
+        Raises:
+            ConfigError: There is no handler of that name.
+        """
+        with self._lock:
+            links = self._links
+            place = self._index(links, name)
+            self._links = (*links[:place], *links[place + 1 :])
+
+    def __repr__(self) -> str:
+        return f"<Handlers {', '.join(self.names) or 'none'}>"
+
+    def __str__(self) -> str:
+        """Show the way down to the session, and the way up."""
+        names = self.names
+        down = [f"> {number}) {name}" for number, name in enumerate(names, 1)]
+        up = [f"< {number}) {name}" for number, name in reversed(list(enumerate(names, 1)))]
+        return "\n".join([*down, "  session", *up])
+
+    @staticmethod
+    def _index(links: tuple[Link, ...], name: str) -> int:
+        for place, link in enumerate(links):
+            if link.name == name:
+                return place
+        message = f"there is no handler named {name!r}; {_known(links)}"
+        raise ConfigError(message)
+
+
+def declared_options(links: tuple[Link, ...]) -> frozenset[str]:
+    """Return the names of all call options that the handlers of *links* declare."""
+    declared = (getattr(link.handler, "options", ()) for link in links)
+    return frozenset(name for names in declared for name in names)
+
+
+def _known(links: tuple[Link, ...]) -> str:
+    names = ", ".join(link.name for link in links)
+    return f"there are {names}" if names else "the stack has none"
+
+
+def _default_name(handler: object) -> str:
+    name = getattr(handler, "__name__", None) or type(handler).__name__
+    return _HUMPS.sub("_", name.removesuffix("Handler") or name).lower()
+
+
+def _checked(handler: Any) -> Any:
+    is_class = isinstance(handler, type)
+    if is_class or not (callable(handler) or callable(getattr(handler, "handle", None))):
+        message = f"not a handler: {handler!r}" if is_class else f"not a handler: {type(handler)}"
+        hint = "an object with handle(exchange, forward), or a function of these two arguments"
+        raise ConfigError(message, hint=hint)
+    return handler
+
+
+def compile_chain(links: tuple[Link, ...], now: Callable[[], float]) -> Forward:
+    """Bind *links* into one callable that ends in the wire of the call.
+
+    Done once for each tuple of handlers: what belongs to a call is found through its exchange,
+    because an object for each layer and call would cost more than the layer itself.
+    """
+    step: Forward = _on_the_wire
+    for index in range(len(links) - 1, -1, -1):
+        step = _bound(links[index].handle, _guarded(step, index, now))
+    return step
+
+
+def _on_the_wire(exchange: Exchange) -> Response:
+    return exchange.call.wire.send(exchange)
+
+
+def _bound(handle: Handle, forward: Forward) -> Forward:
+    def step(exchange: Exchange) -> Response:
+        return handle(exchange, forward)
+
+    return step
+
+
+def _guarded(step: Forward, index: int, now: Callable[[], float]) -> Forward:
+    """Make the ``forward`` of handler *index*: a second call is safe, and time is taken."""
+
+    def forward(exchange: Exchange) -> Response:
+        call = exchange.call
+        if call.begun:
+            _clear_the_way(exchange)
+        started = now()
+        try:
+            response = step(exchange)
+            if not exchange.stream:
+                # Read for a caller who wanted no stream, where a handler further in asked for
+                # the answer unread; body errors so rise inside the handlers around this one.
+                response.content  # noqa: B018
+        finally:
+            call.record._below[index] += now() - started  # noqa: SLF001
+        return response
+
+    return forward
+
+
+def _clear_the_way(exchange: Exchange) -> None:
+    """Before another attempt: check that it can be made, then drop the earlier answer.
+
+    In this order, so that whoever asked still holds the earlier answer intact when it cannot.
+    """
+    attempts = len(exchange.record.attempts)
+    if attempts >= MOST_ATTEMPTS:
+        message = f"this call has made {attempts} attempts, the most that are allowed"
+        hint = "a handler forwards again and again; see response.exchange.attempts"
+        raise ReplayImpossible(message, hint=hint, method=exchange.method, url=exchange.url)
+    if not exchange.replayable:
+        message = "the body was sent once and cannot be read again, so nothing was sent"
+        hint = "give bytes or a seekable file, or call again with a fresh body"
+        raise ReplayImpossible(message, hint=hint, method=exchange.method, url=exchange.url)
+    exchange.release()

@@ -1,0 +1,62 @@
+"""The recommended chain: one readable list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessionkit.auth._handler import AuthHandler
+from sessionkit.auth._schemes import Bearer
+from sessionkit.handlers._deadline import DeadlineHandler
+from sessionkit.handlers._errors import ErrorHandler
+from sessionkit.handlers._retry import RetryHandler
+from sessionkit.handlers._timing import TimingHandler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sessionkit._handler import Handler
+    from sessionkit.auth._grants import Grant
+    from sessionkit.auth._schemes import Scheme
+    from sessionkit.stores._base import TokenStore
+
+#: Outermost first; the places of handlers that users add are known too, so that
+#: ``explain()`` can warn of an order in which they cannot do their work.
+ORDER = (
+    *("otel", "logging", "errors", "timing", "deadline", "retry"),
+    *("breaker", "headers", "auth", "cache", "ratelimit"),
+)
+
+DEFAULT_SCHEME = Bearer()
+
+
+def recommended(
+    grant: Grant | None = None,
+    *,
+    store: TokenStore | None = None,
+    scheme: Scheme = DEFAULT_SCHEME,
+    origins: Iterable[str] | None = None,
+    errors: bool = True,
+) -> dict[str, Handler]:
+    """Return the recommended handlers by name, outermost first: a plain mapping, yours to edit.
+
+    ``errors`` is outermost, so that all others look at plain responses. ``timing`` measures the
+    whole call. ``deadline`` brings default timeouts. ``retry`` stands outside ``auth``, so each
+    attempt takes the current token and a renewal costs no retry.
+
+    Args:
+        grant: How to obtain a token; without one there is no ``auth`` handler.
+        store: Where tokens are kept; by default in memory.
+        scheme: Where a token goes on a request.
+        origins: Origins that a token may go to; by default that of the stack's ``base_url``.
+        errors: Whether answers of 400 and above are raised. False for a stack that is handed to
+            code written for a plain session.
+    """
+    chain: dict[str, Handler] = {}
+    if errors:
+        chain["errors"] = ErrorHandler()
+    chain["timing"] = TimingHandler()
+    chain["deadline"] = DeadlineHandler()
+    chain["retry"] = RetryHandler()
+    if grant is not None:
+        chain["auth"] = AuthHandler(grant, store=store, scheme=scheme, origins=origins)
+    return chain

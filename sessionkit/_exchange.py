@@ -1,0 +1,392 @@
+"""One logical call: what was asked for, and what its attempts share."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sessionkit._answers import drop
+from sessionkit._bodies import BodyMarks, body_objects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from requests import PreparedRequest, Request, Response
+
+    from sessionkit._clock import Clock
+
+#: Attempts on the wire that one call may make, whatever its handlers want.
+MOST_ATTEMPTS = 20
+
+
+class Attempt:
+    """One request of a call, or one side request; plain data.
+
+    Attributes:
+        number: Counted from 1 within its list.
+        started: Seconds after the call began.
+        seconds: Until the head of the answer, or the failure, was there.
+        status: HTTP status, or None where no answer came.
+        error: Class name of the exception that ended it, or None.
+    """
+
+    __slots__ = ("error", "number", "seconds", "started", "status")
+
+    def __init__(self, number: int, started: float) -> None:
+        self.number = number
+        self.started = started
+        self.seconds = 0.0
+        self.status: int | None = None
+        self.error: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Attempt {self.number}: {self.error or self.status} in {self.seconds:.3f}s>"
+
+
+class Record:
+    """What happened to one call; found at ``response.exchange``. Plain data, no live response.
+
+    Attributes:
+        method: As sent first.
+        url: As sent first, secrets masked.
+        started: Reading of the stack's monotonic clock when the call began, in seconds.
+        seconds: The whole call, in seconds; 0.0 until it ends.
+        attempts: Requests that went out, in order.
+        renewals: Side requests made for tokens, in order.
+        renewal_seconds: Time spent on renewal, waiting for another thread's included.
+        server: What the server said of its own time, where a timing handler read it.
+        from_cache: Whether a cache answered.
+    """
+
+    __slots__ = (
+        "_below",
+        "_names",
+        "_url",
+        "attempts",
+        "from_cache",
+        "method",
+        "renewal_seconds",
+        "renewals",
+        "seconds",
+        "server",
+        "started",
+    )
+
+    def __init__(self, method: str, url: str, names: tuple[str, ...], started: float) -> None:
+        self.method = method
+        self._url = url
+        self.started = started
+        self.seconds = 0.0
+        self.attempts: list[Attempt] = []
+        self.renewals: list[Attempt] = []
+        self.renewal_seconds = 0.0
+        self.server: object | None = None
+        self.from_cache = False
+        self._names = names
+        self._below = [0.0] * len(names)
+
+    @property
+    def url(self) -> str:
+        """The URL as it was sent first, secrets masked."""
+        from sessionkit._redact import redact_url
+
+        return redact_url(self._url)
+
+    @property
+    def handlers(self) -> dict[str, float]:
+        """Seconds that each handler took itself, outermost first; ``wire`` is the rest."""
+        spans = [self.seconds, *self._below]
+        names = (*self._names, "wire")
+        own = [span - below for span, below in zip(spans, [*spans[1:], 0.0], strict=True)]
+        return dict(zip(names, own, strict=True))
+
+    def __repr__(self) -> str:
+        return (
+            f"<Record {self.method} {self.url}: {len(self.attempts)} attempts, "
+            f"{len(self.renewals)} renewals, {self.seconds:.3f}s>"
+        )
+
+
+class Secret:
+    """A credential on its way: where it goes, and the only origins it may go to.
+
+    Args:
+        place: ``header``, ``query`` or ``cookie``.
+        name: Name of the header, query parameter or cookie.
+        value: What is sent; never shown.
+        origins: Allowed origins as ``https://api.example:443``; None means the origin to which
+            the session resolves a relative URL.
+    """
+
+    __slots__ = ("name", "origins", "place", "value")
+
+    def __init__(self, place: str, name: str, value: str, origins: frozenset[str] | None) -> None:
+        self.place = place
+        self.name = name
+        self.value = value
+        self.origins = origins
+
+    def __repr__(self) -> str:
+        return f"<Secret {self.place} {self.name}=***>"
+
+
+class WireLike(Protocol):
+    """What an exchange needs of the wire."""
+
+    def send(self, exchange: Exchange) -> Response:
+        """Make one attempt."""
+        ...
+
+    def side(self, request: Request, exchange: Exchange, deadline: float | None) -> Response:
+        """Send *request* past all handlers."""
+        ...
+
+    def target(self, exchange: Exchange) -> str:
+        """Return the absolute URL that *exchange* will be sent to."""
+        ...
+
+    def brings(self, exchange: Exchange, place: str, name: str) -> bool:
+        """Tell whether the caller gave a credential for this place himself."""
+        ...
+
+
+class Call:
+    """What the attempts of one call share. Belongs to the thread that makes the call."""
+
+    __slots__ = ("begun", "clock", "home", "live", "marks", "private", "raised", "record", "wire")
+
+    def __init__(self, record: Record, wire: WireLike, clock: Clock, home: str | None) -> None:
+        self.record = record
+        self.wire = wire
+        self.clock = clock
+        self.home = home
+        #: Option names that handlers declared; they never reach the session.
+        self.private: frozenset[str] = frozenset()
+        self.marks = BodyMarks()
+        self.begun = False
+        #: The one answer that is still open; dropped before anything else is sent.
+        self.live: Response | None = None
+        #: What a session that raises for a status raised with the live answer.
+        self.raised: Exception | None = None
+
+
+class Exchange:
+    """One logical call, on its way through the handlers. Never changed in place.
+
+    A changed exchange is derived (:meth:`replace`, :meth:`with_headers`, ...), so the exchange that
+    a handler was given stays what it was, and forwarding it again is a replay.
+
+    Attributes:
+        method: HTTP method.
+        url: As the caller gave it, joined to the stack's ``base_url``.
+        options: What the caller gave and nothing else: ``params``, ``headers``, ``timeout``, ...
+        prepared: The request given to ``stack.send``, or None.
+        secrets: Credentials that handlers placed so far.
+        steps: Late steps; see :meth:`late`.
+        stream: Whether the answer is wanted unread.
+        deadline: Moment of the clock's ``monotonic`` when the call must have ended, or None.
+        call: What its attempts share.
+    """
+
+    __slots__ = (
+        "call",
+        "deadline",
+        "method",
+        "options",
+        "prepared",
+        "secrets",
+        "steps",
+        "stream",
+        "url",
+    )
+
+    call: Call
+    deadline: float | None
+    method: str
+    options: Mapping[str, Any]
+    prepared: PreparedRequest | None
+    secrets: tuple[Secret, ...]
+    steps: tuple[Callable[[PreparedRequest], None], ...]
+    stream: bool
+    url: str
+
+    def __init__(
+        self,
+        call: Call,
+        method: str,
+        *,
+        url: str,
+        options: dict[str, Any],
+        prepared: PreparedRequest | None = None,
+        stream: bool = False,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "call", call)
+        put(self, "method", method)
+        put(self, "url", url)
+        put(self, "options", MappingProxyType(options))
+        put(self, "prepared", prepared)
+        put(self, "secrets", ())
+        put(self, "steps", ())
+        put(self, "stream", stream)
+        put(self, "deadline", None)
+
+    def _but(self, name: str, value: object) -> Exchange:
+        """Derive an exchange that differs in one attribute."""
+        new: Exchange = object.__new__(type(self))
+        put = object.__setattr__
+        put(new, "call", self.call)
+        put(new, "method", self.method)
+        put(new, "url", self.url)
+        put(new, "options", self.options)
+        put(new, "prepared", self.prepared)
+        put(new, "secrets", self.secrets)
+        put(new, "steps", self.steps)
+        put(new, "stream", self.stream)
+        put(new, "deadline", self.deadline)
+        put(new, name, value)
+        return new
+
+    def __setattr__(self, name: str, value: object) -> None:
+        message = f"an exchange is never changed in place; derive one instead of setting {name!r}"
+        raise AttributeError(message)
+
+    def __repr__(self) -> str:
+        from sessionkit._redact import redact_url
+
+        return f"<Exchange {self.method} {redact_url(self.url)}>"
+
+    @property
+    def clock(self) -> Clock:
+        """The stack's clock."""
+        return self.call.clock
+
+    @property
+    def record(self) -> Record:
+        """What has happened to this call so far."""
+        return self.call.record
+
+    @property
+    def home(self) -> str | None:
+        """Origin of the stack's ``base_url``, or None."""
+        return self.call.home
+
+    @property
+    def replayable(self) -> bool:
+        """Whether the body could be sent again, whole."""
+        return self.call.marks.can_repeat(body_objects(self.options, self.prepared))
+
+    def option(self, name: str, default: Any = None) -> Any:
+        """Return a call option, or *default* where the caller gave none."""
+        return self.options.get(name, default)
+
+    def header(self, name: str) -> str | None:
+        """Return a header given on this call, whatever its case; never one of the session's."""
+        headers = self.prepared.headers if self.prepared else self.options.get("headers")
+        if headers:
+            wanted = name.lower()
+            for key, value in headers.items():
+                if (key.decode("latin-1") if isinstance(key, bytes) else key).lower() == wanted:
+                    return value if value is None or isinstance(value, str) else str(value)
+        return None
+
+    def with_headers(self, headers: Mapping[str, str]) -> Exchange:
+        """Derive an exchange with *headers* added, or put in place of those of the same name."""
+        if self.prepared is not None:
+            prepared = self.prepared.copy()
+            prepared.headers.update(headers)
+            return self._but("prepared", prepared)
+        given = self.options.get("headers") or {}
+        names = {name.lower() for name in headers}
+        merged = {k: v for k, v in given.items() if str(k).lower() not in names}
+        return self.with_options({"headers": {**merged, **headers}})
+
+    def with_options(self, options: Mapping[str, Any]) -> Exchange:
+        """Derive an exchange with call options added or replaced, such as ``timeout``."""
+        return self._but("options", MappingProxyType({**self.options, **options}))
+
+    def with_secret(self, secret: Secret) -> Exchange:
+        """Derive an exchange that carries one more credential, for its own origins only."""
+        return self._but("secrets", (*self.secrets, secret))
+
+    def with_deadline(self, moment: float) -> Exchange:
+        """Derive an exchange that must end at *moment* of the monotonic clock, or earlier."""
+        if self.deadline is not None and self.deadline <= moment:
+            return self
+        return self._but("deadline", moment)
+
+    def unread(self) -> Exchange:
+        """Derive an exchange whose answer comes with its body unread.
+
+        For a handler that may refuse an answer: its body is then neither waited for nor decoded.
+        Further out it is read for a caller who wanted no stream.
+        """
+        return self if self.stream else self._but("stream", True)
+
+    def late(self, step: Callable[[PreparedRequest], None]) -> Exchange:
+        """Derive an exchange on which *step* sees the prepared request just before it is sent.
+
+        The URL, headers and body are final then: the place to sign a request.
+        """
+        return self._but("steps", (*self.steps, step))
+
+    def replace(
+        self, *, method: str | None = None, url: str | None = None, data: Any = None
+    ) -> Exchange:
+        """Derive an exchange with another method, URL or body.
+
+        Args:
+            method: HTTP method.
+            url: Absolute, or as the session resolves it; the stack's base is not joined again.
+            data: A body, in place of ``data``, ``json`` and ``files``.
+        """
+        new = self
+        if self.prepared is not None:
+            prepared = self.prepared.copy()
+            if method is not None:
+                prepared.prepare_method(method)
+            if url is not None:
+                prepared.prepare_url(url, None)
+            if data is not None:
+                prepared.prepare_body(data, None)
+            new = new._but("prepared", prepared)
+        elif data is not None:
+            new = new.with_options({"data": data, "json": None, "files": None})
+        if method is not None:
+            new = new._but("method", method)
+        return new if url is None else new._but("url", url)
+
+    def target(self) -> str:
+        """Return the absolute URL that this exchange goes to, as its session resolves it."""
+        return self.call.wire.target(self)
+
+    def brings(self, place: str, name: str) -> bool:
+        """Tell whether the caller gave a credential for this place on the call itself."""
+        return self.call.wire.brings(self, place, name)
+
+    def release(self) -> None:
+        """Let go of the answer that is still open, so that its connection can serve again.
+
+        Drained within 64 KiB and 0.2 s, never decoded, then closed.
+        """
+        live = self.call.live
+        if live is not None:
+            self.call.live = None
+            self.call.raised = None
+            drop(live, self.call.clock)
+
+    def side(self, request: Request, *, deadline: float | None = None) -> Response:
+        """Send another request by the same session, past all handlers: a token request.
+
+        The session's proxies and certificates serve; its headers, parameters, authentication and
+        cookies do not, nor does ``.netrc``, and no redirect is followed. It is recorded in
+        ``record.renewals``.
+
+        Args:
+            request: Not prepared; its URL must be absolute.
+            deadline: Moment of the monotonic clock; the exchange's own deadline holds too.
+
+        Raises:
+            requests.RequestException: As the session raised it.
+        """
+        moments = [m for m in (deadline, self.deadline) if m is not None]
+        return self.call.wire.side(request, self, min(moments) if moments else None)

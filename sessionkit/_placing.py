@@ -1,0 +1,165 @@
+"""Placing secrets on a request, and taking them off where they must not go."""
+
+from __future__ import annotations
+
+from http.cookiejar import CookieJar
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
+
+from requests.cookies import RequestsCookieJar, cookiejar_from_dict, merge_cookies
+
+from sessionkit._origins import origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Callable
+
+    from requests import PreparedRequest
+
+    from sessionkit._exchange import Exchange, Secret
+
+
+class Placement:
+    """Puts the secrets of one attempt on each of its requests, as the request's origin allows.
+
+    Called by requests as the ``auth=`` of a request: the last thing that touches it, so neither
+    ``.netrc`` nor ``session.auth`` can displace what is placed here.
+
+    Args:
+        exchange: Whose secrets and late steps these are.
+        displaced: Authentication that requests would have used itself; applied first where the
+            exchange has late steps but no ``Authorization`` of its own.
+    """
+
+    __slots__ = ("_displaced", "_first", "_secrets", "_stamped", "_steps")
+
+    def __init__(self, exchange: Exchange, displaced: Any = None) -> None:
+        self._secrets = exchange.secrets
+        self._steps: tuple[Callable[[PreparedRequest], None], ...] = exchange.steps
+        self._displaced = displaced
+        self._first: str | None = None
+        self._stamped: dict[str, str] = {}
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Finish a request that the session has prepared; see :class:`requests.auth.AuthBase`."""
+        if self._displaced is not None:
+            request.prepare_auth(self._displaced, request.url or "")
+        self.first(request)
+        return request
+
+    def first(self, request: PreparedRequest) -> None:
+        """Place secrets on, and run late steps over, the first request of an attempt."""
+        self._first = _origin(request.url)
+        self._place(request, self._first)
+        if self._steps:
+            before = dict(request.headers)
+            for step in self._steps:
+                step(request)
+            now: dict[str, Any] = dict(request.headers)
+            self._stamped = {k: v for k, v in now.items() if before.get(k) != v}
+
+    def hop(self, request: PreparedRequest) -> None:
+        """Place or remove secrets on a request that a redirect leads to."""
+        origin = _origin(request.url)
+        self._place(request, origin)
+        if origin == self._first:
+            for step in self._steps:
+                step(request)
+            return
+        # What a late step wrote (a signature) was made for the first origin only.
+        for name, value in self._stamped.items():
+            if request.headers.get(name) == value:
+                del request.headers[name]
+
+    def _place(self, request: PreparedRequest, origin: str | None) -> None:
+        for secret in self._secrets:
+            allowed = origin is not None and (
+                origin == self._first if secret.origins is None else origin in secret.origins
+            )
+            _PLACES[secret.place](request, secret, allowed)
+
+
+def _origin(url: str | None) -> str | None:
+    try:
+        return origin_of(url or "")
+    except ValueError:
+        return None
+
+
+def _place_header(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001
+    if allowed:
+        request.headers[secret.name] = secret.value
+    elif request.headers.get(secret.name) == secret.value:
+        # Only our own value: another host may have credentials of its own in the same header.
+        del request.headers[secret.name]
+
+
+def _place_query(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001
+    pair = urlencode({secret.name: secret.value})
+    parts = urlsplit(request.url or "")
+    ours = f"{secret.name}={secret.value}"
+    pairs = [part for part in parts.query.split("&") if part and unquote_plus(part) != ours]
+    if allowed:
+        pairs.append(pair)
+    query = "&".join(pairs)
+    if query != parts.query:
+        request.url = urlunsplit(parts._replace(query=query))
+
+
+def _place_cookie(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001
+    given = str(request.headers.get("Cookie", ""))
+    pairs = [pair.strip() for pair in given.split(";") if pair.strip()]
+    if allowed:
+        kept = [pair for pair in pairs if pair.partition("=")[0] != secret.name]
+        kept.append(f"{secret.name}={secret.value}")
+    else:
+        kept = [pair for pair in pairs if pair != f"{secret.name}={secret.value}"]
+    if kept:
+        request.headers["Cookie"] = "; ".join(kept)
+    else:
+        request.headers.pop("Cookie", None)
+
+
+_PLACES = {"header": _place_header, "query": _place_query, "cookie": _place_cookie}
+
+
+def place_in_options(kwargs: dict[str, Any], secret: Secret, url: str, target: str) -> str:
+    """Put a secret other than ``Authorization`` into the arguments of a request; return its URL.
+
+    These ride beside whatever the session authenticates with, so a key for a gateway works with a
+    session that brings a token of its own.
+
+    Args:
+        kwargs: Arguments for ``session.request``; changed.
+        secret: What to place.
+        url: The URL as it will be given to the session.
+        target: The absolute URL that the session makes of it.
+    """
+    if secret.origins is not None and _origin(target) not in secret.origins:
+        return url
+    if secret.place == "header":
+        given = kwargs.get("headers") or {}
+        kept = {k: v for k, v in given.items() if str(k).lower() != secret.name.lower()}
+        kwargs["headers"] = {**kept, secret.name: secret.value}
+    elif secret.place == "cookie":
+        kwargs["cookies"] = _with_cookie(kwargs.get("cookies"), secret, target)
+    else:
+        base, mark, fragment = url.partition("#")
+        joint = "&" if "?" in base else "?"
+        return f"{base}{joint}{urlencode({secret.name: secret.value})}{mark}{fragment}"
+    return url
+
+
+def _with_cookie(
+    cookies: CookieJar | Mapping[str, str] | None, secret: Secret, target: str
+) -> RequestsCookieJar:
+    jar = RequestsCookieJar()
+    if isinstance(cookies, CookieJar):
+        merge_cookies(jar, cookies)
+    elif cookies:
+        merge_cookies(jar, cookiejar_from_dict(dict(cookies)))
+    host = urlsplit(target).hostname or ""
+    # http.cookiejar knows hosts without a dot by this name (RFC 2965's effective host name).
+    domain = host if "." in host else f"{host}.local"
+    jar.set(secret.name, secret.value, domain=domain, path="/")
+    return jar

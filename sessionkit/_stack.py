@@ -1,0 +1,418 @@
+"""SessionStack: a session around the session that you have, with handlers between."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import requests
+from requests import Request, Response
+from requests.adapters import HTTPAdapter
+
+from sessionkit._bodies import freeze_iterators
+from sessionkit._chain import Handlers, Link, compile_chain, declared_options
+from sessionkit._clock import SYSTEM_CLOCK
+from sessionkit._exchange import Call, Exchange, Record
+from sessionkit._origins import is_absolute, join_base, origin_of
+from sessionkit._wire import STOCK_SESSION, Wire
+from sessionkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from requests import PreparedRequest
+    from requests import Session as _Session
+
+    from sessionkit._clock import Clock
+    from sessionkit._handler import Forward
+    from sessionkit.paging import Pages, Paginator
+else:
+    _Session = STOCK_SESSION
+
+T = TypeVar("T")
+
+_VERBS = ("get", "options", "head", "post", "put", "patch", "delete")
+#: Listed by hand: requests.Session may be something else while this is imported.
+_DELEGATED = (
+    *("headers", "auth", "proxies", "hooks", "params", "stream", "verify", "cert", "adapters"),
+    *("cookies", "trust_env", "max_redirects", "prepare_request", "merge_environment_settings"),
+    *("get_adapter", "mount", "get_redirect_target", "should_strip_auth", "rebuild_auth"),
+    *("rebuild_proxies", "rebuild_method", "resolve_redirects"),
+)
+_OWN = frozenset(
+    ("handlers", "base_url", "paginate", "using", "explain", "side", "request", "send", "close")
+)
+_SEND_OPTIONS = frozenset(("timeout", "verify", "cert", "proxies", "stream"))
+_REQUEST_OPTIONS = _SEND_OPTIONS | {"params", "headers", "cookies", "auth", "hooks"}
+
+
+class _Core:
+    """What a stack shares with the light stacks that ``using`` derives from it."""
+
+    __slots__ = ("_compiled", "_wires", "clock", "handlers", "owns", "pid", "session")
+
+    def __init__(self, session: requests.Session, handlers: Handlers, clock: Clock) -> None:
+        self.session = session
+        self.handlers = handlers
+        self.clock = clock
+        self.owns = False
+        self.pid = os.getpid()
+        self._compiled = self._compile(handlers.links)
+        self._wires: dict[str, Wire] = {}
+
+    def _compile(
+        self, links: tuple[Link, ...]
+    ) -> tuple[tuple[Link, ...], Forward, tuple[str, ...], frozenset[str]]:
+        forward = compile_chain(links, self.clock.monotonic)
+        return links, forward, tuple(link.name for link in links), declared_options(links)
+
+    def compiled(self) -> tuple[tuple[Link, ...], Forward, tuple[str, ...], frozenset[str]]:
+        """Return the chain as it is now, bound once for each tuple of links."""
+        compiled = self._compiled
+        if compiled[0] is not self.handlers.links:
+            compiled = self._compiled = self._compile(self.handlers.links)
+        return compiled
+
+    def wire(self, entry: str) -> Wire:
+        wire = self._wires.get(entry)
+        if wire is None:
+            wire = self._wires[entry] = Wire(self.session, entry)
+        return wire
+
+    def after_fork(self) -> None:
+        """Give a forked child connections of its own.
+
+        An inherited connection is shared with the parent, and answers would go to either process.
+        The pools are replaced, not closed: their locks may have been held while the fork was made.
+        """
+        self.pid = os.getpid()
+        for adapter in getattr(self.session, "adapters", {}).values():
+            if isinstance(adapter, HTTPAdapter):
+                adapter.__setstate__(adapter.__getstate__())
+            else:
+                adapter.close()
+
+
+class SessionStack(_Session):
+    """A chain of handlers around a session, and itself a session.
+
+    Every public attribute of the wrapped session is the session's, read, set and deleted through
+    the stack, but for ``handlers``, ``base_url``, ``paginate``, ``using``, ``explain``, ``side``
+    and names declared in the body of a subclass. Nothing on the session is changed but what its own
+    requests would change. Without handlers the stack behaves like the session it wraps.
+
+    Thread-safe as far as the wrapped session is: calls share its pools and cookies, nothing else.
+
+    Args:
+        session: Yours; anything with ``request``, ``send``, ``headers`` and ``close``. Without one
+            the stack makes a :class:`requests.Session`, and closes it.
+        handlers: Outermost first; a mapping of names to handlers such as
+            :func:`~sessionkit.recommended` returns, or handlers alone.
+        base_url: Absolute; relative URLs of calls are appended to it.
+        clock: Where all time comes from.
+
+    Raises:
+        ConfigError: Not a session, not a handler, or not an absolute URL.
+    """
+
+    _own_names: frozenset[str] = _OWN | frozenset(_VERBS)
+    _core: _Core
+    _inner: requests.Session
+    _base_url: str | None
+    _home: str | None
+    _options: Mapping[str, Any]
+
+    def __init__(
+        self,
+        session: requests.Session | None = None,
+        handlers: Mapping[str, Any] | Iterable[Any] = (),
+        *,
+        base_url: str | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        # Never requests.Session.__init__: it would set headers, auth and cookies anew.
+        self._inner = STOCK_SESSION() if session is None else _checked(session)
+        self._core = _Core(self._inner, Handlers(handlers), clock)
+        self._core.owns = session is None
+        self._options = {}
+        self.base_url = base_url
+        self._shadow_verbs()
+
+    def _shadow_verbs(self) -> None:
+        """End in the session's own verb where its class overrides one."""
+        for verb in _VERBS:
+            own = getattr(type(self._inner), verb, None)
+            if own is not None and own is not getattr(STOCK_SESSION, verb):
+                self.__dict__[verb] = partial(self._enter, verb, verb.upper())
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Keep names declared in the body of a vendor's subclass on the stack."""
+        super().__init_subclass__(**kwargs)
+        declared = {*vars(cls), *vars(cls).get("__annotations__", ())}
+        cls._own_names = cls._own_names | declared
+
+    # The stack as a session
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "_inner":
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_") or name in self._own_names:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._inner, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name.startswith("_") or name in self._own_names:
+            object.__delattr__(self, name)
+        else:
+            delattr(self._inner, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *dir(self._inner)})
+
+    def __repr__(self) -> str:
+        names = ", ".join(self._core.handlers.names) or "no handlers"
+        return f"<{type(self).__name__} over {type(self._inner).__name__}: {names}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as the wrapped session does; a stack with handlers refuses."""
+        if self._core.handlers.links:
+            message = "a stack with handlers is not pickled: it would carry tokens and live locks"
+            hint = "build the stack in the process that uses it, from settings and a shared store"
+            raise ConfigError(message, hint=hint)
+        return _rebuild, (type(self), self._inner, self._base_url)
+
+    def close(self) -> None:
+        """Close the session if the stack made it; a session of yours stays open."""
+        if self._core.owns:
+            self._inner.close()
+
+    @property
+    def handlers(self) -> Handlers:
+        """The handlers, outermost first; they can be changed while calls are under way."""
+        return self._core.handlers
+
+    @property
+    def base_url(self) -> str | None:
+        """What relative URLs are appended to; without one of its own, the session's if it has one.
+
+        Raises:
+            AttributeError: Neither the stack nor the session has one.
+        """
+        if self._base_url is not None:
+            return self._base_url
+        url: str | None = getattr(self._inner, "base_url", None)
+        return url
+
+    @base_url.setter
+    def base_url(self, url: str | None) -> None:
+        if url is not None and not is_absolute(str(url)):
+            message = "base_url must be an absolute URL such as https://api.example/v1/"
+            raise ConfigError(message)
+        try:
+            self._home = origin_of(url) if url is not None else None
+        except ValueError as error:
+            message = f"base_url cannot be used: {error}"
+            raise ConfigError(message) from error
+        self._base_url = url
+
+    # Calls
+
+    def request(self, method: str, url: Any, *args: Any, **kwargs: Any) -> Response:
+        """Send a request through the handlers; see :meth:`requests.Session.request`.
+
+        Only the arguments given here reach the session, and unknown keywords go through untouched.
+        Options that handlers declare (``deadline=``, ``retries=``) are taken out for them.
+
+        Raises:
+            SessionKitError: What handlers raise on purpose; also a ``requests.RequestException``.
+            requests.RequestException: As the session raises it, where no handler maps errors.
+        """
+        return self._enter("request", method, url, *args, **kwargs)
+
+    def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
+        """Send a prepared request through the handlers; see :meth:`requests.Session.send`."""
+        core = self._core
+        if core.pid != os.getpid():
+            core.after_fork()
+        if self._options:
+            usable = _SEND_OPTIONS | core.handlers.options
+            kwargs = {**{k: v for k, v in self._options.items() if k in usable}, **kwargs}
+        prepared: Any = request
+        if not core.handlers.links or isinstance(prepared, Request):
+            return self._inner.send(request, **kwargs)
+        return self._run("send", request.method or "", request.url or "", kwargs, request)
+
+    def _enter(self, entry: str, method: str, url: Any, *args: Any, **kwargs: Any) -> Response:
+        core = self._core
+        if core.pid != os.getpid():
+            core.after_fork()
+        if args:
+            kwargs.update(_bound(getattr(self._inner, entry), entry, args))
+        if self._options:
+            given = {k: v for k, v in kwargs.items() if v is not None or k not in self._options}
+            kwargs = {**self._options, **given}
+        if self._base_url is not None:
+            url = join_base(self._base_url, _text(url))
+        if core.handlers.links:
+            freeze_iterators(kwargs)
+            return self._run(entry, method, _text(url), kwargs)
+        if entry != "request":
+            answer: Response = getattr(self._inner, entry)(url, **kwargs)
+            return answer
+        return self._inner.request(method, url, **kwargs)
+
+    def _run(
+        self,
+        entry: str,
+        method: str,
+        url: str,
+        options: dict[str, Any],
+        prepared: PreparedRequest | None = None,
+    ) -> Response:
+        """Send one exchange through the chain, and let go of what only the call needed."""
+        core = self._core
+        now = core.clock.monotonic
+        _, forward, names, private = core.compiled()
+        record = Record(method, url, names, now())
+        call = Call(record, core.wire(entry), core.clock, self._home)
+        call.private = private
+        stream = options.get("stream")
+        if stream is None:
+            stream = getattr(self._inner, "stream", False)
+        exchange = Exchange(
+            call, method, url=url, options=options, prepared=prepared, stream=bool(stream)
+        )
+        try:
+            response = forward(exchange)
+            if not stream:
+                response.content  # noqa: B018  # a handler may have asked for it unread
+            raised = call.raised if response is call.live else None
+        finally:
+            record.seconds = now() - record.started
+            call.live = call.raised = None
+        if raised is not None:
+            # The session itself raises for such an answer, and no handler decided otherwise.
+            raise raised
+        response.exchange = record  # type: ignore[attr-defined]
+        return response
+
+    def side(self, request: Request, *, deadline: float | None = None) -> Response:
+        """Send *request* by the session past all handlers; see :meth:`Exchange.side`.
+
+        Args:
+            request: Not prepared; its URL must be absolute.
+            deadline: Moment of the clock's ``monotonic``, or None.
+        """
+        core = self._core
+        method, url = request.method or "", _text(request.url)
+        record = Record(method, url, (), core.clock.monotonic())
+        call = Call(record, core.wire("request"), core.clock, self._home)
+        exchange = Exchange(call, method, url=url, options={})
+        return exchange.side(request, deadline=deadline)
+
+    def using(self, **options: Any) -> SessionStack:
+        """Return a light stack with default call options; session, chain and locks are shared.
+
+        Args:
+            options: Arguments of ``request`` (``timeout``, ``headers``, ...) or options that a
+                handler of this stack declares (``deadline``, ``retries``). What a call gives wins.
+
+        Raises:
+            ConfigError: A name that neither requests nor a handler reads.
+        """
+        known = _REQUEST_OPTIONS | self._core.handlers.options
+        unknown = sorted(set(options) - known)
+        if unknown:
+            message = f"no handler of this stack reads {', '.join(unknown)}"
+            raise ConfigError(message, hint=f"known here: {', '.join(sorted(known))}")
+        light = object.__new__(type(self))
+        light.__dict__.update({k: v for k, v in self.__dict__.items() if k not in _VERBS})
+        light._options = {**self._options, **options}
+        light._shadow_verbs()
+        return light
+
+    def explain(self) -> str:
+        """Return the handlers with their settings, and warnings where they defeat each other."""
+        from sessionkit._explain import explain_stack
+
+        return explain_stack(self._inner, self.handlers, self.base_url)
+
+    # Paging
+
+    @overload
+    def paginate(
+        self,
+        url: str,
+        *,
+        paginator: Paginator | None = ...,
+        items: Any = ...,
+        into: None = ...,
+        params: Mapping[str, Any] | None = ...,
+        limit: int | None = ...,
+        max_pages: int | None = ...,
+    ) -> Pages[Any]: ...
+
+    @overload
+    def paginate(
+        self,
+        url: str,
+        *,
+        into: type[T],
+        paginator: Paginator | None = ...,
+        items: Any = ...,
+        params: Mapping[str, Any] | None = ...,
+        limit: int | None = ...,
+        max_pages: int | None = ...,
+    ) -> Pages[T]: ...
+
+
+def _delegate(name: str) -> property:
+    # attrgetter is C: a delegated read costs tens of nanoseconds, not hundreds.
+    return property(attrgetter(f"_inner.{name}"), doc=f"The wrapped session's ``{name}``.")
+
+
+for _name in _DELEGATED:
+    setattr(SessionStack, _name, _delegate(_name))
+
+if not TYPE_CHECKING:
+    # Inherited positional names stay visible to those who inspect the signature.
+    SessionStack.request.__wrapped__ = STOCK_SESSION.request
+
+
+def _checked(session: Any) -> requests.Session:
+    missing = [n for n in ("request", "send", "headers", "close") if not hasattr(session, n)]
+    if missing or isinstance(session, type):
+        message = f"not a session: {type(session).__name__} has no {', '.join(missing) or 'state'}"
+        raise ConfigError(message, hint="hand over an instance such as requests.Session()")
+    checked: requests.Session = session
+    return checked
+
+
+def _text(url: Any) -> str:
+    return url.decode("utf-8") if isinstance(url, bytes) else str(url)
+
+
+def _bound(method: Any, entry: str, args: tuple[Any, ...]) -> dict[str, Any]:
+    """Name positional arguments as the session's own method names them; orders differ."""
+    import inspect
+
+    names = [
+        parameter.name
+        for parameter in inspect.signature(method).parameters.values()
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    ][2 if entry == "request" else 1 :]
+    if len(args) > len(names):
+        message = f"{entry}() takes {len(names)} positional arguments here but got {len(args)}"
+        raise TypeError(message)
+    return dict(zip(names, args, strict=False))
+
+
+def _rebuild(
+    kind: type[SessionStack], session: requests.Session, base_url: str | None
+) -> SessionStack:
+    return kind(session, base_url=base_url)

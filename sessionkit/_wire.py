@@ -1,0 +1,331 @@
+"""The wire: the one place that touches the session.
+
+It calls what the caller called, with only the arguments that the caller gave: one
+``session.request`` (or verb, or ``send``) for each attempt. Only at this level do the session's own
+overrides, caches, signatures and tokens all go on working.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.cookies import get_cookie_header, merge_cookies
+from requests.utils import get_netrc_auth
+
+from sessionkit._answers import BodyTooLarge, read_within
+from sessionkit._bodies import body_objects
+from sessionkit._exchange import Attempt
+from sessionkit._origins import is_absolute
+from sessionkit._placing import Placement, place_in_options
+from sessionkit.errors import ConfigError, DeadlineExceeded, ReplayImpossible, SessionKitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from requests import PreparedRequest, Response
+
+    from sessionkit._exchange import Exchange, Secret
+
+#: The class itself, whatever a test or a plugin has put in place of ``requests.Session``.
+STOCK_SESSION: type[requests.Session] = next(
+    base for base in requests.sessions.Session.__mro__ if base.__module__ == "requests.sessions"
+)
+#: Sessions that write their own ``Authorization`` inside ``request``, by module and class.
+_BRING_A_TOKEN = {
+    ("requests_oauthlib.oauth2_session", "OAuth2Session"),
+    ("requests_oauthlib.oauth1_session", "OAuth1Session"),
+    ("authlib.integrations.requests_client.oauth2_session", "OAuth2Session"),
+    ("authlib.integrations.requests_client.oauth1_session", "OAuth1Session"),
+    ("google.auth.transport.requests", "AuthorizedSession"),
+}
+SIDE_TIMEOUT = (5.0, 30.0)
+SIDE_BYTES = 1_048_576
+_SIDE_HEADERS = {"Accept": "application/json", "Cache-Control": "no-store"}
+
+
+class Wire:
+    """Sends exchanges by one session. Stateless beside it, hence as thread-safe as the session."""
+
+    __slots__ = ("_brings_token", "_entry", "_session")
+
+    def __init__(self, session: requests.Session, entry: str) -> None:
+        self._session = session
+        #: What the caller called: ``request``, ``send``, or a verb that the session overrides.
+        self._entry = entry
+        bases = type(session).__mro__
+        self._brings_token = any((b.__module__, b.__qualname__) in _BRING_A_TOKEN for b in bases)
+
+    def send(self, exchange: Exchange) -> Response:
+        """Make one attempt; redirects belong to it."""
+        call, record, now = exchange.call, exchange.call.record, exchange.call.clock.monotonic
+        started = now()
+        attempt = Attempt(len(record.attempts) + 1, started - record.started)
+        record.attempts.append(attempt)
+        call.begun = True
+        try:
+            _begin_bodies(exchange)
+            response = self._attempt(exchange)
+        except Exception as error:
+            unwrapped = _answer_within(error)
+            if unwrapped is None:
+                attempt.error = type(error).__name__
+                raise
+            # A session that raises for a status: the handlers decide, and if this answer is the
+            # final one, its own error is raised after all.
+            call.raised, response = error, unwrapped
+        finally:
+            attempt.seconds = now() - started
+        attempt.status = response.status_code
+        response = _own(response)
+        record.from_cache = bool(getattr(response, "from_cache", False))
+        response.exchange = record  # type: ignore[attr-defined]
+        call.live = response
+        return response
+
+    def _attempt(self, exchange: Exchange) -> Response:
+        private = exchange.call.private
+        kwargs = {k: v for k, v in exchange.options.items() if k not in private}
+        if exchange.stream and not kwargs.get("stream"):
+            kwargs["stream"] = True
+        if exchange.deadline is not None:
+            kwargs["stream"] = True
+            kwargs["timeout"] = _capped(kwargs.get("timeout"), exchange)
+        if exchange.prepared is not None:
+            return self._send_prepared(exchange, kwargs)
+        if not exchange.secrets and not exchange.steps:
+            return self._enter(exchange.method, exchange.url, kwargs)
+        return self._request_with_secrets(exchange, kwargs)
+
+    def _enter(self, method: str, url: str, kwargs: dict[str, Any]) -> Response:
+        """Call what the caller called."""
+        session: Any = self._session
+        if self._entry == method.lower():
+            answer: Response = getattr(session, self._entry)(url, **kwargs)
+        else:
+            answer = session.request(method, url, **kwargs)
+        return answer
+
+    def _send_prepared(self, exchange: Exchange, kwargs: dict[str, Any]) -> Response:
+        request: Any = exchange.prepared
+        if len(exchange.record.attempts) > 1:
+            request = self._with_fresh_cookies(request)
+        if not exchange.secrets and not exchange.steps:
+            return self._session.send(request, **kwargs)
+        # A copy, or the secret would stay in an object that the caller keeps and logs.
+        request = request.copy()
+        placement = Placement(exchange)
+        placement.first(request)
+        follow = kwargs.pop("allow_redirects", True)
+        response = self._session.send(request, allow_redirects=False, **kwargs)
+        if not follow or _next(response) is None:
+            return response
+        return self._follow(response, placement, lambda _: kwargs)
+
+    def _request_with_secrets(self, exchange: Exchange, kwargs: dict[str, Any]) -> Response:
+        url = exchange.url
+        late = bool(exchange.steps)
+        beside: list[Secret] = []
+        for secret in exchange.secrets:
+            if secret.place == "header" and secret.name.lower() == "authorization":
+                self._refuse_clash()
+                late = True
+            else:
+                beside.append(secret)
+        if beside:
+            target = self.target(exchange)
+            for secret in beside:
+                url = place_in_options(kwargs, secret, url, target)
+        placement = Placement(exchange, self._displaced(exchange, kwargs) if late else None)
+        if late:
+            kwargs["auth"] = placement
+        follow = kwargs.get("allow_redirects", True)
+        kwargs["allow_redirects"] = False
+        response = self._enter(exchange.method, url, kwargs)
+        if not follow or _next(response) is None:
+            return response
+        if not late:
+            placement.first(response.request)  # as sent: sets the origin that it began with
+        return self._follow(response, placement, lambda request: self._settings(request, kwargs))
+
+    def _refuse_clash(self) -> None:
+        if not self._brings_token:
+            return
+        name = type(self._session).__name__
+        message = f"{name} sends an Authorization header of its own, and so would the auth handler"
+        hint = "use scheme=Header(...) for a second credential, or wrap a plain requests.Session"
+        raise ConfigError(message, hint=hint)
+
+    def _displaced(self, exchange: Exchange, kwargs: dict[str, Any]) -> Any:
+        """Return the authentication that a late step alone would push aside."""
+        if any(s.name.lower() == "authorization" for s in exchange.secrets):
+            return None
+        given = kwargs.get("auth") or self._session.auth
+        if given is None and self._session.trust_env:
+            given = get_netrc_auth(self.target(exchange))
+        return given
+
+    def _settings(self, request: PreparedRequest, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments for sending a hop, as ``session.request`` would have made them."""
+        settings = self._session.merge_environment_settings(
+            request.url or "",
+            dict(kwargs.get("proxies") or {}),
+            kwargs.get("stream"),
+            kwargs.get("verify"),
+            kwargs.get("cert"),
+        )
+        if "timeout" in kwargs:
+            settings["timeout"] = kwargs["timeout"]
+        return settings
+
+    def _follow(
+        self,
+        response: Response,
+        placement: Placement,
+        settings: Callable[[PreparedRequest], dict[str, Any]],
+    ) -> Response:
+        """Follow redirects hop by hop.
+
+        The session decides method, cookies and limits; secrets are placed or removed at each hop,
+        because requests knows no secret but one called ``Authorization``, and asks ``.netrc`` anew.
+        """
+        history: list[Response] = []
+        while (request := _next(response)) is not None:
+            if len(history) >= self._session.max_redirects:
+                message = f"Exceeded {self._session.max_redirects} redirects."
+                raise requests.TooManyRedirects(message, response=response)
+            history.append(response)
+            placement.hop(request)
+            response = self._session.send(request, allow_redirects=False, **settings(request))
+            response.history = list(history)
+        return response
+
+    def _with_fresh_cookies(self, request: PreparedRequest) -> PreparedRequest:
+        """Return a copy of *request* with the cookies that a refused answer may have set."""
+        jar = getattr(request, "_cookies", None)
+        if jar is None:
+            return request
+        bare = request.copy()
+        given = bare.headers.pop("Cookie", None)
+        if given is not None and given != get_cookie_header(jar, bare):
+            return request  # written by hand: not ours to replace
+        fresh = merge_cookies(jar.copy(), self._session.cookies)
+        bare._cookies = fresh  # noqa: SLF001
+        bare.prepare_cookies(fresh)
+        return bare
+
+    def target(self, exchange: Exchange) -> str:
+        """Return the absolute URL that the session makes of the exchange's."""
+        if exchange.prepared is not None:
+            return exchange.prepared.url or ""
+        if type(self._session) is STOCK_SESSION and is_absolute(exchange.url):
+            return exchange.url
+        bare = requests.Request(exchange.method, exchange.url)
+        return self._session.prepare_request(bare).url or ""
+
+    def brings(self, exchange: Exchange, place: str, name: str) -> bool:
+        """Tell whether the caller gave a credential for this place on the call itself."""
+        if place == "header":
+            if name.lower() == "authorization" and exchange.options.get("auth") is not None:
+                return True
+            given = exchange.header(name)
+            if given is None or exchange.prepared is None:
+                return given is not None
+            # What the session itself puts on every request was not given on this call.
+            bare = requests.Request(exchange.prepared.method, exchange.prepared.url)
+            return self._session.prepare_request(bare).headers.get(name) != given
+        option = exchange.options.get("params" if place == "query" else "cookies")
+        try:
+            return option is not None and name in option
+        except TypeError:
+            return False
+
+    def side(
+        self, request: requests.Request, exchange: Exchange, deadline: float | None
+    ) -> Response:
+        """Send *request* past all handlers; see :meth:`Exchange.side`."""
+        record, clock = exchange.record, exchange.clock
+        started = clock.monotonic()
+        attempt = Attempt(len(record.renewals) + 1, started - record.started)
+        record.renewals.append(attempt)
+        end = started + sum(SIDE_TIMEOUT)
+        end = end if deadline is None else min(end, deadline)
+        timeout = _least(SIDE_TIMEOUT, max(end - started, 0.001))
+        try:
+            prepared = request.prepare()
+            for name, value in _SIDE_HEADERS.items():
+                prepared.headers.setdefault(name, value)
+            response = self._send_side(prepared, timeout)
+            attempt.status = response.status_code
+            read_within(response, clock, end, most_bytes=SIDE_BYTES)
+        except Exception as error:
+            attempt.error = type(error).__name__
+            raise
+        finally:
+            attempt.seconds = clock.monotonic() - started
+        return response
+
+    def _send_side(self, prepared: PreparedRequest, timeout: tuple[float, float]) -> Response:
+        session = self._session
+        settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)  # noqa: FBT003
+        try:
+            return session.send(prepared, allow_redirects=False, timeout=timeout, **settings)
+        except Exception as error:
+            response = _answer_within(error)
+            if response is None:
+                raise
+            return response
+
+
+def _begin_bodies(exchange: Exchange) -> None:
+    try:
+        exchange.call.marks.begin(body_objects(exchange.options, exchange.prepared))
+    except (OSError, ValueError) as error:
+        message = "the body told its position but would not go back to it, so nothing was sent"
+        hint = "give bytes, or a file that can seek"
+        raise ReplayImpossible(message, hint=hint) from error
+
+
+def _answer_within(error: Exception) -> Response | None:
+    """Return the answer that a session raised for, or None where there is none."""
+    if isinstance(error, (SessionKitError, BodyTooLarge)):
+        return None
+    if any(base.__name__ == "HTTPError" for base in type(error).__mro__):
+        response: Response | None = getattr(error, "response", None)
+        return response
+    return None
+
+
+def _own(response: Response) -> Response:
+    """Return *response*, or a shallow copy of one that a cache below may hand out again."""
+    seen = getattr(response, "exchange", None) is not None
+    if not seen and not getattr(response, "from_cache", False):
+        return response
+    copy: Response = object.__new__(type(response))
+    copy.__dict__.update(response.__dict__)
+    copy.headers = response.headers.copy()
+    copy.history = list(response.history)
+    return copy
+
+
+def _next(response: Response) -> PreparedRequest | None:
+    request: PreparedRequest | None = getattr(response, "next", None)
+    return request
+
+
+def _capped(timeout: Any, exchange: Exchange) -> Any:
+    """Return *timeout* (seconds, a pair, None or urllib3's own) capped by the time that is left."""
+    left = (exchange.deadline or 0.0) - exchange.clock.monotonic()
+    if left <= 0:
+        message = "the deadline of this call passed before an attempt could be made"
+        hint = "give the call more time: deadline= is for attempts, waits and renewal together"
+        raise DeadlineExceeded(message, hint=hint, method=exchange.method, url=exchange.url)
+    if timeout is None:
+        return left
+    if isinstance(timeout, tuple):
+        return _least(timeout, left)
+    return min(timeout, left) if isinstance(timeout, (int, float)) else timeout
+
+
+def _least(timeout: tuple[Any, ...], left: float) -> Any:
+    return tuple(left if part is None else min(part, left) for part in timeout)

@@ -1,0 +1,57 @@
+"""Tokens on requests: schemes, grants, and the handler that renews and replays."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sessionkit.auth._grants import CallableGrant as CallableGrant
+    from sessionkit.auth._grants import Grant as Grant
+    from sessionkit.auth._grants import StaticToken as StaticToken
+    from sessionkit.auth._handler import AuthHandler as AuthHandler
+    from sessionkit.auth._oauth2 import ClientCredentials as ClientCredentials
+    from sessionkit.auth._oauth2 import RefreshToken as RefreshToken
+    from sessionkit.auth._schemes import Bearer as Bearer
+    from sessionkit.auth._schemes import Cookie as Cookie
+    from sessionkit.auth._schemes import Header as Header
+    from sessionkit.auth._schemes import Query as Query
+    from sessionkit.auth._schemes import Scheme as Scheme
+
+_PLACES = {
+    "AuthHandler": "_handler",
+    "Bearer": "_schemes",
+    "CallableGrant": "_grants",
+    "ClientCredentials": "_oauth2",
+    "Cookie": "_schemes",
+    "Grant": "_grants",
+    "Header": "_schemes",
+    "Query": "_schemes",
+    "RefreshToken": "_oauth2",
+    "Scheme": "_schemes",
+    "StaticToken": "_grants",
+}
+
+__all__ = [
+    "AuthHandler",
+    "Bearer",
+    "CallableGrant",
+    "ClientCredentials",
+    "Cookie",
+    "Grant",
+    "Header",
+    "Query",
+    "RefreshToken",
+    "Scheme",
+    "StaticToken",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    raise AttributeError(name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,39 @@
+"""Reading ``WWW-Authenticate`` (RFC 9110, section 11.6.1; RFC 6750, section 3). Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from requests import Response
+
+# name = token | "quoted string"; nothing nested, so its time is linear in the header's length.
+_PARAMETER = re.compile(r'([A-Za-z0-9_!#$%&\'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_MOST_CHARACTERS = 8192
+
+
+def challenge_parameters(response: Response) -> dict[str, str]:
+    """Return the parameters of the challenges of a refused *response*, names in lower case.
+
+    Where several challenges name the same parameter, the first one holds. Never raises: an
+    unreadable header is no parameters.
+    """
+    text = response.headers.get("WWW-Authenticate") or ""
+    found: dict[str, str] = {}
+    for name, quoted, bare in _PARAMETER.findall(text[:_MOST_CHARACTERS]):
+        value = re.sub(r"\\(.)", r"\1", quoted) if quoted else bare
+        found.setdefault(name.lower(), value)
+    return found
+
+
+def wanted_scope(response: Response) -> str:
+    """Return the scope that an ``insufficient_scope`` challenge asks for, or "".
+
+    Only that error says that another token would do (RFC 6750, section 3.1); servers name scopes
+    in other challenges too.
+    """
+    parameters = challenge_parameters(response)
+    if parameters.get("error") == "insufficient_scope":
+        return " ".join(sorted(parameters.get("scope", "").split()))
+    return ""

@@ -1,0 +1,116 @@
+"""Grants: how a token is obtained, written as steps that send nothing themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from sessionkit._tokens import Token
+from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
+
+if TYPE_CHECKING:
+    from requests import Request, Response
+
+    Steps: TypeAlias = Generator[Request, Response, Token]
+else:
+    Steps = Generator
+
+
+class Grant(Protocol):
+    """A way to obtain a token. Stateless, hence thread-safe.
+
+    Attributes:
+        key: Name under which its tokens are stored: one for each account.
+        renewable: Whether asking again can give another token.
+    """
+
+    key: str
+    renewable: bool
+
+    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+        """Yield requests, be sent their responses, and return the token.
+
+        Args:
+            held: The token that is replaced, with its refresh token; None at the first login.
+            refused: Status and headers of the answer that refused it, where there was one: some
+                servers name the wanted scope only there. Its body is gone.
+
+        Raises:
+            LoginRequired: The server will never give a token this way again.
+            RenewalFailed: It gave none this time.
+        """
+        ...
+
+
+class StaticToken:
+    """One token that cannot be renewed: an API key, a personal access token.
+
+    A refusal is passed on as it is.
+
+    Args:
+        token: The text of the token, or a :class:`~sessionkit.Token`.
+    """
+
+    __slots__ = ("_token", "key")
+
+    renewable = False
+
+    def __init__(self, token: str | Token) -> None:
+        try:
+            self._token = token if isinstance(token, Token) else Token(token)
+        except (TypeError, ValueError) as error:
+            message = f"this cannot be a token: {error}"
+            raise ConfigError(message) from error
+        self.key = "static"
+
+    def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002
+        """Return the token."""
+        yield from ()  # nothing is sent
+        return self._token
+
+    def __repr__(self) -> str:
+        return "StaticToken(***)"
+
+
+class CallableGrant:
+    """A token from a function of yours: a vendor's SDK, a secret manager, a file that is rotated.
+
+    Args:
+        obtain: Called with the token it replaces and the answer that refused it (either may be
+            None); returns a :class:`~sessionkit.Token`, a text, or None for "there is no other":
+            the refused answer then stands. One thread at a time calls it.
+        key: Name under which its tokens are stored.
+    """
+
+    __slots__ = ("_obtain", "key")
+
+    renewable = True
+
+    def __init__(
+        self,
+        obtain: Callable[[Token | None, Response | None], Token | str | None],
+        *,
+        key: str = "callable",
+    ) -> None:
+        if not callable(obtain):
+            message = "obtain must be a function of the token it replaces and the refused answer"
+            raise ConfigError(message)
+        self._obtain = obtain
+        self.key = key
+
+    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+        """Call the function."""
+        yield from ()  # nothing is sent by us
+        token: Any = self._obtain(held, refused)
+        if token is None:
+            message = "the function that obtains tokens returned None: there is no other token"
+            raise LoginRequired(message, hint="log in again, then call login() with the new token")
+        try:
+            return token if isinstance(token, Token) else Token(token)
+        except (TypeError, ValueError) as error:
+            message = f"what the function returned cannot be a token: {error}"
+            raise RenewalFailed(message) from error
+
+    def __repr__(self) -> str:
+        name = getattr(self._obtain, "__qualname__", type(self._obtain).__name__)
+        return f"CallableGrant({name})"

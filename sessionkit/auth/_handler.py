@@ -1,0 +1,335 @@
+"""AuthHandler: puts the token on requests, sees it refused, has it renewed, sends again."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import requests
+
+from sessionkit._clock import SYSTEM_CLOCK
+from sessionkit._origins import is_absolute, origin_of
+from sessionkit.auth._challenge import wanted_scope
+from sessionkit.auth._cooldown import CoolDown
+from sessionkit.auth._renewal import Renewal
+from sessionkit.auth._schemes import Bearer
+from sessionkit.errors import AuthError, ConfigError, RenewalFailed, SessionKitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from requests import Request, Response
+
+    from sessionkit._clock import Clock
+    from sessionkit._exchange import Exchange
+    from sessionkit._handler import Forward
+    from sessionkit._tokens import Token
+    from sessionkit.auth._grants import Grant
+    from sessionkit.auth._schemes import Scheme
+    from sessionkit.stores._base import TokenStore
+
+#: Renewals within one call. A second one only for a token that had been proved good, as where
+#: a token ends after so many uses and other threads used it up.
+MOST_RENEWALS = 3
+_UNAUTHORIZED = 401
+_IDEMPOTENT = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
+_UNTOUCHED: frozenset[str] = frozenset()
+_BEARER = Bearer()
+
+
+class Via(Protocol):
+    """What a login needs: a stack."""
+
+    def side(self, request: Request, *, deadline: float | None = None) -> Response:
+        """Send *request* past all handlers."""
+        ...
+
+
+class AuthHandler:
+    """Authenticates calls, and renews the token when an answer refuses it.
+
+    Place it inside ``retry``: each attempt then takes the current token, and a renewal costs no
+    retry. Thread-safe; may serve several stacks.
+
+    Args:
+        grant: How to obtain a token.
+        store: Where it is kept; by default in memory.
+        scheme: Where it goes on a request.
+        origins: The only origins it may go to, as URLs; by default that of the stack's
+            ``base_url``, and for a relative URL the one that the session resolves it to.
+        expired: Tells of an answer with another status than 401 that it means an ended token. On an
+            answer of 2xx only idempotent methods are sent again. What it raises about a body that
+            is not as it expects counts as "no".
+        key: Name under which the token is stored, one for each account; by default the grant's.
+
+    Raises:
+        ConfigError: An origin that is no absolute URL.
+    """
+
+    __slots__ = (
+        *("_clock", "_cool_down", "_expired", "_grant", "_key", "_origins", "_renewal"),
+        *("_scheme", "_store"),
+    )
+
+    def __init__(
+        self,
+        grant: Grant,
+        *,
+        store: TokenStore | None = None,
+        scheme: Scheme = _BEARER,
+        origins: Iterable[str] | None = None,
+        expired: Callable[[Response], bool] | None = None,
+        key: str | None = None,
+    ) -> None:
+        self._grant = _checked(grant)
+        self._key = key or grant.key
+        if store is None or not grant.renewable:
+            from sessionkit.stores import MemoryTokenStore
+
+            store = MemoryTokenStore()
+        self._store = store
+        self._scheme = scheme
+        self._origins = _origins(origins)
+        self._expired = expired
+        self._renewal = Renewal(store, self._key)
+        self._cool_down = CoolDown()
+        self._clock: Clock = SYSTEM_CLOCK
+
+    def __repr__(self) -> str:
+        origins = f", origins={sorted(self._origins)}" if self._origins else ""
+        return (
+            f"AuthHandler({self._grant!r}, store={self._store!r}, scheme={self._scheme!r}{origins})"
+        )
+
+    def login(self, via: Via | None = None, *, token: Token | None = None) -> None:
+        """Log in now: with a token from elsewhere, or by the grant unless a live one is stored.
+
+        Args:
+            via: The stack, which sends the token request; not needed with *token*.
+            token: From a login that happened elsewhere, its refresh token with it.
+
+        Raises:
+            ConfigError: Neither was given.
+            LoginRequired: The grant alone cannot log in.
+            RenewalFailed: No token could be had this time.
+            StoreError: The store cannot be written or locked.
+        """
+        if token is None and via is None:
+            message = "login() needs the stack to send a token request by, or a token"
+            raise ConfigError(message, hint="login(stack), or login(token=Token(...))")
+        if token is not None:
+            token = token.stamped(self._clock.time())
+        self._renewal.login(token, self._clock)
+        if token is None:
+            self._renewal.current(_Ask(self, via, self._clock, deadline=None))
+
+    def logout(self) -> None:
+        """Forget the token, here and in the store; no automatic login follows until ``login()``.
+
+        Raises:
+            StoreError: The store cannot be written or locked.
+        """
+        self._renewal.logout()
+
+    def is_authenticated(self) -> bool:
+        """Tell whether there is a token that lives, or that can be renewed by its refresh token."""
+        token = self._renewal.peek()
+        if token is None:
+            return False
+        return token.lives(self._clock.time()) or token.refresh_token is not None
+
+    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+        """Send *exchange* with the token; renew and replay where that is refused."""
+        allowed = self._allowed(exchange)
+        scheme = self._scheme
+        if allowed is _UNTOUCHED or exchange.brings(scheme.place, scheme.name):
+            return forward(exchange)
+        clock = self._clock = exchange.clock
+        ask = _Ask(self, exchange, clock, deadline=exchange.deadline)
+        token = self._renewal.ready(clock) or _timed(exchange, partial(self._renewal.current, ask))
+        response = forward(self._carrying(exchange, token, allowed))
+        if not self._refuses(response, allowed):
+            self._renewal.accepted(token)
+            return response
+        if not self._grant.renewable:
+            return response
+        return self._recover(exchange, forward, ask, token=token, response=response)
+
+    def _recover(
+        self, exchange: Exchange, forward: Forward, ask: _Ask, *, token: Token, response: Response
+    ) -> Response:
+        """Renew and send again; the refused answer stands where that cannot help."""
+        allowed = self._allowed(exchange)
+        place = (exchange.method, exchange.url.partition("?")[0])
+        if self._cool_down.holds(place, ask.clock):
+            return response
+        for renewals in range(MOST_RENEWALS):
+            ask.refused = response
+            ask.want = wanted_scope(response)
+            # A token without the scope that is wanted may be as new as it likes.
+            scope_is_news = bool(ask.want) and renewals == 0
+            if not scope_is_news and not self._renewal.replaceable(token, ask.clock):
+                if renewals == 0:
+                    return response
+                break
+            if not _may_repeat(exchange, response):
+                return self._renewed_for_the_next(exchange, ask, token, response)
+            # Before the renewal: the pool may hold one connection, and the token endpoint may be
+            # the same host.
+            exchange.release()
+            token = _timed(exchange, partial(self._renewal.successor, ask, token))
+            response = forward(self._carrying(exchange, token, allowed))
+            if not self._refuses(response, allowed):
+                self._renewal.accepted(token)
+                return response
+        self._cool_down.start(place, ask.clock)
+        return response
+
+    def _renewed_for_the_next(
+        self, exchange: Exchange, ask: _Ask, token: Token, response: Response
+    ) -> Response:
+        """Return the refused answer intact, and renew so that the caller's own next try works."""
+        if exchange.stream:
+            # Its connection stays with the caller, who may read it; the next call renews.
+            return response
+        response.content  # noqa: B018  # read first: its connection may be needed to renew
+        try:
+            _timed(exchange, partial(self._renewal.successor, ask, token))
+        except SessionKitError as error:
+            ask.log(error)
+        return response
+
+    def _carrying(
+        self, exchange: Exchange, token: Token, allowed: frozenset[str] | None
+    ) -> Exchange:
+        secret = self._scheme.secret(token.value, allowed)
+        return exchange.unread().with_secret(secret)
+
+    def _allowed(self, exchange: Exchange) -> frozenset[str] | None:
+        """Return the origins a token may go to; empty for a foreign URL, None for "the session's".
+
+        Raises:
+            ConfigError: An absolute URL, and nothing that says whether it is ours.
+        """
+        allowed = self._origins
+        if allowed is None and exchange.home is not None:
+            allowed = frozenset((exchange.home,))
+        if not is_absolute(exchange.url):
+            return allowed
+        if allowed is None:
+            message = "it is not known which origins the token may go to"
+            hint = (
+                "give the stack a base_url, or the handler origins=['https://api.example']; "
+                "a token is never sent to whatever is asked for first"
+            )
+            raise ConfigError(message, hint=hint, method=exchange.method, url=exchange.url)
+        try:
+            return allowed if origin_of(exchange.url) in allowed else _UNTOUCHED
+        except ValueError:
+            return _UNTOUCHED  # requests will say what is wrong with it
+
+    def _refuses(self, response: Response, allowed: frozenset[str] | None) -> bool:
+        if response.status_code != _UNAUTHORIZED and not self._says_expired(response):
+            return False
+        if getattr(response, "from_cache", False):
+            return False
+        first = response.history[0].url if response.history else response.url
+        try:
+            origin = origin_of(response.url)
+            return origin in (allowed if allowed is not None else (origin_of(first),))
+        except ValueError:
+            return False
+
+    def _says_expired(self, response: Response) -> bool:
+        if self._expired is None:
+            return False
+        try:
+            return bool(self._expired(response))
+        except (ValueError, LookupError, TypeError, AttributeError):
+            # An HTML page where JSON was expected, a list where an object was.
+            return False
+
+
+class _Ask:
+    """What one call wants of the renewal; see :class:`~sessionkit.auth._renewal.Ask`."""
+
+    __slots__ = ("_handler", "_via", "clock", "deadline", "refused", "ticket", "want")
+
+    def __init__(
+        self, handler: AuthHandler, via: Any, clock: Clock, *, deadline: float | None
+    ) -> None:
+        self._handler = handler
+        self._via = via
+        self.clock = clock
+        self.deadline = deadline
+        self.want = ""
+        self.refused: Response | None = None
+        self.ticket = handler._renewal.enter()  # noqa: SLF001
+
+    def obtain(self, held: Token | None) -> Token:
+        """Walk through the grant's steps; each request goes past all handlers."""
+        steps = self._handler._grant.steps(held, self.refused)  # noqa: SLF001
+        sent_at = self.clock.time()
+        try:
+            request = next(steps)
+            while True:
+                # Its life counts from here: the answer may have been long on its way.
+                sent_at = self.clock.time()
+                request = steps.send(self._sent(request))
+        except StopIteration as done:
+            token: Token = done.value
+            return token.stamped(sent_at)
+
+    def _sent(self, request: Request) -> Response:
+        try:
+            response: Response = self._via.side(request, deadline=self.deadline)
+        except (AuthError, ConfigError):
+            raise
+        except requests.RequestException as error:
+            message = f"the token endpoint gave no answer: {type(error).__name__}"
+            hint = "the next call tries again"
+            raise RenewalFailed(
+                message, hint=hint, method=request.method, url=str(request.url), retryable=True
+            ) from error
+        return response
+
+    def log(self, error: SessionKitError) -> None:
+        """Note a failure that does not answer this call."""
+        import logging
+
+        logging.getLogger("sessionkit.auth").warning("the token could not be renewed: %s", error)
+
+
+def _timed(exchange: Exchange, obtain: Callable[[], Token]) -> Token:
+    started = exchange.clock.monotonic()
+    try:
+        return obtain()
+    finally:
+        exchange.record.renewal_seconds += exchange.clock.monotonic() - started
+
+
+def _may_repeat(exchange: Exchange, response: Response) -> bool:
+    """A refusal means that nothing was done; a 2xx that reads as one gives no such promise."""
+    if response.ok and exchange.method.upper() not in _IDEMPOTENT:
+        return False
+    return exchange.replayable
+
+
+def _checked(grant: Any) -> Any:
+    if isinstance(grant, type) or not callable(getattr(grant, "steps", None)):
+        message = (
+            f"not a grant: {grant.__name__ if isinstance(grant, type) else type(grant).__name__}"
+        )
+        raise ConfigError(message, hint="such as StaticToken('...') or ClientCredentials(...)")
+    return grant
+
+
+def _origins(urls: Iterable[str] | None) -> frozenset[str] | None:
+    if urls is None:
+        return None
+    listed = [urls] if isinstance(urls, str) else list(urls)
+    try:
+        return frozenset(origin_of(url) for url in listed)
+    except ValueError as error:
+        message = f"an origin must be an absolute URL such as https://api.example: {error}"
+        raise ConfigError(message) from error

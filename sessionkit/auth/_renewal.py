@@ -1,0 +1,329 @@
+"""One renewal, however many threads and processes find a token expired at once. No HTTP here.
+
+Look, lock, look again: a caller that finds no good token leads a flight or joins the one under way;
+the leader takes the store's lock, looks whether another process has renewed meanwhile, and only
+then obtains a token. It is saved before anybody uses it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from sessionkit.errors import LockTimedOut, LoginRequired, RenewalFailed, SessionKitError
+
+if TYPE_CHECKING:
+    from sessionkit._clock import Clock
+    from sessionkit._tokens import Token
+    from sessionkit.stores._base import TokenStore
+
+_LOG = logging.getLogger("sessionkit.auth")
+
+#: Renewal begins this many seconds before the end, but never before three quarters of the life.
+EARLY_SECONDS = 120.0
+EARLY_PART = 0.25
+#: After an early renewal that failed, and for a token that was refused right after its renewal.
+COOL_DOWN = 10.0
+#: How long a caller without a deadline waits for another one's renewal, in seconds.
+PATIENCE = 60.0
+
+
+class Ask(Protocol):
+    """What one call wants of a renewal.
+
+    Attributes:
+        clock: The stack's clock.
+        deadline: Moment of its ``monotonic`` until which the call can wait, or None.
+        want: What is asked for beyond the usual, such as a scope; flights are keyed by it.
+        ticket: What :meth:`Renewal.enter` returned when the call came in.
+    """
+
+    clock: Clock
+    deadline: float | None
+    want: str
+    ticket: int
+
+    def obtain(self, held: Token | None) -> Token:
+        """Obtain a token from the server, in place of *held*."""
+        ...
+
+
+class _Flight:
+    """A renewal under way, and what came of it."""
+
+    __slots__ = ("done", "error", "token")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.token: Token | None = None
+        self.error: Exception | None = None
+
+
+class Renewal:
+    """Keeps the token of one account alive. Shared by all threads that use that account.
+
+    Args:
+        store: Where the token rests, and the lock around its renewal.
+        key: Its name there.
+    """
+
+    __slots__ = (
+        *("_changed", "_dead", "_early_again", "_era", "_failed", "_failures", "_flights"),
+        *("_held", "_key", "_logged_out", "_pid", "_renew_at", "_store"),
+        *("_unproven", "_unproven_until"),
+    )
+
+    def __init__(self, store: TokenStore, key: str) -> None:
+        self._store = store
+        self._key = key
+        self._held: Token | None = None
+        self._renew_at = 0.0
+        self._failures = 0
+        self._failed: dict[str, tuple[int, Exception]] = {}
+        self._dead: tuple[Token | None, LoginRequired] | None = None
+        self._logged_out = False
+        self._early_again = 0.0
+        self._unproven: Token | None = None
+        self._unproven_until = 0.0
+        self._era = 0
+        self._fresh_locks()
+
+    def _fresh_locks(self) -> None:
+        # A lock that another thread held while the process forked is never released in the child.
+        self._pid = os.getpid()
+        self._changed = threading.Condition()
+        self._flights: dict[str, _Flight] = {}
+
+    def enter(self) -> int:
+        """Return a ticket: only failures that end after this moment answer its holder."""
+        return self._failures
+
+    def ready(self, clock: Clock) -> Token | None:
+        """Return the token if nothing has to be done for it; no lock, no store."""
+        held = self._held
+        if held is None or self._logged_out:
+            return None
+        return held if held.expires_at is None or clock.time() < self._renew_at else None
+
+    def current(self, ask: Ask) -> Token:
+        """Return a token to send, obtained or renewed if need be.
+
+        Raises:
+            LoginRequired: Only a new login can help; or ``logout()`` was called.
+            RenewalFailed: No token could be had this time.
+            StoreError: The store cannot be read, or its lock was not free in time.
+        """
+        held = self._held
+        if held is None or self._logged_out or not held.lives(ask.clock.time()):
+            return self._fetch(ask, None)
+        if ask.clock.time() < self._renew_at or ask.clock.monotonic() < self._early_again:
+            return held
+        return self._early(ask, held)
+
+    def replaceable(self, refused: Token, clock: Clock) -> bool:
+        """Tell whether renewing is worth trying, now that *refused* was refused.
+
+        A token that was renewed moments ago and that no answer has ever proved good would be
+        refused again: a server that always says 401 would cost a renewal for each call.
+        """
+        unproven = self._unproven
+        if unproven is None or unproven.value != refused.value:
+            return True
+        return clock.monotonic() >= self._unproven_until
+
+    def successor(self, ask: Ask, refused: Token) -> Token:
+        """Return a token other than *refused*: the one there is by now, or a renewed one.
+
+        Raises:
+            LoginRequired: Only a new login can help; or ``logout()`` was called.
+            RenewalFailed: No token could be had this time.
+            StoreError: The store cannot be read, or its lock was not free in time.
+        """
+        return self._fetch(ask, refused)
+
+    def accepted(self, token: Token) -> None:
+        """Note that an answer proved *token* good."""
+        if self._unproven is token:
+            self._unproven = None
+
+    def login(self, token: Token | None, clock: Clock) -> None:
+        """Take *token* as the one to use from now on, or allow obtaining one again."""
+        with self._locks():
+            if token is not None:
+                self._store.save(self._key, token)
+                self._hold(token, clock)
+            self._era += 1
+            self._logged_out = False
+            self._dead = None
+            self._failed.clear()
+            self._changed.notify_all()
+
+    def logout(self) -> None:
+        """Forget the token, here and in the store; nobody is logged in again unasked."""
+        with self._store.lock(self._key, PATIENCE):
+            self._store.forget(self._key)
+            with self._locks():
+                self._era += 1
+                self._held = self._unproven = None
+                self._logged_out = True
+
+    def peek(self) -> Token | None:
+        """Return the token held or stored, whatever its state; None after ``logout()``."""
+        if self._logged_out:
+            return None
+        return self._held or self._store.load(self._key)
+
+    # Below here: one flight
+
+    def _locks(self) -> threading.Condition:
+        if self._pid != os.getpid():
+            self._fresh_locks()
+        return self._changed
+
+    def _early(self, ask: Ask, held: Token) -> Token:
+        """Renew ahead of the end: one caller does, the others and all failures use what lives."""
+        with self._locks():
+            if self._flights or ask.clock.monotonic() < self._early_again:
+                return held
+            flight = self._flights[ask.want] = _Flight()
+        try:
+            return self._lead(ask, held, flight, lenient=True)
+        except SessionKitError as error:
+            self._early_again = ask.clock.monotonic() + COOL_DOWN
+            _LOG.warning("early renewal failed, the token is used while it lives: %s", error)
+            return held
+
+    def _fetch(self, ask: Ask, refused: Token | None) -> Token:
+        """Return a good token: join the flight under way, or lead one."""
+        changed = self._locks()
+        end = ask.deadline if ask.deadline is not None else ask.clock.monotonic() + PATIENCE
+        with changed:
+            while True:
+                held = self._held
+                if not self._logged_out and self._suits(held, refused, ask):
+                    assert held is not None  # noqa: S101  # what suits is a token
+                    return held
+                self._raise_known(ask)
+                flight = self._flights.get(ask.want)
+                if flight is None:
+                    flight = self._flights[ask.want] = _Flight()
+                    break
+                self._wait(flight, end - ask.clock.monotonic())
+                if flight.token is not None:
+                    return flight.token
+                if flight.error is not None:
+                    raise _shared(flight.error) from flight.error
+                # Abandoned by a leader that was interrupted: somebody else leads.
+        return self._lead(ask, refused, flight)
+
+    def _wait(self, flight: _Flight, seconds: float) -> None:
+        if not self._changed.wait_for(lambda: flight.done, max(seconds, 0.0)):
+            message = "another thread's renewal of the token was not done in time"
+            hint = "is the token endpoint slow? give the call a longer deadline"
+            raise LockTimedOut(message, hint=hint, key=self._key)
+
+    def _raise_known(self, ask: Ask) -> None:
+        """Raise what is known already: logged out, a dead grant, or a failure waited for."""
+        if self._logged_out:
+            message = "logged out: nothing logs in again until login() is called"
+            raise LoginRequired(message, hint="call stack.handlers['auth'].login(stack)")
+        if self._dead is not None:
+            token, error = self._dead
+            if self._store.load(self._key) == token:
+                raise _shared(error) from error
+            self._dead = None  # somebody logged in, perhaps another process
+        number, failure = self._failed.get(ask.want, (0, None))
+        if failure is not None and ask.ticket < number:
+            raise _shared(failure) from failure
+
+    def _lead(
+        self, ask: Ask, refused: Token | None, flight: _Flight, *, lenient: bool = False
+    ) -> Token:
+        era = self._era
+        try:
+            token, fresh = self._renewed(ask, refused)
+        except Exception as error:
+            with self._changed:
+                if not lenient:
+                    self._failures += 1
+                    self._failed[ask.want] = (self._failures, error)
+                    flight.error = error
+                self._land(ask.want, flight)
+            raise
+        except BaseException:
+            # Ctrl-C is no failure of the renewal: another waiter leads.
+            with self._changed:
+                self._land(ask.want, flight)
+            raise
+        with self._changed:
+            if era == self._era:
+                self._hold(token, ask.clock)
+                self._failed.pop(ask.want, None)
+                if fresh:
+                    self._unproven = token
+                    self._unproven_until = ask.clock.monotonic() + COOL_DOWN
+            flight.token = token
+            self._land(ask.want, flight)
+        return token
+
+    def _land(self, want: str, flight: _Flight) -> None:
+        flight.done = True
+        self._flights.pop(want, None)
+        self._changed.notify_all()
+
+    def _renewed(self, ask: Ask, refused: Token | None) -> tuple[Token, bool]:
+        """Under the store's lock: adopt what another process renewed, or obtain and save.
+
+        Returns:
+            The token, and whether it was obtained just now.
+        """
+        end = ask.deadline if ask.deadline is not None else ask.clock.monotonic() + PATIENCE
+        with self._store.lock(self._key, max(end - ask.clock.monotonic(), 0.0)):
+            stored = self._store.load(self._key)
+            if self._suits(stored, refused, ask):
+                assert stored is not None  # noqa: S101  # what suits is a token
+                return stored, False
+            # The stored one even if its access token has ended: its refresh token is the newest.
+            held = stored or refused or self._held
+            try:
+                token = ask.obtain(held)
+            except LoginRequired as error:
+                self._dead = (stored, error)
+                raise
+            self._save(token)
+            return token, True
+
+    def _save(self, token: Token) -> None:
+        try:
+            self._store.save(self._key, token)
+        except Exception as error:  # noqa: BLE001  # raising would throw the only copy away
+            _LOG.warning(
+                "the renewed token could not be saved and lives in this process only; after a "
+                "restart a new login may be needed: %s: %s",
+                *(type(error).__name__, error),
+            )
+
+    def _suits(self, token: Token | None, refused: Token | None, ask: Ask) -> bool:
+        if token is None or not token.lives(ask.clock.time()):
+            return False
+        if ask.want and not set(ask.want.split()) <= set((token.scope or "").split()):
+            return False
+        return refused is None or token.value != refused.value
+
+    def _hold(self, token: Token, clock: Clock) -> None:
+        if token.expires_at is not None:
+            left = token.expires_at - clock.time()
+            life = token.expires_in if token.expires_in is not None else left
+            # Capped by the life, or a token of 30 s would be renewed for every call.
+            self._renew_at = token.expires_at - min(EARLY_SECONDS, life * EARLY_PART)
+        self._held = token
+
+
+def _shared(error: Exception) -> Exception:
+    """Return a fresh copy of a failure for another thread: a traceback belongs to one raise."""
+    if isinstance(error, SessionKitError):
+        return error.again()
+    message = f"the renewal that this call waited for failed: {type(error).__name__}"
+    return RenewalFailed(message, hint="the next call tries again")

@@ -1,0 +1,118 @@
+"""Schemes: where a token goes on a request (RFC 6750, section 2, and vendors' own ways)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sessionkit._exchange import Secret
+from sessionkit.errors import ConfigError
+
+
+class Scheme(Protocol):
+    """Turns a token into a secret on a request. Stateless, hence thread-safe."""
+
+    place: str
+    name: str
+
+    def secret(self, value: str, origins: frozenset[str] | None) -> Secret:
+        """Return what is placed for a token of this *value*, bound to *origins*."""
+        ...
+
+
+class Bearer:
+    """``Authorization: Bearer <token>`` (RFC 6750, section 2.1).
+
+    Args:
+        prefix: The word before the token; some vendors want ``Token`` or ``token``.
+    """
+
+    __slots__ = ("_prefix",)
+
+    place = "header"
+    name = "Authorization"
+
+    def __init__(self, prefix: str = "Bearer") -> None:
+        self._prefix = _plain(prefix, "prefix")
+
+    def secret(self, value: str, origins: frozenset[str] | None) -> Secret:
+        """Return the header."""
+        return Secret("header", "Authorization", f"{self._prefix} {value}", origins)
+
+    def __repr__(self) -> str:
+        return f"Bearer({self._prefix!r})"
+
+
+class Header:
+    """A header of the vendor's own, such as ``X-Vault-Token``.
+
+    Args:
+        name: Name of the header.
+        prefix: Put before the token, a blank between; by default nothing.
+    """
+
+    __slots__ = ("_prefix", "name")
+
+    place = "header"
+
+    def __init__(self, name: str, prefix: str = "") -> None:
+        self.name = _plain(name, "name")
+        self._prefix = _plain(prefix, "prefix") if prefix else ""
+
+    def secret(self, value: str, origins: frozenset[str] | None) -> Secret:
+        """Return the header."""
+        text = f"{self._prefix} {value}" if self._prefix else value
+        return Secret("header", self.name, text, origins)
+
+    def __repr__(self) -> str:
+        return f"Header({self.name!r})"
+
+
+class Query:
+    """A query parameter, such as ``api_key``; the URL then is a secret too.
+
+    Args:
+        name: Name of the parameter.
+    """
+
+    __slots__ = ("name",)
+
+    place = "query"
+
+    def __init__(self, name: str) -> None:
+        self.name = _plain(name, "name")
+
+    def secret(self, value: str, origins: frozenset[str] | None) -> Secret:
+        """Return the parameter."""
+        return Secret("query", self.name, value, origins)
+
+    def __repr__(self) -> str:
+        return f"Query({self.name!r})"
+
+
+class Cookie:
+    """A cookie that this library sends itself, beside those in the session's jar (RFC 6265).
+
+    Args:
+        name: Name of the cookie.
+    """
+
+    __slots__ = ("name",)
+
+    place = "cookie"
+
+    def __init__(self, name: str) -> None:
+        self.name = _plain(name, "name")
+
+    def secret(self, value: str, origins: frozenset[str] | None) -> Secret:
+        """Return the cookie."""
+        return Secret("cookie", self.name, value, origins)
+
+    def __repr__(self) -> str:
+        return f"Cookie({self.name!r})"
+
+
+def _plain(text: str, what: str) -> str:
+    if not text or not text.isascii() or not text.isprintable() or " " in text or ":" in text:
+        message = f"{what} of a scheme must be printable ASCII without blanks and colons"
+        raise ConfigError(message)
+    return text

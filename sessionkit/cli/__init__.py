@@ -1,0 +1,76 @@
+"""The command line: ``python -m sessionkit``. The only part of the library that prints."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from sessionkit import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+_FAILED = 1
+#: As shells report a program that a signal ended: 128 and the signal's number.
+_INTERRUPTED = 130
+_PIPE_CLOSED = 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: What stands behind ``python -m sessionkit``; by default the program's own.
+
+    Returns:
+        The exit status: 0 if all went as promised, 1 if not, 130 after Ctrl-C, 141 where the
+        reader of the output went away.
+
+    Raises:
+        SystemExit: For ``--help``, ``--version`` and arguments that make no sense.
+    """
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if chosen.command is None:
+        parser.print_help()
+        return 0
+    try:
+        status = _run(chosen)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter flushes once more at its end, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sessionkit",
+        description="Renewing authentication, honest errors and paging for a requests.Session.",
+    )
+    parser.add_argument("--version", action="version", version=f"sessionkit {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    text = "show everything at work against a server on this machine, in about eight seconds"
+    demo = commands.add_parser("demo", help=text, description=text.capitalize() + ".")
+    demo.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    return parser
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    # Inside the caller's try: Ctrl-C may come while the library loads.
+    from sessionkit.cli._demo import demo
+    from sessionkit.errors import SessionKitError
+
+    try:
+        return demo(as_json=chosen.json)
+    except SessionKitError as error:
+        print(f"sessionkit: {error}\n{error.hint}".rstrip(), file=sys.stderr)
+        return _FAILED

@@ -1,0 +1,168 @@
+"""How lines reach the reader: plainly everywhere, prettier on a terminal that has rich."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+_NARROW = 60
+_WIDE = 88
+_BAR = 24
+
+
+class Pen(Protocol):
+    """Something to write lines with. Belongs to one thread.
+
+    Attributes:
+        width: Columns that a line may fill.
+        blocks: What bars are made of: one character for "full", one for "empty".
+    """
+
+    width: int
+    blocks: tuple[str, str]
+
+    def line(self, text: str, style: str = "") -> None:
+        """Write one line; *style* is a style of rich, and may be left out of account."""
+        ...
+
+    def progress(self, done: float, total: float, unit: str) -> None:
+        """Show how far it is, in the place where it was shown before."""
+        ...
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+        ...
+
+
+class PlainPen:
+    """Write plain text; progress only where it can be written over.
+
+    Args:
+        stream: Where to.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._live = stream.isatty()
+        self._shown = 0
+        self.width = _width()
+        self.blocks = _blocks(stream.encoding)
+
+    def line(self, text: str, style: str = "") -> None:  # noqa: ARG002 - this pen has one ink
+        """Write one line, over the progress if there is any."""
+        self._stream.write(self._over(text) + "\n")
+        self._shown = 0
+        # A reader at the other end of a pipe sees each line when it is written.
+        self._stream.flush()
+
+    def progress(self, done: float, total: float, unit: str) -> None:
+        """Show a bar on a terminal; elsewhere nothing."""
+        if self._live:
+            text = f"  {bar(done / total, _BAR, self.blocks)} {_amount(done, total, unit)}"
+            self._stream.write(self._over(text[: self.width]))
+            self._shown = len(text)
+            self._stream.flush()
+
+    def close(self) -> None:
+        """End the line that progress was shown on."""
+        if self._shown:
+            self.line("")
+
+    def _over(self, text: str) -> str:
+        return "\r" + text.ljust(self._shown) if self._shown else text
+
+
+class RichPen:
+    """Write with rich, which must be installed.
+
+    Args:
+        stream: A terminal.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+
+        self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
+        self._progress: Progress | None = None
+        self.width = _width()
+        self.blocks = _blocks(stream.encoding)
+
+    def line(self, text: str, style: str = "") -> None:
+        """Write one line in *style*; it ends the progress."""
+        self.close()
+        self._console.print(text, style=style or None, soft_wrap=True)
+
+    def progress(self, done: float, total: float, unit: str) -> None:
+        """Show a bar that moves."""
+        if self._progress is None:
+            self._progress = _rich_progress(self._console)
+            self._progress.start()
+            self._progress.add_task("", total=total, text="")
+        task = self._progress.task_ids[0]
+        text = _amount(done, total, unit)
+        self._progress.update(task, completed=done, text=text, refresh=True)
+
+    def close(self) -> None:
+        """Take the progress off the screen."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+def choose_pen(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Pen:
+    """Return the pen for *stream*: rich on a terminal that wants colours, else the plain one.
+
+    Args:
+        stream: Where to write.
+        environ: ``NO_COLOR``, if it is there and not empty, asks for plain text (no-color.org).
+    """
+    fancy = stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    return RichPen(stream) if fancy and find_spec("rich") else PlainPen(stream)
+
+
+def bar(part: float, width: int, blocks: tuple[str, str], *, start: float = 0.0) -> str:
+    """Return a bar of *width* columns.
+
+    Args:
+        part: How much of it is full, from 0 to 1.
+        width: Its columns.
+        blocks: One character for "full", one for "empty".
+        start: Where the full part begins, from 0 to 1. What is there at all shows as a column.
+    """
+    before = min(int(start * width), width - 1)
+    full = min(max(round(part * width), 1 if part > 0 else 0), width - before)
+    return blocks[1] * before + blocks[0] * full + blocks[1] * (width - before - full)
+
+
+def _width() -> int:
+    return min(max(shutil.get_terminal_size((_NARROW, 24)).columns, 40), _WIDE)
+
+
+def _blocks(encoding: str | None) -> tuple[str, str]:
+    try:
+        "\u2588\u2591".encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return "#", "."
+    return "\u2588", "\u2591"
+
+
+def _amount(done: float, total: float, unit: str) -> str:
+    if isinstance(done, float) or isinstance(total, float):
+        return f"{done:.1f} of {total:.1f} {unit}"
+    return f"{done} of {total} {unit}"
+
+
+def _rich_progress(console: Console) -> Progress:
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (TextColumn(" "), BarColumn(_BAR), TextColumn("{task.fields[text]}"))
+    # Without a thread of its own: it is drawn when there is something new.
+    return Progress(*columns, console=console, transient=True, auto_refresh=False)

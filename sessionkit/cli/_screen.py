@@ -1,0 +1,87 @@
+"""How the demo looks: what is said, and where on the lines it stands."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from sessionkit.cli._pens import bar
+
+if TYPE_CHECKING:
+    from sessionkit.cli._pens import Pen
+    from sessionkit.demo._figures import Report, Span
+
+_INDENT = "  "
+#: Columns of a line beside its bar: name, status or share, and time.
+_BESIDE = 30
+
+
+class Screen:
+    """Tell a tour with a pen, in lines that fit. Belongs to one thread.
+
+    Args:
+        pen: What to write with.
+    """
+
+    def __init__(self, pen: Pen) -> None:
+        self._pen = pen
+        self._bar = max(pen.width - _BESIDE, 10)
+
+    def opening(self, token_seconds: float, token_uses: int) -> None:
+        """Say what is about to be shown."""
+        self._pen.line("sessionkit demo", "bold")
+        self.say(
+            f"An API on this machine whose tokens end after {token_seconds:g} s or {token_uses} "
+            "uses, and never say so. One stack meets it."
+        )
+
+    def phase(self, title: str) -> None:
+        """Begin a part."""
+        self._pen.line("")
+        self._pen.line(title, "bold cyan")
+
+    def progress(self, done: float, total: float, unit: str) -> None:
+        """Show how far the part is."""
+        self._pen.progress(done, total, unit)
+
+    def say(self, text: str) -> None:
+        """Show something that was found out, wrapped."""
+        for line in textwrap.wrap(text, self._pen.width - len(_INDENT)):
+            self._pen.line(_INDENT + line)
+
+    def closing(self, report: Report) -> None:
+        """Show where the time went, and whether all was as promised."""
+        self._time_line(report.spans)
+        self._shares(report)
+        self.phase(f"As promised? ({report.figures.seconds:.1f} s)")
+        for promise, kept in report.figures.promises().items():
+            self._pen.line(f"{_INDENT}{'yes' if kept else 'NO':4}{promise}", "" if kept else "red")
+        for failure in report.failures:
+            self.say(failure)
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+        self._pen.close()
+
+    def _time_line(self, spans: tuple[Span, ...]) -> None:
+        if not spans:
+            return
+        self.phase("One of these uploads, as it went")
+        whole = max(span.started + span.seconds for span in spans)
+        for span in spans:
+            start, part = span.started / whole, span.seconds / whole
+            drawn = bar(part, self._bar, self._pen.blocks, start=start)
+            what = f"{span.name:8} {span.status or '---'}"
+            self._pen.line(f"{_INDENT}{what:14}{drawn} {span.seconds * 1000:7.1f} ms")
+
+    def _shares(self, report: Report) -> None:
+        whole = sum(report.shares.values())
+        if not whole:
+            return
+        self.phase("Where the time of the calls went")
+        for place, seconds in report.shares.items():
+            part = max(seconds, 0.0) / whole
+            drawn = bar(part, self._bar, self._pen.blocks)
+            each = seconds * 1000 / report.figures.calls
+            self._pen.line(f"{_INDENT}{place:14}{drawn} {part:5.1%} {each:6.2f}".rstrip())
+        self.say("(share, and milliseconds per call)")

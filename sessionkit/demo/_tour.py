@@ -1,0 +1,291 @@
+"""The tour: everything the library is for, shown over one stack against the demo's server."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+import requests
+
+from sessionkit import SessionStack, Token, recommended
+from sessionkit._clock import SYSTEM_CLOCK
+from sessionkit.auth import RefreshToken
+from sessionkit.demo._catalogue import PRODUCTS
+from sessionkit.demo._crew import Crew
+from sessionkit.demo._figures import ERRORS, WALKS, Figures, Report, Span
+from sessionkit.demo._identity import CLIENT_ID, PASSWORD, USERNAME
+from sessionkit.demo._models import Product
+from sessionkit.demo._orders import content_digest
+from sessionkit.demo._tally import Tally, record_of, spans_of
+from sessionkit.errors import NotFound, ServiceUnavailable, SessionKitError
+from sessionkit.paging import Cursor, LinkHeader, NextUrl, Offset
+
+if TYPE_CHECKING:
+    from requests import Response
+
+    from sessionkit._clock import Clock
+    from sessionkit.paging import Paginator
+
+BODY_BYTES = 10_240
+RETRY_AFTER = 120
+
+
+class Server(Protocol):
+    """What a tour needs of the demo's server, wherever that runs."""
+
+    token_seconds: float
+    token_uses: int
+
+    @property
+    def base_url(self) -> str:
+        """The API's base."""
+        ...
+
+    @property
+    def token_url(self) -> str:
+        """The token endpoint."""
+        ...
+
+    def figures(self) -> dict[str, int]:
+        """What the server counted so far."""
+        ...
+
+
+class Listener(Protocol):
+    """Told how a tour goes on, always in the thread that runs it."""
+
+    def phase(self, title: str) -> None:
+        """A new part begins."""
+        ...
+
+    def progress(self, done: float, total: float, unit: str) -> None:
+        """*done* of *total* are done."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Something to show was found out."""
+        ...
+
+
+class Tour:
+    """One run over all parts. Belongs to the thread that runs it; prints nothing.
+
+    Args:
+        server: The demo's server.
+        listener: Told how it goes on.
+        workers: Threads that share the stack.
+        seconds: How long these work, in seconds; the other parts take about three more.
+        clock: Where the tour's time comes from.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        listener: Listener,
+        *,
+        workers: int = 8,
+        seconds: float = 3.0,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._server = server
+        self._listener = listener
+        self._seconds = seconds
+        self._clock = clock
+        self._crew = Crew(workers)
+        self._tally = Tally()
+        self._pages = self._objects = self._errors = 0
+        self._spans: tuple[Span, ...] = ()
+        grant = RefreshToken(server.token_url, client_id=CLIENT_ID)
+        self._session = requests.Session()
+        # Loopback only: neither a proxy nor a .netrc of this machine has a part in it.
+        self._session.trust_env = False
+        self._stack = SessionStack(
+            self._session, recommended(grant), base_url=server.base_url, clock=clock
+        )
+
+    def run(self) -> Report:
+        """Make the whole tour.
+
+        Raises:
+            SessionKitError: There was not even a first login.
+            KeyboardInterrupt: At Ctrl-C; its threads have ended.
+        """
+        began = self._clock.monotonic()
+        with self._session:
+            self._login()
+            self._work()
+            self._upload()
+            self._wait()
+            self._walk()
+            self._fail()
+        figures = self._server.figures()
+        del figures["requests"]
+        tally = self._tally
+        return Report(
+            Figures(
+                calls=tally.calls,
+                calls_ok=tally.calls_ok,
+                pages=self._pages,
+                objects=self._objects,
+                errors_mapped=self._errors,
+                seconds=round(self._clock.monotonic() - began, 3),
+                **figures,
+            ),
+            tally.shares(),
+            self._spans,
+            tally.failures(),
+        )
+
+    def _login(self) -> None:
+        """Do what a login page would: hand over a first pair of tokens."""
+        form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
+        answer = self._stack.side(requests.Request("POST", self._server.token_url, data=form))
+        pair = answer.json()
+        token = Token(pair["access_token"], refresh_token=pair["refresh_token"])
+        auth: Any = self._stack.handlers["auth"]
+        auth.login(token=token)
+
+    # Tokens that end in mid-flight
+
+    def _work(self) -> None:
+        self._listener.phase(f"{self._crew.size} threads at work, one stack")
+        begun = self._clock.monotonic()
+
+        def watch() -> None:
+            spent = min(self._clock.monotonic() - begun, self._seconds)
+            self._listener.progress(spent, self._seconds, "s")
+
+        self._crew.run(lambda worker: self._busy(worker, begun + self._seconds), watch)
+        figures = self._server.figures()
+        self._listener.say(
+            f"{self._tally.calls} calls, {self._tally.calls_ok} succeeded; "
+            f"{figures['expiries']} tokens ended in mid-flight, "
+            f"{figures['renewals']} renewals"
+        )
+
+    def _busy(self, worker: int, end: float) -> None:
+        turn = 0
+        while self._clock.monotonic() < end and not self._crew.stop.is_set():
+            turn += 1
+            self._get(f"products/{1 + (31 * worker + turn) % PRODUCTS}")
+            self._get("slow", ms=60)
+            self._order(f"work-{worker}-{turn}", offset=0 if turn % 2 else None)
+            if turn % 8 == 0:
+                # Refused with 503 once: the retry is the stack's, the call is one.
+                self._get("flaky", key=f"{worker}-{turn}", after=0)
+
+    def _get(self, path: str, **params: str | int) -> Response | None:
+        return self._tally.call(lambda: self._stack.get(path, params=params))
+
+    # Bodies that are sent again
+
+    def _upload(self) -> None:
+        self._listener.phase("Uploads that meet an ended token")
+        before = self._server.figures()["replayed_posts_intact"]
+        kinds = {"bytes": None, "a file": 0, "a file read from its middle": BODY_BYTES}
+        for number, (kind, offset) in enumerate(kinds.items(), 1):
+            self._use_up()
+            response = self._order(f"upload-{number}", offset=offset)
+            if response is not None:
+                self._spans = spans_of(record_of(response))
+            self._listener.progress(number, len(kinds), kind)
+        intact = self._server.figures()["replayed_posts_intact"] - before
+        self._listener.say(
+            f"{BODY_BYTES // 1024} KB each as {', '.join(kinds)}: refused with 401, "
+            f"token renewed, sent again; {intact} of {len(kinds)} arrived whole"
+        )
+
+    def _use_up(self) -> None:
+        """Bring the token to its end, so that the next call certainly meets an ended one."""
+        left: str | None = None
+        while left != "0":
+            response = self._get("products/1")
+            if response is None:
+                return
+            left = response.headers["X-Token-Uses-Left"]
+
+    def _order(self, key: str, *, offset: int | None) -> Response | None:
+        """Send an order as bytes, or as a file that is read from *offset* bytes on."""
+        body = os.urandom(BODY_BYTES)
+        if offset is None:
+            return self._post(key, body, body)
+        with TemporaryFile() as file:
+            file.write(bytes(offset) + body)
+            file.seek(offset)
+            return self._post(key, body, file)
+
+    def _post(self, key: str, body: bytes, data: bytes | IO[bytes]) -> Response | None:
+        digest = hashlib.sha256(body)
+        headers = {"Idempotency-Key": key, "Content-Digest": content_digest(digest.digest())}
+        return self._tally.call(
+            lambda: self._stack.post("orders", data=data, headers=headers),
+            proof=digest.hexdigest(),
+        )
+
+    # A token that ended while nobody looked
+
+    def _wait(self) -> None:
+        self._listener.phase(f"A token that ends after {self._server.token_seconds:g} s of silence")
+        self._clock.sleep(self._server.token_seconds * 1.05)
+        before = self._server.figures()["renewals"]
+        self._crew.run(lambda worker: self._order(f"wait-{worker}", offset=None) and None)
+        renewals = self._server.figures()["renewals"] - before
+        self._listener.say(f"{self._crew.size} threads come back at once: {renewals} renewal")
+
+    # Pages and objects
+
+    def _walk(self) -> None:
+        self._listener.phase("Pages, walked into typed objects")
+        walks: dict[str, Paginator] = {
+            "products": LinkHeader(),
+            "next/products": NextUrl(),
+            "cursor/products": Cursor(),
+            "offset/products": Offset(limit=10),
+        }
+        last: Product | None = None
+        for url, paginator in walks.items():
+            seen: set[int] = set()
+            pages = self._stack.paginate(url, paginator=paginator, into=Product)
+            for page in self._tally.walk(pages.pages()):
+                self._pages += 1
+                seen.update(item.id for item in page.items if isinstance(item, Product))
+                last = page.items[-1]
+                self._listener.progress(self._objects + len(seen), WALKS * PRODUCTS, "objects")
+            self._objects += len(seen)
+        self._listener.say(
+            f"{self._pages} pages, {self._objects} objects, "
+            f"by {', '.join(type(paginator).__name__ for paginator in walks.values())}"
+        )
+        if last is not None:
+            self._listener.say(f"the last: {_described(last)}")
+
+    # Failures
+
+    def _fail(self) -> None:
+        self._listener.phase("Failures as errors")
+        try:
+            self._stack.get("missing")
+        except NotFound as error:
+            self._mapped(error, "is also a requests.HTTPError")
+        except Exception as error:  # noqa: BLE001 - any other class is the failure shown
+            self._tally.failed(error)
+        try:
+            self._stack.get("busy", params={"after": RETRY_AFTER})
+        except ServiceUnavailable as error:
+            if error.retry_after == RETRY_AFTER:
+                self._mapped(error, f"asks to come back in {error.retry_after:g} s")
+        except Exception as error:  # noqa: BLE001 - as above
+            self._tally.failed(error)
+        self._listener.progress(self._errors, ERRORS, "errors")
+
+    def _mapped(self, error: SessionKitError, remark: str) -> None:
+        self._errors += 1
+        self._listener.say(f"{type(error).__name__} {remark}: {error.message}")
+
+
+def _described(product: Product) -> str:
+    price = f"{product.price.amount} {product.price.currency}"
+    maker = f"{product.maker.name}, {product.maker.country}"
+    return f"{product.name}, {price}, by {maker}, released {product.released:%d %B %Y}"

@@ -1,0 +1,234 @@
+"""Which error a fault is: from what requests and urllib3 raise, and from a status, to our classes.
+
+What requests does (2.32 to 2.34): a stall inside a body is a ``ConnectionError`` around urllib3's
+``ReadTimeoutError``; a body cut short is a ``ChunkedEncodingError``, chunked or not; what kept a
+connection from being made is the ``reason`` of a ``MaxRetryError``.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from requests import exceptions as requests_errors
+from urllib3 import exceptions as urllib3_errors
+
+from sessionkit.errors import _tree as tree
+from sessionkit.errors._bodies import read_details, reason_phrase
+from sessionkit.errors._copies import redacted_request, redacted_response
+from sessionkit.errors._headers import read_retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
+    import requests
+
+    from sessionkit.errors._base import SessionKitError
+
+_BY_STATUS: Mapping[int, type[tree.StatusError]] = MappingProxyType(
+    {
+        400: tree.BadRequest,
+        401: tree.AuthenticationFailed,
+        403: tree.PermissionDenied,
+        404: tree.NotFound,
+        405: tree.MethodNotAllowed,
+        409: tree.Conflict,
+        410: tree.Gone,
+        412: tree.PreconditionFailed,
+        413: tree.PayloadTooLarge,
+        422: tree.Unprocessable,
+        423: tree.Locked,
+        429: tree.RateLimited,
+        502: tree.BadGateway,
+        503: tree.ServiceUnavailable,
+        504: tree.GatewayTimeout,
+    }
+)
+#: What says by its class alone what it is; the first that fits.
+_BY_CLASS: tuple[tuple[type[Exception], type[SessionKitError]], ...] = (
+    (requests_errors.ConnectTimeout, tree.ConnectTimedOut),
+    (requests_errors.ReadTimeout, tree.ReadTimedOut),
+    (requests_errors.Timeout, tree.TimedOut),
+    (requests_errors.ProxyError, tree.ProxyFailed),
+    (requests_errors.SSLError, tree.TlsFailed),
+    (requests_errors.ContentDecodingError, tree.UndecodableBody),
+    (requests_errors.ChunkedEncodingError, tree.IncompleteBody),
+    (requests_errors.TooManyRedirects, tree.RedirectFailed),
+    (requests_errors.UnrewindableBodyError, tree.ReplayImpossible),
+    (requests_errors.InvalidURL, tree.InvalidRequest),
+    (requests_errors.MissingSchema, tree.InvalidRequest),
+    (requests_errors.InvalidSchema, tree.InvalidRequest),
+    (requests_errors.InvalidHeader, tree.InvalidRequest),
+    (requests_errors.URLRequired, tree.InvalidRequest),
+    (requests_errors.JSONDecodeError, tree.DecodeError),
+    # Raised for a JSON body to be sent, such as one with a NaN in it.
+    (requests_errors.InvalidJSONError, tree.InvalidRequest),
+)
+#: The reason inside a ``ConnectionError``, or what slipped through requests unwrapped.
+_BY_REASON: tuple[tuple[type[Exception], type[SessionKitError]], ...] = (
+    (urllib3_errors.NameResolutionError, tree.NameNotResolved),
+    (urllib3_errors.NewConnectionError, tree.ConnectFailed),
+    (urllib3_errors.ConnectTimeoutError, tree.ConnectTimedOut),
+    (urllib3_errors.ReadTimeoutError, tree.ReadTimedOut),
+    (urllib3_errors.ProxyError, tree.ProxyFailed),
+    (urllib3_errors.SSLError, tree.TlsFailed),
+    (urllib3_errors.DecodeError, tree.UndecodableBody),
+    (urllib3_errors.PoolError, tree.ConnectFailed),
+    (urllib3_errors.LocationValueError, tree.InvalidRequest),
+    (urllib3_errors.InvalidHeader, tree.InvalidRequest),
+    (urllib3_errors.ProtocolError, tree.ConnectionLost),
+)
+_BODY_FAULTS: tuple[type[Exception], ...] = (
+    requests_errors.ChunkedEncodingError,
+    requests_errors.ContentDecodingError,
+    requests_errors.ConnectionError,
+    requests_errors.Timeout,
+    urllib3_errors.HTTPError,
+)
+#: Forks whose classes have the same names but no common parents.
+_FORKS: Mapping[str, str] = MappingProxyType({"requests": "niquests", "urllib3": "urllib3_future"})
+#: urllib3 begins its texts with a pool or a connection.
+_BEFORE_TEXT = re.compile(r"^(?:<[^>]*>|\w+\((?:host|port|[^()]*=)[^()]*\)): ")
+
+
+def status_error(
+    response: requests.Response, *, secrets: Iterable[str] = (), now: float
+) -> tree.StatusError:
+    """Return the error that *response* is, by its status. Never raises.
+
+    Args:
+        response: Its status is 400 or more; what has been read of its body is used.
+        secrets: Exact texts to mask.
+        now: Seconds since the epoch, for ``Retry-After``.
+    """
+    copy = redacted_response(response, secrets)
+    status = copy.status_code
+    generic = tree.ClientError if status < 500 else tree.ServerError  # noqa: PLR2004
+    kind = _BY_STATUS.get(status, generic)
+    details = read_details(copy)
+    name = (reason_phrase(copy) or kind.__name__) if kind is generic else kind.__name__
+    summary = details.summary
+    # "503 ServiceUnavailable: Service Unavailable" would say it twice.
+    same = _letters(summary) in {_letters(name), _letters(reason_phrase(copy) or "")}
+    wait = read_retry_after(copy.headers, now)
+    return kind(
+        f"{status} {name}" if same else f"{status} {name}: {summary}",
+        hint="" if wait is None else f"the server asks to wait {wait:g} s before the next request",
+        retry_after=wait,
+        details=details,
+        response=copy,
+    )
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"\W+", "", text).lower()
+
+
+def transport_error(
+    error: Exception, *, response: requests.Response | None = None, secrets: Iterable[str] = ()
+) -> SessionKitError | None:
+    """Return the error that *error* of requests or urllib3 is; None where it is none of theirs.
+
+    Args:
+        error: What the session raised.
+        response: The answer whose body was being read, if one had begun.
+        secrets: Exact texts to mask.
+    """
+    kind = _kind(error, in_body=response is not None)
+    if kind is None:
+        return None
+    request = getattr(error, "request", None)
+    fault = kind(
+        _message(kind, error),
+        request=None if request is None else redacted_request(request, secrets),
+        response=_last_answer(error, response, secrets),
+    )
+    if isinstance(fault, tree.TlsFailed):
+        if response is not None:
+            fault.sent, fault.retryable = "yes", False
+        elif "CERTIFICATE_VERIFY_FAILED" in str(error) or _holds(error, ssl.CertificateError):
+            # The same certificate will be as wrong the next time.
+            fault.retryable = False
+    return fault
+
+
+def _last_answer(
+    error: Exception, response: requests.Response | None, secrets: Iterable[str]
+) -> requests.Response | None:
+    answer = getattr(error, "response", None) if response is None else response
+    return None if answer is None else redacted_response(answer, secrets)
+
+
+def is_body_fault(error: Exception) -> bool:
+    """Tell whether *error* can be one of reading a body."""
+    return any(_is_a(error, base) for base in _BODY_FAULTS)
+
+
+def _is_a(error: BaseException, base: type[BaseException]) -> bool:
+    """Tell whether *error* is of class *base*, or of its namesake in a fork of the library."""
+    if isinstance(error, base):
+        return True
+    fork = _FORKS[base.__module__.partition(".")[0]]
+    bases = type(error).__mro__
+    return any(b.__name__ == base.__name__ and b.__module__.startswith(fork) for b in bases)
+
+
+def _kind(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
+    for base, kind in _BY_CLASS:
+        if _is_a(error, base):
+            return tree.BodyTimedOut if in_body and kind is tree.ReadTimedOut else kind
+    if _is_a(error, requests_errors.ConnectionError) or _is_a(error, urllib3_errors.HTTPError):
+        return _kind_by_reason(error, in_body=in_body)
+    if type(error) in (requests_errors.RequestException, requests_errors.RetryError):
+        return tree.TransportError
+    if isinstance(error, ValueError) and _raised_in_http_client(error.__traceback__):
+        # A header or path with characters that cannot be sent; its text shows the value.
+        return tree.InvalidRequest
+    return None
+
+
+def _kind_by_reason(error: Exception, *, in_body: bool) -> type[SessionKitError]:
+    inner = error.args[0] if error.args else None
+    if isinstance(inner, Exception) and _is_a(inner, urllib3_errors.ReadTimeoutError):
+        return tree.BodyTimedOut
+    reason = _reason(error)
+    for base, kind in _BY_REASON:
+        if _is_a(reason, base):
+            if in_body and kind is tree.ReadTimedOut:
+                return tree.BodyTimedOut
+            return tree.IncompleteBody if in_body and kind is tree.ConnectionLost else kind
+    lost = _is_a(error, requests_errors.ConnectionError)
+    return tree.ConnectionLost if lost else tree.TransportError
+
+
+def _reason(error: BaseException) -> BaseException:
+    """Return the innermost exception that *error* wraps."""
+    inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+    return _reason(inner) if isinstance(inner, BaseException) else error
+
+
+def _holds(error: BaseException, kind: type[BaseException]) -> bool:
+    reason = _reason(error)
+    return isinstance(reason, kind) or any(isinstance(arg, kind) for arg in reason.args)
+
+
+def _raised_in_http_client(traceback: TracebackType | None) -> bool:
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    name: Any = traceback and traceback.tb_frame.f_globals.get("__name__")
+    return bool(name == "http.client")
+
+
+def _message(kind: type[SessionKitError], error: Exception) -> str:
+    reason = _reason(error)
+    text = str(reason)
+    if isinstance(reason, urllib3_errors.ProtocolError):
+        text = ": ".join(str(arg) for arg in reason.args)
+    if kind is tree.InvalidRequest and (
+        "header" in text.lower() or isinstance(reason, UnicodeError)
+    ):
+        return "a header holds characters that cannot be sent"
+    return _BEFORE_TEXT.sub("", text) or type(error).__name__

@@ -1,0 +1,136 @@
+"""The original exception behind an error, made fit to be shown.
+
+``MaxRetryError`` prints path and query, ``InvalidHeader`` the header's value, and those of requests
+hold the request with its credentials. Each is replaced in the chain of causes by a copy of its
+class without them; what holds no secret stays the very object it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from requests import exceptions as requests_errors
+from urllib3 import exceptions as urllib3_errors
+
+from sessionkit._redact import MASK, scrub
+from sessionkit.errors._base import SessionKitError
+from sessionkit.errors._copies import redacted_request, redacted_response, secrets_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+AnyException = TypeVar("AnyException", bound=BaseException)
+
+#: They hold requests, pools and connections, so they are copied whatever their text says.
+_HEAVY = (requests_errors.RequestException, urllib3_errors.HTTPError)
+
+
+def scrubbed(error: BaseException, secrets: Iterable[str] = ()) -> BaseException:
+    """Return *error* with no secret in its text, its arguments, its causes or its context.
+
+    Args:
+        error: Left as it is; but links of its chain that need no copy may be changed to point to
+            copies.
+        secrets: Exact texts to mask, beside what looks like a secret and what the requests in the
+            chain carry.
+
+    Returns:
+        The same object where nothing had to go, else a copy of the same class, if that class can be
+        copied. The traceback stays.
+    """
+    known = [*secrets]
+    for link in _chain(error):
+        known += secrets_in(getattr(link, "request", None))
+        known += secrets_in(getattr(getattr(link, "response", None), "request", None))
+    return _Scrubber(tuple(known)).clean(error)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return *error* with all it wraps, its causes and its contexts."""
+    found: list[BaseException] = [error]
+    for link in found:
+        inner = (link.__cause__, link.__context__, *link.args, getattr(link, "reason", None))
+        # By identity: what counts as equal is up to the exception.
+        seen = {id(known) for known in found}
+        found += [e for e in inner if isinstance(e, BaseException) and id(e) not in seen]
+    return found
+
+
+class _Scrubber:
+    """One pass over a chain; remembers its copies, so that the links agree."""
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        self._secrets = secrets
+        self._done: dict[int, BaseException] = {}
+
+    def clean(self, error: BaseException) -> BaseException:
+        if id(error) in self._done:
+            return self._done[id(error)]
+        new = self._copy(error) if self._needs_copy(error) else error
+        self._done[id(error)] = self._done[id(new)] = new
+        suppress = error.__suppress_context__
+        cause, context = error.__cause__, error.__context__
+        new.__cause__ = None if cause is None else self.clean(cause)
+        new.__context__ = None if context is None else self.clean(context)
+        new.__suppress_context__ = suppress
+        return new
+
+    def _needs_copy(self, error: BaseException) -> bool:
+        if isinstance(error, SessionKitError):
+            return False
+        return isinstance(error, _HEAVY) or not self._is_clean(error)
+
+    def _is_clean(self, error: BaseException) -> bool:
+        try:
+            shown = f"{error} {error!r} {getattr(error, '__notes__', '')}"
+        except Exception:  # noqa: BLE001  # an error that cannot show itself shows no secret either
+            return True
+        return self._text(shown) == shown
+
+    def _text(self, text: str) -> str:
+        return scrub(text, self._secrets)
+
+    def _copy(self, error: BaseException) -> BaseException:
+        try:
+            copy = self._same_class(error)
+        except Exception:  # noqa: BLE001  # a class may be built in any way
+            copy = None
+        if copy is None or not self._is_clean(copy):
+            copy = RuntimeError(f"{type(error).__name__}: {self._text(str(error))}")
+        return copy.with_traceback(error.__traceback__)
+
+    def _same_class(self, error: BaseException) -> BaseException:
+        if isinstance(error, UnicodeError):
+            # Its repr shows the whole text that could not be encoded.
+            return UnicodeError(self._text(str(error)))
+        if isinstance(error, (requests_errors.InvalidHeader, urllib3_errors.InvalidHeader)):
+            args: tuple[Any, ...] = (f"a header cannot be sent: {MASK}",)
+        else:
+            args = tuple(self._value(arg) for arg in error.args)
+        copy: BaseException = type(error).__new__(type(error), *args)
+        copy.args = args
+        vars(copy).update(self._attributes(error))
+        return copy
+
+    def _attributes(self, error: BaseException) -> dict[str, Any]:
+        """Return what of an exception's attributes is plain; pools and connections stay behind."""
+        kept: dict[str, Any] = {}
+        for name, value in vars(error).items():
+            if name == "request" and value is not None:
+                kept[name] = redacted_request(value, self._secrets)
+            elif name == "response" and value is not None:
+                kept[name] = redacted_response(value, self._secrets)
+            elif name == "__notes__":
+                kept[name] = [self._text(str(note)) for note in value]
+            elif value is None or isinstance(value, (str, int, float, BaseException)):
+                kept[name] = self._value(value)
+        return kept
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, BaseException):
+            return self.clean(value)
+        if isinstance(value, str):
+            return self._text(value)
+        if value is None or isinstance(value, (int, float)):
+            return value
+        return self._text(value.decode("latin-1") if isinstance(value, bytes) else repr(value))

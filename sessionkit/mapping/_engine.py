@@ -1,0 +1,236 @@
+"""The fast way from JSON to objects, which is msgspec's, and the slow one where that fails.
+
+What fits is never walked in Python. What does not is walked once by ``_problems``: the walk
+mends what servers are known to leave out, and otherwise names every problem with its place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from types import UnionType
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin, overload
+
+import msgspec
+import msgspec.inspect
+
+from sessionkit._redact import scrub
+from sessionkit.errors import ConfigError, DecodeError, InvalidRequest, MappingError, Problem
+from sessionkit.mapping._problems import Walk, pointer_of
+from sessionkit.mapping._words import said_by
+
+T = TypeVar("T")
+
+#: Problems that the text of an error names; the others are counted.
+_SHOWN = 3
+
+
+class Loader(Generic[T]):
+    """Make objects of one type from JSON. Immutable, so one serves all threads.
+
+    The rules are strict: text is never taken for a number nor a number for text, nothing goes
+    through ``str()``. Lossless steps are made: a whole number where a float is wanted, ISO 8601
+    text for dates, times and durations, text for UUID and Decimal, base64 for bytes. Unknown
+    members are ignored. A member that may be null and is missing without a default is None; a null
+    where there is a default gives the default. A NamedTuple is read from an object or an array.
+
+    Args:
+        model: A dataclass, msgspec Struct, attrs class, TypedDict or NamedTuple, or a type made
+            of them and of JSON's own: ``list[Order]``, ``dict[str, Order]``, ``Order | None``.
+    """
+
+    __slots__ = ("_model",)
+
+    def __init__(self, model: type[T]) -> None:
+        self._model = model
+
+    def __call__(self, raw: Any, where: str = "") -> T:
+        """Make one object.
+
+        Args:
+            raw: Decoded JSON.
+            where: JSON Pointer of *raw* in its document; problems are named below it.
+
+        Raises:
+            MappingError: *raw* does not fit; all problems are named.
+            ConfigError: The type cannot be loaded from JSON at all.
+        """
+        try:
+            return msgspec.convert(raw, self._model, str_keys=True)
+        except msgspec.ValidationError:
+            pass  # Raised anew outside: msgspec's text may quote a value in full.
+        except RecursionError:
+            raise self._too_deep(where) from None
+        except (TypeError, NameError) as error:
+            raise self._unfit(error) from error
+        return self._mended(raw, where)
+
+    def read(self, body: bytes, where: str = "") -> T:
+        """Make one object of a whole JSON document, without decoding it first.
+
+        Args:
+            body: JSON in UTF-8 (RFC 8259, section 8.1), or with a byte order mark of UTF-16 or 32.
+            where: JSON Pointer that problems are named below.
+
+        Raises:
+            DecodeError: *body* is no JSON.
+            MappingError: It does not fit; all problems are named.
+            ConfigError: The type cannot be loaded from JSON at all.
+        """
+        try:
+            return msgspec.json.decode(body, type=self._model)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+        except RecursionError:
+            raise self._too_deep(where) from None
+        except (TypeError, NameError) as error:
+            raise self._unfit(error) from error
+        return self(decode(body), where)
+
+    def _mended(self, raw: Any, where: str) -> T:
+        """Load what msgspec refused, or say all that is wrong with it."""
+        problems: list[Problem] = []
+        try:
+            shape = self._shape()
+            fixed = Walk(problems).visit(shape, raw, where)
+            if not problems:
+                try:
+                    return msgspec.convert(fixed, self._model, str_keys=True)
+                except msgspec.ValidationError as error:
+                    problems.append(Problem(where + pointer_of(str(error)), said_by(error)))
+            # Once more, and thoroughly: a sound part may be refused by the model's own checks.
+            thorough: list[Problem] = []
+            Walk(thorough, deep=True).visit(shape, raw, where)
+        except RecursionError:
+            raise self._too_deep(where) from None
+        raise self._unmapped(thorough or problems)
+
+    def _shape(self) -> msgspec.inspect.Type:
+        shape = msgspec.inspect.type_info(self._model)
+        if isinstance(shape, msgspec.inspect.CustomType):
+            raise self._unfit("no dataclass, Struct, attrs class, TypedDict or NamedTuple")
+        return shape
+
+    def _unmapped(self, problems: list[Problem]) -> MappingError:
+        shown = "; ".join(f"{p.pointer or '(document)'}: {p.message}" for p in problems[:_SHOWN])
+        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        name = name_of(self._model)
+        message = f"the answer does not fit {name}: {shown}{more}"
+        return MappingError(message, problems=tuple(problems), model=self._model)
+
+    def _too_deep(self, where: str) -> MappingError:
+        return self._unmapped([Problem(where, "nested too deeply to be read")])
+
+    def _unfit(self, reason: object) -> ConfigError:
+        message = f"{name_of(self._model)} cannot be loaded from JSON: {reason}"
+        hint = (
+            "use a dataclass, msgspec Struct, attrs class, TypedDict or NamedTuple whose "
+            "annotations resolve in its module; for a choice of objects, tagged Structs"
+        )
+        return ConfigError(message, hint=hint)
+
+    def __repr__(self) -> str:
+        return f"Loader({name_of(self._model)})"
+
+
+@overload
+def loader(into: type[T]) -> Callable[[Any, str], T]: ...
+
+
+@overload
+def loader(into: Callable[[Any], T]) -> Callable[[Any, str], T]: ...
+
+
+def loader(into: Any) -> Callable[[Any, str], Any]:
+    """Return a function that makes one object of decoded JSON and the place where it stood.
+
+    Args:
+        into: A type as :class:`Loader` takes it, or any function of the decoded JSON.
+    """
+    if callable(into) and not isinstance(into, type) and get_origin(into) is None:
+        return lambda raw, _where: into(raw)
+    return Loader(into)
+
+
+@overload
+def load(model: type[T], data: Any, *, where: str = ...) -> T: ...
+
+
+@overload
+def load(model: Any, data: Any, *, where: str = ...) -> Any: ...
+
+
+def load(model: Any, data: Any, *, where: str = "") -> Any:
+    """Make one object of *data*; the rules are those of :class:`Loader`.
+
+    Args:
+        model: The type to make.
+        data: Decoded JSON, or a whole JSON document as bytes.
+        where: JSON Pointer of *data* in its document; problems are named below it.
+
+    Raises:
+        DecodeError: *data* is bytes that are no JSON.
+        MappingError: It does not fit; ``problems`` has every problem with its JSON Pointer.
+        ConfigError: The type cannot be loaded from JSON at all.
+    """
+    if isinstance(data, bytes | bytearray | memoryview):
+        return Loader(model).read(bytes(data), where)
+    return Loader(model)(data, where)
+
+
+def dump(value: Any) -> Any:
+    """Turn an object into what JSON has: the mirror of :func:`load`.
+
+    Members that hold ``UNSET`` are left out, None becomes null. Dates, times and durations become
+    ISO 8601 text, UUID and Decimal text, an Enum its value, bytes base64. A NamedTuple becomes an
+    object on its own and in arrays and mappings, but an array as a member of another object.
+
+    Raises:
+        InvalidRequest: There is something in it that JSON cannot hold.
+    """
+    try:
+        return msgspec.to_builtins(_plain(value), str_keys=True)
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"{type(value).__name__} cannot be written as JSON: {scrub(str(error))}"
+        raise InvalidRequest(message) from error
+
+
+def _plain(value: Any) -> Any:
+    """Do what msgspec does not: leave UNSET out of mappings, name the fields of NamedTuples."""
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items() if v is not msgspec.UNSET}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def decode(body: bytes) -> Any:
+    """Decode a JSON document as leniently as requests does: NaN, and UTF-16 with its mark.
+
+    Raises:
+        DecodeError: *body* is no JSON; the message gives the place, never the text.
+    """
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        place = getattr(error, "pos", getattr(error, "start", 0))
+        reason = "it is empty" if not body.strip() else f"no JSON at character {place}"
+    except RecursionError:
+        reason = "it is nested too deeply"
+    raise DecodeError(f"the body cannot be decoded: {reason}")
+
+
+def name_of(model: Any) -> str:
+    """Return a type as its user writes it: ``Order``, ``list[Order]``, ``Order | None``."""
+    origin, arguments = get_origin(model), get_args(model)
+    if origin is Annotated:
+        return name_of(arguments[0])
+    if origin is Union or origin is UnionType:
+        return " | ".join(name_of(argument) for argument in arguments)
+    if origin is not None and arguments:
+        return f"{name_of(origin)}[{', '.join(map(name_of, arguments))}]"
+    if model is type(None):
+        return "None"
+    return str(getattr(model, "__name__", model))

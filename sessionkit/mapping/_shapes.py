@@ -1,0 +1,136 @@
+"""Questions about the shape of a type, as msgspec's introspection describes it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, cast
+
+import msgspec
+from msgspec import inspect as ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Named: TypeAlias = ms.DataclassType | ms.StructType | ms.TypedDictType | ms.NamedTupleType
+"""What is read from a JSON object, member by member."""
+
+Mapped: TypeAlias = ms.DictType | ms.FrozenDictType
+"""What is read from a JSON object of any members."""
+
+ARRAYS = (ms.ListType, ms.SetType, ms.FrozenSetType, ms.VarTupleType, ms.CollectionType)
+
+#: Names of msgspec's constraints, which its shapes carry and its ``Meta`` takes.
+CONSTRAINTS = ("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern", "tz")
+
+_PLAIN: dict[type[ms.Type], Any] = {
+    ms.AnyType: Any,
+    ms.RawType: Any,
+    ms.NoneType: None,
+    ms.BoolType: bool,
+    ms.IntType: int,
+    ms.FloatType: float,
+    ms.StrType: str,
+    ms.BytesType: bytes,
+    ms.ByteArrayType: bytearray,
+    ms.MemoryViewType: memoryview,
+    ms.DateTimeType: dt.datetime,
+    ms.DateType: dt.date,
+    ms.TimeType: dt.time,
+    ms.TimeDeltaType: dt.timedelta,
+    ms.UUIDType: uuid.UUID,
+    ms.DecimalType: decimal.Decimal,
+    ms.DictType: dict,
+    ms.FrozenDictType: dict,
+}
+
+
+def is_named(shape: ms.Type) -> bool:
+    """Tell whether *shape* is read from a JSON object, member by member."""
+    if isinstance(shape, ms.StructType):
+        return not shape.array_like
+    return isinstance(shape, ms.DataclassType | ms.TypedDictType | ms.NamedTupleType)
+
+
+def is_nullable(shape: ms.Type) -> bool:
+    """Tell whether null is a value of *shape*."""
+    if isinstance(shape, ms.UnionType):
+        return any(is_nullable(kind) for kind in shape.types)
+    if isinstance(shape, ms.LiteralType):
+        return None in shape.values
+    return isinstance(shape, ms.NoneType | ms.AnyType)
+
+
+def positions(shape: ms.Type) -> tuple[ms.Type, ...]:
+    """Return what stands where in an array that *shape* is read from; nothing for other shapes."""
+    if isinstance(shape, ms.TupleType):
+        return shape.item_types
+    row = isinstance(shape, ms.StructType) and shape.array_like and shape.tag is None
+    if row or isinstance(shape, ms.NamedTupleType):
+        return tuple(field.type for field in cast("ms.NamedTupleType", shape).fields)
+    return ()
+
+
+def constraints(shape: ms.Type) -> dict[str, Any]:
+    """Return the constraints that *shape* carries, by name."""
+    found = {name: getattr(shape, name, None) for name in CONSTRAINTS}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def fits(shape: ms.Type, value: Any) -> bool:
+    """Tell whether *value*, which needs no walk of its own, is what *shape* wants."""
+    try:
+        msgspec.convert(value, _python_type(shape), str_keys=True)
+    except (msgspec.ValidationError, TypeError):
+        return False
+    return True
+
+
+def member_for(shape: ms.UnionType, value: Any) -> ms.Type | None:
+    """Return the member of a union that a JSON object or array belongs to, if there is just one.
+
+    msgspec allows one kind of array and one kind of object in a union, or objects told apart by a
+    tag; scalars need no choice.
+    """
+    if isinstance(value, list):
+        return _only(kind for kind in shape.types if isinstance(kind, ARRAYS) or positions(kind))
+    if not isinstance(value, dict):
+        return None
+    tagged = [k for k in tagged_in(shape) if value.get(k.tag_field or "") == k.tag]
+    return _only(tagged or (k for k in shape.types if is_named(k) or isinstance(k, Mapped)))
+
+
+def tagged_in(shape: ms.Type) -> list[ms.StructType]:
+    """Return the Structs that *shape*, or a member of it, tells apart by a tag."""
+    kinds = shape.types if isinstance(shape, ms.UnionType) else (shape,)
+    return [
+        kind
+        for kind in kinds
+        if isinstance(kind, ms.StructType) and kind.tag_field and not kind.array_like
+    ]
+
+
+def as_row(shape: ms.NamedTupleType, members: dict[str, Any]) -> list[Any]:
+    """Turn an object into the array that msgspec reads a NamedTuple from."""
+    row = [members.get(field.encode_name, field.default) for field in shape.fields]
+    while row and row[-1] is msgspec.NODEFAULT:
+        row.pop()
+    return row
+
+
+def _only(kinds: Iterable[ms.Type]) -> ms.Type | None:
+    found = list(kinds)
+    return found[0] if len(found) == 1 else None
+
+
+def _python_type(shape: ms.Type) -> Any:
+    """Return a type that msgspec checks in the way it checks *shape* itself."""
+    if isinstance(shape, ms.UnionType):
+        return Union[tuple(_python_type(kind) for kind in shape.types)]  # noqa: UP007  # computed
+    if isinstance(shape, ms.LiteralType):
+        return Literal[tuple(shape.values)]
+    base = _PLAIN.get(type(shape), getattr(shape, "cls", list))
+    # The items of arrays and objects are counted by the walk itself.
+    limits = {} if base in (dict, list) else constraints(shape)
+    return Annotated[base, msgspec.Meta(**limits)] if limits else base

@@ -1,0 +1,60 @@
+"""Walks over pages: paginators that know the way, and :class:`Pages` that goes it.
+
+Pure: nothing here sends anything. The stack's ``paginate`` gives the walk what it sends with.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sessionkit.paging._base import Answer, Page, Paginator, Step
+    from sessionkit.paging._counted import Offset, PageNumber
+    from sessionkit.paging._cursor import Cursor
+    from sessionkit.paging._links import LinkHeader, NextUrl
+    from sessionkit.paging._pages import Pages, Plan
+    from sessionkit.paging._paths import Place
+
+_MODULES = {
+    "Answer": "_base",
+    "Cursor": "_cursor",
+    "LinkHeader": "_links",
+    "NextUrl": "_links",
+    "Offset": "_counted",
+    "Page": "_base",
+    "PageNumber": "_counted",
+    "Pages": "_pages",
+    "Paginator": "_base",
+    "Place": "_paths",
+    "Plan": "_pages",
+    "Step": "_base",
+}
+
+__all__ = [
+    "Answer",
+    "Cursor",
+    "LinkHeader",
+    "NextUrl",
+    "Offset",
+    "Page",
+    "PageNumber",
+    "Pages",
+    "Paginator",
+    "Place",
+    "Plan",
+    "Step",
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,204 @@
+"""Links that lead to the next page: of the Link header (RFC 8288), and of the document."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sessionkit.errors import ConfigError, PagesUndetected
+from sessionkit.paging._base import as_code, check_name
+from sessionkit.paging._paths import check_place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sessionkit.paging._base import Answer, Step
+    from sessionkit.paging._paths import Place
+
+# Possessive quantifiers: each character is looked at once, however long and hostile the header.
+_PARAMETER = re.compile(
+    r"""[ \t]*+;[ \t]*+ (?P<name>[^ \t=;,]*+) [ \t]*+
+        (?: =[ \t]*+ (?: "(?P<quoted>(?:[^"\\]|\\.)*+)"? | (?P<token>[^;,]*+) ) )?+""",
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+_NEXT_PLACES: tuple[Place, ...] = (
+    "next",
+    "next_url",
+    "links.next",
+    "_links.next",
+    "meta.next",
+    "pagination.next",
+    "paging.next",
+    "@odata.nextLink",
+)
+
+
+class Link(NamedTuple):
+    """One link of a Link header, target and anchor as they stand there.
+
+    Thread-safe: immutable.
+    """
+
+    target: str
+    relations: tuple[str, ...] = ()
+    anchor: str | None = None
+    parameters: tuple[tuple[str, str], ...] = ()
+
+
+def parse_links(text: str) -> list[Link]:
+    """Read the value of a Link header (RFC 8288, section 3 and appendix B.2).
+
+    Several headers are joined by commas, as HTTP allows. Names of parameters and relations come
+    in lower case; of ``rel`` and ``anchor`` the first counts. What is no link is left out: nothing
+    in *text* makes this raise, and the time it takes grows with its length only.
+    """
+    links = []
+    place = _skip(text, 0)
+    while place < len(text):
+        if text[place] == "<":
+            end = text.find(">", place)
+            if end < 0:
+                break
+            target = text[place + 1 : end]
+            parameters, place = _read_parameters(text, end + 1)
+            links.append(_link(target, parameters))
+        # Appendix B.2 gives up at an element that is no link; one after it may still be good.
+        comma = text.find(",", place)
+        place = len(text) if comma < 0 else _skip(text, comma)
+    return links
+
+
+def _skip(text: str, place: int) -> int:
+    while place < len(text) and text[place] in ", \t\r\n":
+        place += 1
+    return place
+
+
+def _read_parameters(text: str, place: int) -> tuple[tuple[tuple[str, str], ...], int]:
+    found = []
+    while match := _PARAMETER.match(text, place):
+        quoted, token = match["quoted"], match["token"]
+        value = _ESCAPED.sub(r"\1", quoted) if quoted is not None else (token or "").strip(" \t")
+        found.append((match["name"].lower(), value))
+        place = match.end()
+    return tuple(found), place
+
+
+def _link(target: str, parameters: tuple[tuple[str, str], ...]) -> Link:
+    first = dict(reversed(parameters))
+    relations = tuple(first.get("rel", "").lower().split())
+    return Link(target, relations, first.get("anchor"), parameters)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LinkHeader:
+    """Follow the link of the response's ``Link`` header that is called *rel* (RFC 8288).
+
+    A link with an ``anchor`` that names another resource is about that one and not followed.
+
+    Args:
+        rel: The relation type, in any case.
+
+    Raises:
+        ConfigError: *rel* is not one relation type.
+    """
+
+    rel: str = "next"
+
+    def __post_init__(self) -> None:
+        check_name("rel", self.rel)
+        if len(self.rel.split()) != 1:
+            raise ConfigError(f"rel must be one relation type, not {self.rel!r}")
+
+    def first_step(self, step: Step) -> Step:
+        return step
+
+    def next_step(self, answer: Answer) -> Step | None:
+        wanted = self.rel.strip().lower()
+        for link in parse_links(answer.response.headers.get("Link", "")):
+            if wanted in link.relations and _is_ours(link, answer):
+                return _step_to(link.target, answer)
+        return None
+
+    def __repr__(self) -> str:
+        return as_code(self, "rel")
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class NextUrl:
+    """Follow the URL of the next page that stands in the document.
+
+    Null, a missing member and ``""`` are the end. An object is taken for a link object, whose
+    ``href`` counts (HAL, JSON:API), and of an array of such the first.
+
+    Args:
+        places: Where it stands, such as ``"/links/next"``; the first that holds anything counts.
+            Without any: ``next``, ``next_url``, ``next`` in ``links``, ``_links``, ``meta``,
+            ``pagination`` or ``paging``, and ``@odata.nextLink``.
+
+    Raises:
+        ConfigError: One of *places* is no place in a document.
+    """
+
+    places: tuple[Place, ...]
+
+    def __init__(self, *places: Place) -> None:
+        for place in places:
+            check_place(place)
+        object.__setattr__(self, "places", places or _NEXT_PLACES)
+
+    def first_step(self, step: Step) -> Step:
+        return step
+
+    def next_step(self, answer: Answer) -> Step | None:
+        for place, value in self._values(answer):
+            if not isinstance(value, str) or not looks_like_url(value):
+                raise PagesUndetected(
+                    f"{place!r} holds no URL of a next page",
+                    hint="a token is followed by Cursor(place), a number by PageNumber()",
+                )
+            return _step_to(value, answer)
+        return None
+
+    def _values(self, answer: Answer) -> Iterator[tuple[Place, Any]]:
+        for place in self.places:
+            value = href_of(answer.find(place))
+            if value is not None and value is not False and value != "":
+                yield place, value
+
+    def __repr__(self) -> str:
+        shown = () if self.places == _NEXT_PLACES else self.places
+        return f"NextUrl({', '.join(map(repr, shown))})"
+
+
+def href_of(value: Any) -> Any:
+    """Return the target of a link object, or of the first in an array; other values as they are."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return value.get("href") if isinstance(value, dict) else value
+
+
+def looks_like_url(text: str) -> bool:
+    """Tell a reference to another page from a token: it has a path or a query."""
+    return "/" in text or text.lstrip().startswith("?")
+
+
+def _is_ours(link: Link, answer: Answer) -> bool:
+    if link.anchor is None:
+        return True
+    try:
+        # RFC 8288, section 3.2: a fragment, too, makes it another context.
+        return "#" not in link.anchor and answer.resolve(link.anchor) == answer.resolve("")
+    except ValueError:
+        return False
+
+
+def _step_to(target: str, answer: Answer) -> Step:
+    try:
+        return answer.step.at(answer.resolve(target))
+    except ValueError:
+        # Unreadable, hence of no origin that could be ours: refused before it is sent.
+        return answer.step.at(target)

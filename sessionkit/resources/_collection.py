@@ -1,0 +1,223 @@
+"""Collections: the five usual operations on objects of one type, below one path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from datetime import date
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar, overload
+from uuid import UUID
+
+from sessionkit.errors import ConfigError, InvalidRequest
+from sessionkit.mapping._engine import Loader, dump, name_of
+from sessionkit.resources._calls import ask
+from sessionkit.resources._codec import Plain
+from sessionkit.resources._urls import check_path, query, segment
+
+if TYPE_CHECKING:
+    from sessionkit._stack import SessionStack
+    from sessionkit.paging import Pages, Paginator
+    from sessionkit.paging._rows import Items
+    from sessionkit.resources._codec import Codec
+
+T = TypeVar("T")
+
+Key: TypeAlias = int | str | UUID | date | Enum
+"""What names one object of a collection; it becomes one segment of the path."""
+
+
+class Client(Protocol):
+    """What a collection is bound to."""
+
+    @property
+    def stack(self) -> SessionStack:
+        """What sends."""
+        ...
+
+    @property
+    def codec(self) -> Codec:
+        """How documents hold objects where the collection says nothing of it."""
+        ...
+
+
+class Collection(Generic[T]):
+    """Objects of one type below one path: an attribute in the body of an :class:`ApiClient`.
+
+    ``products = Collection(Product, "products")`` makes ``shop.products`` a collection that is
+    bound to the stack of ``shop``. Immutable, so one serves all threads. A subclass may declare
+    further operations; their templates are appended to the path of the collection.
+
+    Args:
+        model: Type of the objects; whatever the mapper knows.
+        path: Path below the client's ``base_url``.
+        paginator: The way from page to page of a listing; found out where none is given.
+        items: Where a listing holds its items; short for ``codec=Plain(items=...)``.
+        codec: How documents hold the objects; by default as the client says.
+        trailing_slash: Whether URLs end in a slash, as Django REST framework has them.
+
+    Raises:
+        ConfigError: *path* is no path, *items* no place, or both *items* and *codec* are given.
+    """
+
+    _stack: SessionStack | None = None
+
+    def __init__(
+        self,
+        model: type[T],
+        path: str,
+        *,
+        paginator: Paginator | None = None,
+        items: Items = None,
+        codec: Codec | None = None,
+        trailing_slash: bool = False,
+    ) -> None:
+        owner = f"Collection({name_of(model)})"
+        check_path(path, owner)
+        if items is not None and codec is not None:
+            raise ConfigError(f"{owner}: give items= or codec=, not both")
+        self._model = model
+        self._loader = Loader(model)
+        self._path = path.strip("/")
+        self._paginator = paginator
+        self._codec = Plain(items=items) if items is not None else codec
+        self._slash = "/" if trailing_slash else ""
+
+    @overload
+    def __get__(self, client: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, client: Client, owner: type) -> Self: ...
+
+    def __get__(self, client: Client | None, owner: type) -> Self:
+        """Return the collection bound to the stack of *client*; on the class, itself."""
+        return self if client is None else self.bind(client.stack, codec=client.codec)
+
+    def bind(self, stack: SessionStack, *, codec: Codec | None = None) -> Self:
+        """Return this collection bound to *stack*, for use without a client.
+
+        Args:
+            stack: What sends; its ``base_url`` is what the path is appended to.
+            codec: How documents hold objects, where the collection says nothing of it.
+        """
+        bound = copy(self)
+        bound._stack = stack
+        bound._codec = self._codec or codec
+        return bound
+
+    @property
+    def stack(self) -> SessionStack:
+        """What sends.
+
+        Raises:
+            ConfigError: The collection is not bound to any.
+        """
+        if self._stack is None:
+            raise ConfigError(
+                f"{self!r} is not bound to a stack",
+                hint="reach it through an instance of its client, or call bind(stack)",
+            )
+        return self._stack
+
+    @property
+    def path(self) -> str:
+        """Path below the base URL, without slashes around it."""
+        return self._path
+
+    @property
+    def codec(self) -> Codec:
+        """How documents hold the objects."""
+        return self._codec or Plain()
+
+    def get(self, key: Key, *, params: Mapping[str, Any] | None = None) -> T:
+        """Return one object.
+
+        Args:
+            key: Its key; quoted, so ``a/b`` is one key and not a path.
+            params: Query parameters, such as those that ask for fewer fields.
+
+        Raises:
+            InvalidRequest: The key is None, empty, ``.`` or ``..``; nothing was sent.
+            UnexpectedStatus: The answer is none of 200 to 299; an error handler on the stack raises
+                an error of its own for 400 and above, such as :class:`NotFound`.
+            BodyError: The body is no JSON, or does not fit the model.
+        """
+        options = {"params": query(params)} if params else {}
+        response = ask(self.stack, "GET", self._url(key), options=options, expect=None)
+        return self.codec.one(response, self._loader)
+
+    def list(self, *, params: Mapping[str, Any] | None = None, limit: int | None = None) -> Pages[T]:
+        """Return a lazy walk over the objects of all pages; nothing is sent before it is taken.
+
+        Args:
+            params: Query parameters of the first page.
+            limit: Number of objects to stop after.
+
+        Raises:
+            InvalidRequest: A parameter that no query can hold.
+        """
+        return self.stack.paginate(
+            self._url(),
+            paginator=self._paginator,
+            items=self.codec.items,
+            into=self._model,
+            params=query(params) if params else None,
+            limit=limit,
+        )
+
+    def create(self, new: T | Mapping[str, Any]) -> T:
+        """POST a new object and return it as the server has it.
+
+        Servers answer with all of it, a part (often only the key), or nothing: what comes is laid
+        over what was sent. Members that hold ``UNSET`` are not sent.
+
+        Args:
+            new: An object of the model, or the members of one.
+
+        Raises:
+            InvalidRequest: *new* is no JSON object; nothing was sent.
+            UnexpectedStatus: As :meth:`get`.
+            MappingError: Both together are no object of the model; it was created all the same.
+        """
+        return self._written("POST", None, new, whole=True)
+
+    def update(self, key: Key, changes: T | Mapping[str, Any]) -> T:
+        """PATCH an object and return it as the server has it.
+
+        The body is a merge patch (RFC 7386): what is not in it stays, None removes. Where the
+        answer is empty or only a part of the object, the object is read again by GET.
+
+        Args:
+            key: Key of the object.
+            changes: The members to change, or an object of the model with all its members but
+                those that hold ``UNSET``.
+
+        Raises:
+            InvalidRequest: As :meth:`get`, or *changes* is no JSON object; nothing was sent.
+            UnexpectedStatus: As :meth:`get`.
+            BodyError: As :meth:`get`; it was changed all the same.
+        """
+        return self._written("PATCH", key, changes, whole=False)
+
+    def replace(self, key: Key, new: T | Mapping[str, Any]) -> T:
+        """PUT an object in place of another and return it as the server has it.
+
+        Args:
+            key: Key of the object.
+            new: An object of the model, or all members of one.
+
+        Raises:
+            InvalidRequest: As :meth:`get`, or *new* is no JSON object; nothing was sent.
+            UnexpectedStatus: As :meth:`get`.
+            BodyError: As :meth:`get`; it was replaced all the same.
+        """
+        return self._written("PUT", key, new, whole=False)
+
+    def delete(self, key: Key) -> None:
+        """DELETE an object; what the server answers beside the status is ignored.
+
+        Raises:
+            InvalidRequest: As :meth:`get`; nothing was sent.
+            UnexpectedStatus: As :meth:`get`.
+        """
+        ask(self.stack, "DELETE", self._url(key), options={}, expect=None)

@@ -1,0 +1,61 @@
+"""The protocol of a token store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from sessionkit._tokens import Token
+
+
+class TokenStore(Protocol):
+    """Tokens by key, and one lock per key.
+
+    A store is shared: every method may be called from any thread at any time. It keeps a token
+    whose life has ended, because the token's refresh token may still be good. A reader never
+    waits for the lock, which covers a whole renewal and so may be held for seconds.
+
+    `sessionkit.testing.TokenStoreContract` checks a store of your own against these rules.
+    """
+
+    def load(self, key: str) -> Token | None:
+        """Return the token last saved under *key*, or None.
+
+        Raises:
+            StoreError: The store cannot be reached.
+            StoreUnreadable: What it holds is no token.
+        """
+        ...
+
+    def save(self, key: str, token: Token) -> None:
+        """Keep *token* under *key* in place of any other; on return it is safe.
+
+        Raises:
+            StoreError: The token could not be saved; the one before it still stands.
+        """
+        ...
+
+    def forget(self, key: str) -> None:
+        """Drop the token under *key*; nothing happens if there is none.
+
+        Raises:
+            StoreError: The token could not be dropped.
+        """
+        ...
+
+    def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
+        """Return a context in which nobody else holds the lock of *key*.
+
+        The lock is not re-entrant, does not cover other keys, and is free as soon as the
+        process that held it is gone.
+
+        Args:
+            key: Whose renewal it guards.
+            timeout: How long to wait for it, in seconds; zero or less tries once.
+
+        Raises:
+            LockTimedOut: On entry: the lock did not come free in time.
+        """
+        ...

@@ -1,0 +1,171 @@
+"""Tokens wherever two functions of the user's put them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sessionkit._tokens import Token
+from sessionkit.errors import (
+    ConfigError,
+    LockTimedOut,
+    SessionKitError,
+    StoreError,
+    StoreUnreadable,
+)
+from sessionkit.stores._locks import KeyedLocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+T = TypeVar("T")
+
+
+class CallableTokenStore:
+    """Keeps tokens by calling functions of yours: a row of your database, a vault, a cache.
+
+    As thread-safe as the functions are; it calls them from any thread. What they raise arrives
+    as a `StoreError` with the original as its cause.
+
+        tokens = {}
+        store = CallableTokenStore(
+            load=tokens.get,
+            save=lambda key, token: tokens.update({key: token.to_dict()}),
+            forget=lambda key: tokens.pop(key, None),
+        )
+
+    Args:
+        load: Gets the key; returns the `Token`, or what its ``to_dict`` gave, or None if there
+            is none.
+        save: Gets the key and the `Token`, whose ``to_dict`` is fit for JSON. When it returns,
+            the token must be safe: a rotated refresh token is used right after.
+        forget: Gets the key; drops the token, if there is one. Without it ``forget``, and so a
+            logout, is an error: a token that stays would log in again.
+        lock: Gets the key and a time-out in seconds; returns a context manager that holds a lock
+            for that key and raises `TimeoutError` on entry if it cannot be had. It decides who
+            shares one renewal. Without it that is the threads of this process.
+
+    Raises:
+        ConfigError: One of them cannot be called.
+    """
+
+    __slots__ = ("_forget", "_load", "_lock", "_locks", "_save")
+
+    def __init__(
+        self,
+        load: Callable[[str], Token | Mapping[str, Any] | None],
+        save: Callable[[str, Token], object],
+        *,
+        forget: Callable[[str], object] | None = None,
+        lock: Callable[[str, float], AbstractContextManager[object]] | None = None,
+    ) -> None:
+        given: dict[str, object] = {"load": load, "save": save, "forget": forget, "lock": lock}
+        for name, function in given.items():
+            left_out = function is None and name in {"forget", "lock"}
+            if not (left_out or callable(function)):
+                raise ConfigError(
+                    f"{name} of a CallableTokenStore must be callable, "
+                    f"not {type(function).__name__}"
+                )
+        self._load = load
+        self._save = save
+        self._forget = forget
+        self._lock = lock
+        self._locks = KeyedLocks(repr(self))
+
+    def __repr__(self) -> str:
+        # Names only: the repr of a partial or a bound method shows what it holds.
+        given = [self._load, self._save, self._forget, self._lock]
+        shown = ", ".join(
+            f"{slot}={getattr(function, '__qualname__', type(function).__name__)}"
+            for slot, function in zip(("load", "save", "forget", "lock"), given, strict=True)
+            if function is not None
+        )
+        return f"CallableTokenStore({shown})"
+
+    def load(self, key: str) -> Token | None:
+        """Return the token that the ``load`` function has for *key*, or None.
+
+        Raises:
+            StoreError: The function failed.
+            StoreUnreadable: It returned something that is no token.
+        """
+        found = self._ask("load", key, lambda: self._load(key))
+        if found is None or isinstance(found, Token):
+            return found
+        try:
+            return Token.from_dict(found)
+        except ValueError as error:
+            raise StoreUnreadable(
+                f"what the load function returned for {key!r:.80} is no token: {error}",
+                hint="return a Token, what Token.to_dict() gave, or None",
+                store=repr(self),
+                key=key,
+            ) from error
+
+    def save(self, key: str, token: Token) -> None:
+        """Hand *token* to the ``save`` function.
+
+        Raises:
+            StoreError: The function failed.
+        """
+        self._ask("save", key, lambda: self._save(key, token))
+
+    def forget(self, key: str) -> None:
+        """Call the ``forget`` function.
+
+        Raises:
+            StoreError: The function failed, or none was given.
+        """
+        forget = self._forget
+        if forget is None:
+            raise StoreError(
+                "this token store was given no forget function, so the token stays",
+                hint="pass CallableTokenStore(..., forget=...)",
+                store=repr(self),
+                key=key,
+            )
+        self._ask("forget", key, lambda: forget(key))
+
+    @contextmanager
+    def lock(self, key: str, timeout: float) -> Iterator[None]:
+        """Hold the user's lock for *key*, or one between the threads of this process.
+
+        Args:
+            key: Whose renewal it guards.
+            timeout: How long to wait for it, in seconds; zero or less tries once.
+
+        Raises:
+            LockTimedOut: On entry: the lock did not come free in time.
+            StoreError: The ``lock`` function or its context failed.
+        """
+        given = self._lock
+        if given is None:
+            with self._locks.hold(key, timeout):
+                yield
+            return
+        held = ExitStack()
+        self._ask("lock", key, lambda: held.enter_context(given(key, timeout)))
+        try:
+            yield
+        except BaseException as error:
+            raised = (type(error), error, error.__traceback__)
+            self._ask("lock", key, lambda: held.__exit__(*raised))
+            raise
+        self._ask("lock", key, held.close)
+
+    def _ask(self, name: str, key: str, question: Callable[[], T]) -> T:
+        try:
+            return question()
+        except SessionKitError:
+            raise
+        except Exception as error:
+            late = name == "lock" and isinstance(error, TimeoutError)
+            kind = LockTimedOut if late else StoreError
+            raise kind(
+                f"the {name} function of the token store failed with {type(error).__name__}",
+                hint="" if late else "the cause, below, is your function's own error",
+                store=repr(self),
+                key=key,
+            ) from error

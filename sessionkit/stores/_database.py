@@ -1,0 +1,137 @@
+"""SQLite files as a token store needs them: private, never waiting long, whole after a fork."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from sessionkit.stores._fork import ForkGate
+from sessionkit.stores._private import claim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sessionkit._clock import Clock
+
+T = TypeVar("T")
+
+SHORTEST_PAUSE: Final = 0.001
+"""Seconds between the first two tries for a busy file; each pause is twice the one before."""
+LONGEST_PAUSE: Final = 0.020
+"""Seconds between two tries after a while: what a waiter may lose when the file comes free.
+
+SQLite's own busy handler would sleep up to 0.1 s.
+"""
+_COMMIT_PATIENCE: Final = 0.25
+"""Seconds for which SQLite itself waits, because a writer that gives up lets new readers pass."""
+
+# Not state of this library but of SQLite, which keeps its locks per process: two gates would let
+# a fork through when one of them is idle.
+_GATE: Final = ForkGate()
+
+
+class Connection(sqlite3.Connection):
+    """A connection that can be referred to weakly."""
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Tell whether another connection held the file."""
+    return primary_code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """Return SQLite's result code without its extension, 0 if the module itself complained."""
+    return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
+@contextmanager
+def transaction(path: Path, begin: str) -> Iterator[Connection]:
+    """Run one transaction on a connection of its own; an error takes everything back.
+
+    Args:
+        path: The file, absolute; made with mode 0600 if it is not there.
+        begin: ``BEGIN`` to read, ``BEGIN IMMEDIATE`` to write.
+
+    Raises:
+        OSError: The file cannot be made, or is no plain file.
+        sqlite3.Error: What SQLite says.
+    """
+    with _GATE.passing(), closing(_connect(path, _COMMIT_PATIENCE)) as connection:
+        # Bytes, because the error about a text that is no UTF-8 would quote it.
+        connection.text_factory = bytes
+        # What is overwritten or deleted is gone from the file, too.
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute(begin)
+        yield connection
+        connection.execute("COMMIT")
+
+
+def seize(path: Path) -> Connection:
+    """Lock a whole file, or raise at once.
+
+    The lock is a file lock of the operating system, so it is free at the moment in which the
+    process ends, however it ends. Nothing is ever written to the file.
+
+    Raises:
+        OSError: The file cannot be made, or is no plain file.
+        sqlite3.Error: What SQLite says, such as that the file is locked.
+    """
+    with _GATE.passing():
+        connection = _connect(path, 0.0)
+        try:
+            # An exclusive transaction opens a journal; in memory, no file is left by a kill.
+            connection.execute("PRAGMA journal_mode = MEMORY")
+            connection.execute("BEGIN EXCLUSIVE")
+        except BaseException:
+            connection.close()
+            raise
+        _GATE.keep(connection)
+        return connection
+
+
+def free(connection: Connection) -> None:
+    """Give up what `seize` returned; in a forked child this leaves the parent's lock alone."""
+    with _GATE.passing():
+        _GATE.drop(connection)
+        connection.close()
+
+
+def keep_trying(attempt: Callable[[], T], *, until: float, clock: Clock) -> T:
+    """Call *attempt* until the file is not busy or the time is up, but once at least.
+
+    Args:
+        attempt: What to do.
+        until: When to give up, by the clock's ``monotonic``, in seconds.
+        clock: Measures and waits.
+
+    Raises:
+        sqlite3.Error: The file was busy to the end, or whatever else went wrong.
+    """
+    pause = SHORTEST_PAUSE
+    while True:
+        try:
+            return attempt()
+        except sqlite3.Error as error:
+            left = until - clock.monotonic()
+            if not is_busy(error) or left <= 0:
+                raise
+        clock.sleep(min(pause, left))
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _connect(path: Path, patience: float) -> Connection:
+    with _GATE.creation:
+        claim(path)
+    return sqlite3.connect(
+        # mode=rw: if the file vanishes right now, SQLite must not make one that all can read.
+        f"{path.as_uri()}?mode=rw",
+        uri=True,
+        timeout=patience,
+        # Transactions begin and end where this module says so.
+        isolation_level=None,
+        # A forked child closes from another thread than the one that opened.
+        check_same_thread=False,
+        factory=Connection,
+    )

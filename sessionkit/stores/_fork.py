@@ -1,0 +1,96 @@
+"""What keeps SQLite whole when the process is forked.
+
+SQLite remembers per process which of its files it has locked. A child inherits that memory with
+the connections in it, but not the locks: were it forked while a connection holds a file, that file
+would look busy in the child for ever. Hence two rules:
+
+- a fork waits for the moment in which no thread is inside SQLite;
+- a connection that stays open longer, such as one that holds a renewal lock, is closed in the
+  child. The parent's lock stands, for the locks of a file belong to a process (POSIX, fcntl).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Protocol
+from weakref import WeakSet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE: Final = 5.0
+"""How long a fork waits for the threads inside, in seconds; after that it goes ahead."""
+
+
+class Closable(Protocol):
+    """Something to close in a forked child."""
+
+    def close(self) -> None:
+        """Close it; closing twice does no harm."""
+        ...
+
+
+class ForkGate:
+    """Lets threads into SQLite, and a fork through when none is inside.
+
+    Thread-safe. One per process is enough, and it lives as long as the process: what is
+    registered with `os.register_at_fork` is never let go.
+    """
+
+    __slots__ = ("_idle", "_inside", "_open", "creation")
+
+    creation: threading.Lock
+    """To be held while a file of SQLite's is made or looked at, but not by SQLite itself."""
+
+    def __init__(self) -> None:
+        self._open: WeakSet[Closable] = WeakSet()
+        self._reset()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._before_fork,
+                after_in_parent=self._after_fork_in_parent,
+                after_in_child=self._after_fork_in_child,
+            )
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """Keep forks away while the calling thread is inside SQLite: milliseconds, not more."""
+        me = threading.get_ident()
+        with self._idle:
+            self._inside.add(me)
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._inside.discard(me)
+                self._idle.notify_all()
+
+    def keep(self, connection: Closable) -> None:
+        """Take note of a connection that stays open; a forked child closes its copy."""
+        self._open.add(connection)
+
+    def drop(self, connection: Closable) -> None:
+        """Forget a connection that is about to be closed."""
+        self._open.discard(connection)
+
+    def _reset(self) -> None:
+        self._idle = threading.Condition()
+        self._inside: set[int] = set()
+        self.creation = threading.Lock()
+
+    def _before_fork(self) -> None:
+        self._idle.acquire()
+        # A signal handler may fork inside the very thread that it would have to wait for.
+        me = {threading.get_ident()}
+        self._idle.wait_for(lambda: self._inside <= me, PATIENCE)
+
+    def _after_fork_in_parent(self) -> None:
+        self._idle.release()
+
+    def _after_fork_in_child(self) -> None:
+        self._reset()
+        for connection in list(self._open):
+            self.drop(connection)
+            connection.close()

@@ -1,0 +1,108 @@
+"""Locks by key within one process, and what keeps them whole over a fork."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic, TypeVar
+from weakref import WeakValueDictionary
+
+from sessionkit.errors import LockTimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+
+class PerProcess(Generic[T]):
+    """A state that a forked child makes anew at its first use.
+
+    A lock that another thread held at the moment of the fork would stay locked in the child for
+    ever, since the thread that could free it was not copied. Thread-safe.
+
+    Args:
+        make: Builds the state. It is given the parent's state in a forked child, else None. Two
+            threads of a child may both call it; one result is used.
+    """
+
+    __slots__ = ("_make", "_states")
+
+    def __init__(self, make: Callable[[T | None], T]) -> None:
+        self._make = make
+        self._states: dict[int, T] = {os.getpid(): make(None)}
+
+    def get(self) -> T:
+        """Return this process's own state."""
+        pid = os.getpid()
+        state = self._states.get(pid)
+        if state is None:
+            parents = list(self._states.values())[-1]
+            # One atomic step, for no lock could guard it that is not itself in question.
+            state = self._states.setdefault(pid, self._make(parents))
+        return state
+
+
+class _Table:
+    """The locks in use, each gone with its last user."""
+
+    __slots__ = ("guard", "locks")
+
+    def __init__(self) -> None:
+        self.guard = threading.Lock()
+        self.locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+
+
+class KeyedLocks:
+    """One lock per key between the threads of this process; free in a forked child.
+
+    Thread-safe. A key nobody uses costs nothing.
+
+    Args:
+        owner: The store they belong to, as its errors shall name it.
+    """
+
+    __slots__ = ("_owner", "_tables")
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+        self._tables: PerProcess[_Table] = PerProcess(lambda _parents: _Table())
+
+    @contextmanager
+    def hold(self, key: str, timeout: float) -> Iterator[None]:
+        """Hold the lock of *key*.
+
+        Args:
+            key: Which lock.
+            timeout: How long to wait for it, in seconds; zero or less tries once.
+
+        Raises:
+            LockTimedOut: It did not come free in time.
+        """
+        table = self._tables.get()
+        with table.guard:
+            lock = table.locks.setdefault(key, threading.Lock())
+        if not lock.acquire(timeout=min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
+            raise timed_out(self._owner, key, timeout=timeout)
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def timed_out(owner: str, key: str, *, timeout: float) -> LockTimedOut:
+    """Build the error of a lock that did not come free.
+
+    Args:
+        owner: The store, as the error shall name it.
+        key: Whose lock.
+        timeout: How long was waited, in seconds.
+    """
+    return LockTimedOut(
+        f"the renewal lock of {key!r:.80} did not come free within {max(timeout, 0.0):.3g} s",
+        hint="another thread or process holds it, most likely to renew this token; "
+        "see whether the token endpoint hangs, or give the call more time",
+        store=owner,
+        key=key,
+    )

@@ -1,0 +1,87 @@
+"""Tokens in memory."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
+
+from sessionkit.errors import ConfigError
+from sessionkit.stores._locks import KeyedLocks, PerProcess
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from sessionkit._tokens import Token
+
+
+class MemoryTokenStore:
+    """Keeps tokens as long as the process lives; the default.
+
+    Thread-safe. Nothing is shared between processes: a forked child starts with a copy, and each
+    side then renews on its own. Where the server rotates refresh tokens, share a
+    `SqliteTokenStore` instead.
+
+    Args:
+        maxsize: How many keys it holds; the one unused for longest makes room. There is no limit
+            by time: an access token whose life has ended still carries its refresh token.
+
+    Raises:
+        ConfigError: *maxsize* is below one.
+    """
+
+    __slots__ = ("_locks", "_maxsize", "_shelves")
+
+    def __init__(self, *, maxsize: int = 4096) -> None:
+        if maxsize < 1:
+            raise ConfigError(f"a MemoryTokenStore must hold at least one token, not {maxsize}")
+        self._maxsize = maxsize
+        self._shelves: PerProcess[_Shelf] = PerProcess(lambda parents: _Shelf(maxsize, parents))
+        self._locks = KeyedLocks("MemoryTokenStore")
+
+    def __repr__(self) -> str:
+        return f"MemoryTokenStore(maxsize={self._maxsize})"
+
+    def load(self, key: str) -> Token | None:
+        """Return the token last saved under *key*, or None."""
+        shelf = self._shelves.get()
+        with shelf.guard:
+            return shelf.tokens.get(key)
+
+    def save(self, key: str, token: Token) -> None:
+        """Keep *token* under *key* in place of any other."""
+        shelf = self._shelves.get()
+        with shelf.guard:
+            shelf.tokens[key] = token
+
+    def forget(self, key: str) -> None:
+        """Drop the token under *key*, if there is one."""
+        shelf = self._shelves.get()
+        with shelf.guard:
+            shelf.tokens.pop(key, None)
+
+    def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
+        """Return a context in which no other thread holds the lock of *key*.
+
+        Args:
+            key: Whose renewal it guards.
+            timeout: How long to wait for it, in seconds; zero or less tries once.
+
+        Raises:
+            LockTimedOut: On entry: the lock did not come free in time.
+        """
+        return self._locks.hold(key, timeout)
+
+
+class _Shelf:
+    """The tokens of one process and the lock that keeps their order of use whole."""
+
+    __slots__ = ("guard", "tokens")
+
+    def __init__(self, maxsize: int, parents: _Shelf | None) -> None:
+        self.guard = threading.Lock()
+        self.tokens: LRUCache[str, Token] = LRUCache(maxsize)
+        if parents is not None:
+            # Filled anew, not taken over: the fork may have come in the middle of a change.
+            self.tokens.update(dict(parents.tokens.items()))

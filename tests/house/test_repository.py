@@ -1,0 +1,117 @@
+"""What the repository promises around the code: metadata, commands, addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from tests.house.source import ROOT, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+REQUIRED = {"requests", "urllib3", "cachetools", "msgspec"}
+EXTRAS = {
+    "arrow",
+    "cache",
+    "crypto",
+    "django",
+    "file",
+    "keyring",
+    "limits",
+    "oauth",
+    "otel",
+    "prometheus",
+    "pydantic",
+    "redis",
+    "rich",
+    "sql",
+    "testing",
+}
+FOLDERS = ("sessionkit", "tests", "docs", "examples", "benchmarks", ".ci")
+SUFFIXES = {".py", ".md", ".toml", ".yaml", ".yml", ".json", ""}
+URL_HOST = re.compile(r"https?://(?:[^\s/@\"'`<>]*@)?(\[[0-9a-fA-F:]+\]|[\w.-]+)")
+# Texts to read, and nothing that is called by a program.
+READ_ONLY = {"www.apache.org", "www.rfc-editor.org"}
+RESERVED = ("example", "test", "invalid", "localhost")
+
+
+def test_the_package_needs_four_libraries_and_python_3_11() -> None:
+    """Installing sessionkit brings what every user needs, and no more."""
+    project = _pyproject()["project"]
+
+    assert project["name"] == "requests-sessionkit"
+    assert project["requires-python"] == ">=3.11"
+    assert {_name(line) for line in project["dependencies"]} == REQUIRED
+    assert set(project["optional-dependencies"]) <= EXTRAS
+
+
+def test_no_requirement_has_a_ceiling() -> None:
+    """A user's other packages decide about versions; ours never stand in the way of an upgrade."""
+    project = _pyproject()["project"]
+    lines = [*project["dependencies"]]
+    for extra in project["optional-dependencies"].values():
+        lines += extra
+
+    assert [line for line in lines if not re.fullmatch(r"[\w-]+(\[[\w,]+\])?>=[\d.]+", line)] == []
+
+
+def test_the_readme_asks_for_two_commands() -> None:
+    """From a fresh clone, ``make demo`` and ``make test`` are all there is to type."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+
+    assert set(re.findall(r"\bmake ([a-z]+)", readme)) == {"demo", "test"}
+    assert "pip install -e" not in readme
+
+
+def test_only_reserved_hosts_are_named() -> None:
+    """No sample, test or tool talks to a server that belongs to somebody (RFC 2606, RFC 5737)."""
+    real = [
+        f"{path.relative_to(ROOT)}:{number}: {host}"
+        for path in _texts()
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        for host in URL_HOST.findall(line)
+        if not _is_reserved(host)
+    ]
+
+    assert not real, listed(real)
+
+
+@cache
+def _pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^\w-]", requirement, maxsplit=1)[0]
+
+
+def _texts() -> Iterator[Path]:
+    yield from (path for path in sorted(ROOT.iterdir()) if _is_text(path))
+    for folder in FOLDERS:
+        yield from (path for path in sorted((ROOT / folder).rglob("*")) if _is_text(path))
+
+
+def _is_text(path: Path) -> bool:
+    made = {"__pycache__", "_build"} & set(path.parts)
+    hidden = path.parent == ROOT and path.name.startswith(".")
+    return path.is_file() and path.suffix in SUFFIXES and not made and not hidden
+
+
+def _is_reserved(host: str) -> bool:
+    host = host.strip("[].").lower()
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        labels = host.split(".")
+        return (
+            host in READ_ONLY
+            or len(labels) == 1
+            or labels[-1] in RESERVED
+            or labels[-2:] in (["example", "com"], ["example", "net"], ["example", "org"])
+        )
+    return not address.is_global

@@ -1,0 +1,64 @@
+"""The budget of a call over real sockets: no kind of slowness outlasts it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from sessionkit import SessionStack
+from sessionkit.errors import DeadlineExceeded
+from sessionkit.handlers import DeadlineHandler, RetryHandler
+from tests.loopback import Loopback, Reply, Seen
+
+BUDGET = 0.2
+#: Far less than the time-outs that a budget is to shorten, with room for a loaded machine.
+SOON = 3.0
+
+
+@pytest.fixture
+def over() -> Iterator[threading.Event]:
+    """Set when the test is over, so that no server thread stays behind."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def exceeded(server: Loopback) -> DeadlineExceeded:
+    """Make a call with a budget on the machine's own clock, and return how it failed."""
+    handlers = [DeadlineHandler(BUDGET), RetryHandler()]
+    with requests.Session() as session, pytest.raises(DeadlineExceeded) as caught:
+        SessionStack(session, handlers, base_url=server.origin).get("tasks")
+    return caught.value
+
+
+def test_a_server_that_does_not_answer_is_left_in_time(over: threading.Event) -> None:
+    """A silent server costs the budget, not the read time-out, and is not asked twice."""
+
+    def answer(_: Seen) -> Reply:
+        over.wait(10)
+        return Reply()
+
+    with Loopback(answer) as server:
+        error = exceeded(server)
+
+    assert isinstance(error.__cause__, requests.ReadTimeout)
+    assert BUDGET - 0.01 <= (error.elapsed or 0) < SOON
+    assert (error.attempts, error.sent) == (1, "maybe")
+
+
+def test_a_body_that_trickles_is_left_in_time(over: threading.Event) -> None:
+    """Every piece comes within the read time-out, yet the call ends when its time is up."""
+
+    def trickle() -> Iterator[bytes]:
+        for _ in range(1000):
+            if over.wait(0.02):
+                return
+            yield b"."
+
+    with Loopback(lambda _: Reply(200, trickle(), {"Content-Length": "1000"})) as server:
+        error = exceeded(server)
+
+    assert BUDGET - 0.01 <= (error.elapsed or 0) < SOON

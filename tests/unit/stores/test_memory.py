@@ -1,0 +1,57 @@
+"""Tokens in memory."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from sessionkit._tokens import Token
+from sessionkit.errors import ConfigError
+from sessionkit.stores import MemoryTokenStore
+from sessionkit.testing import TokenStoreContract
+
+
+class TestMemoryTokenStore(TokenStoreContract):
+    """The contract of all stores."""
+
+    @pytest.fixture
+    def store(self) -> MemoryTokenStore:
+        return MemoryTokenStore()
+
+
+def test_only_size_makes_a_token_go_and_the_unused_one_first() -> None:
+    """Thousands of users fit; a token that has ended is not thrown away for its age."""
+    store = MemoryTokenStore(maxsize=2)
+    store.save("ann", Token("a", expires_at=1.0))
+    store.save("bob", Token("b"))
+    store.load("ann")
+    store.save("cid", Token("c"))
+
+    kept = [key for key in ("ann", "bob", "cid") if store.load(key)]
+
+    assert kept == ["ann", "cid"]
+
+
+def test_a_store_for_no_token_is_refused() -> None:
+    """A slip in a setting shows at once, not as a login for every call."""
+    with pytest.raises(ConfigError, match="at least one token, not 0"):
+        MemoryTokenStore(maxsize=0)
+
+
+def test_two_stores_share_nothing() -> None:
+    """Two stacks in one program do not use each other's login."""
+    one, other = MemoryTokenStore(), MemoryTokenStore()
+    one.save("app", Token("a"))
+
+    with one.lock("app", 1.0), other.lock("app", 1.0):
+        assert other.load("app") is None
+
+
+def test_a_store_of_tokens_cannot_be_pickled() -> None:
+    """No token gets into a task queue or a cache with the store that holds it."""
+    store = MemoryTokenStore()
+    store.save("app", Token("planted-secret"))
+
+    with pytest.raises(TypeError):
+        pickle.dumps(store)
