@@ -125,3 +125,25 @@ def _piece(raw: Any) -> bytes:
     except urllib3_errors.SSLError as error:
         raise requests.exceptions.SSLError(error) from error
     return piece or b""
+
+
+def answer_within(error: Exception) -> Response | None:
+    """Return the answer that a session raised for, or None where there is none."""
+    if isinstance(error, BodyTooLarge) or hasattr(error, "hint"):
+        return None  # one of ours, from a stack below: its answer is a redacted copy
+    if any(base.__name__ == "HTTPError" for base in type(error).__mro__):
+        response: Response | None = getattr(error, "response", None)
+        return response
+    return None
+
+
+def own_answer(response: Response) -> Response:
+    """Return *response*, or a shallow copy of one that a cache below may hand out again."""
+    seen = getattr(response, "exchange", None) is not None
+    if not seen and not getattr(response, "from_cache", False):
+        return response
+    copy: Response = object.__new__(type(response))
+    copy.__dict__.update(response.__dict__)
+    copy.headers = response.headers.copy()
+    copy.history = list(response.history)
+    return copy

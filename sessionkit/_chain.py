@@ -45,11 +45,11 @@ class Handlers:
         self._links: tuple[Link, ...] = ()
         self._lock = threading.Lock()
         if isinstance(handlers, Mapping):
-            for name, named in handlers.items():
-                self.add(named, name=name)
+            pairs: list[tuple[str | None, Any]] = list(handlers.items())
         else:
-            for handler in handlers:
-                self.add(handler)
+            pairs = [(None, handler) for handler in handlers]
+        for name, handler in pairs:
+            self.add(handler, name=name)
 
     @property
     def links(self) -> tuple[Link, ...]:

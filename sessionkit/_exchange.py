@@ -10,6 +10,7 @@ from sessionkit._bodies import BodyMarks, body_objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
     from requests import PreparedRequest, Request, Response
 
     from sessionkit._clock import Clock
@@ -230,7 +231,7 @@ class Exchange:
         put(self, "stream", stream)
         put(self, "deadline", None)
 
-    def _but(self, name: str, value: object) -> Exchange:
+    def _but(self, name: str, *, value: object) -> Exchange:
         """Derive an exchange that differs in one attribute."""
         new: Exchange = object.__new__(type(self))
         put = object.__setattr__
@@ -294,7 +295,7 @@ class Exchange:
         if self.prepared is not None:
             prepared = self.prepared.copy()
             prepared.headers.update(headers)
-            return self._but("prepared", prepared)
+            return self._but("prepared", value=prepared)
         given = self.options.get("headers") or {}
         names = {name.lower() for name in headers}
         merged = {k: v for k, v in given.items() if str(k).lower() not in names}
@@ -302,17 +303,17 @@ class Exchange:
 
     def with_options(self, options: Mapping[str, Any]) -> Exchange:
         """Derive an exchange with call options added or replaced, such as ``timeout``."""
-        return self._but("options", MappingProxyType({**self.options, **options}))
+        return self._but("options", value=MappingProxyType({**self.options, **options}))
 
     def with_secret(self, secret: Secret) -> Exchange:
         """Derive an exchange that carries one more credential, for its own origins only."""
-        return self._but("secrets", (*self.secrets, secret))
+        return self._but("secrets", value=(*self.secrets, secret))
 
     def with_deadline(self, moment: float) -> Exchange:
         """Derive an exchange that must end at *moment* of the monotonic clock, or earlier."""
         if self.deadline is not None and self.deadline <= moment:
             return self
-        return self._but("deadline", moment)
+        return self._but("deadline", value=moment)
 
     def unread(self) -> Exchange:
         """Derive an exchange whose answer comes with its body unread.
@@ -320,14 +321,14 @@ class Exchange:
         For a handler that may refuse an answer: its body is then neither waited for nor decoded.
         Further out it is read for a caller who wanted no stream.
         """
-        return self if self.stream else self._but("stream", True)
+        return self if self.stream else self._but("stream", value=True)
 
     def late(self, step: Callable[[PreparedRequest], None]) -> Exchange:
         """Derive an exchange on which *step* sees the prepared request just before it is sent.
 
         The URL, headers and body are final then: the place to sign a request.
         """
-        return self._but("steps", (*self.steps, step))
+        return self._but("steps", value=(*self.steps, step))
 
     def replace(
         self, *, method: str | None = None, url: str | None = None, data: Any = None
@@ -348,12 +349,12 @@ class Exchange:
                 prepared.prepare_url(url, None)
             if data is not None:
                 prepared.prepare_body(data, None)
-            new = new._but("prepared", prepared)
+            new = new._but("prepared", value=prepared)
         elif data is not None:
             new = new.with_options({"data": data, "json": None, "files": None})
         if method is not None:
-            new = new._but("method", method)
-        return new if url is None else new._but("url", url)
+            new = new._but("method", value=method)  # noqa: SLF001  # one of our own kind
+        return new if url is None else new._but("url", value=url)  # noqa: SLF001  # the same
 
     def target(self) -> str:
         """Return the absolute URL that this exchange goes to, as its session resolves it."""

@@ -11,8 +11,7 @@ from requests.cookies import RequestsCookieJar, cookiejar_from_dict, merge_cooki
 from sessionkit._origins import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from requests import PreparedRequest
 

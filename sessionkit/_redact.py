@@ -55,14 +55,18 @@ _WORDS_AFTER_SCHEME = _words(
 
 _WORD = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+"
 _NAME_AND_SIGN = r"(?<![\w$%.-])([\w$%.\[\]-]{1,64})((?:\\?[\"'])?\s*[:=]\s*)"
-_QUOTED = r"b?(?P<q>\\?[\"'])(?P<v>(?:(?!(?P=q)).)*)"
+_QUOTED = r"b?(?P<q>[\"'])(?P<v>(?:\\.|(?!(?P=q)).)*)"
+#: JSON inside a JSON text.
+_QUOTED_TWICE = r"\\(?P<q>[\"'])(?P<v>(?:(?!\\(?P=q)).)*)"
 _BARE = r"(?P<v>[^\s&;,\"'<>)\]}]+)"
 _TO_END_OF_LINE = r"(?P<v>[^\r\n\"']+)"
 _SCHEME = r"\b(Bearer|Basic|Negotiate)(\s+)([\w.~+/=:-]+)"
 _LONG_VALUE = r"\b(Token|token|ApiKey|apikey)(\s+)([\w.-]{16,})"
 _USERINFO = r"(?<=//)[^\s/?#@\\\"'<>]+@"
 #: A password with an unescaped ``/``, ``?`` or ``#``: no valid URL, and so printed in an error.
-_BROKEN_USERINFO = r"(?<=//)(?!\[)[^\s/?#@\\\"'<>:]*:(?!\d*(?:[/?#\\\s\"'<>]|$))[^\s@\"'<>]*@"
+_BROKEN_USERINFO = (
+    r"(?<=//)(?!\[)[^\s/?#@\\\"'<>:]{0,256}:(?!\d*(?:[/?#\\\s\"'<>]|$))[^\s@\"'<>]{0,256}@"
+)
 
 
 def is_secret_name(name: str) -> bool:
@@ -117,6 +121,23 @@ def _pair(part: str) -> str:
     plain = unquote_plus(value)
     clean = scrub(plain)
     return part if clean == plain else f"{name}={quote(clean, safe='*')}"
+
+
+def secrets_in_url(url: str) -> list[str]:
+    """Return the secrets that *url* holds: its password, and the values of secret parameters.
+
+    A server may echo them and an exception print them, alone and where no name gives them away.
+    """
+    found: list[str] = []
+    for match in re.finditer(rf"{_BROKEN_USERINFO}|{_USERINFO}", url) if "@" in url else ():
+        user, colon, password = match[0].removesuffix("@").partition(":")
+        # A password that broke the URL turns up in pieces.
+        found += [password, *re.split(r"[/?#\\]", password)] if colon else [user]
+    for part in re.split(r"[?#&;]", url):
+        name, sign, value = part.partition("=")
+        if sign and is_secret_name(unquote_plus(name)):
+            found += [value, unquote_plus(value)]
+    return [secret for secret in found if secret]
 
 
 def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -181,8 +202,9 @@ def _value_after(name: str, sign: str, text: str, place: int) -> re.Match[str] |
     """Return the match of a secret value, or None where there is none to mask."""
     if not is_secret_name(unquote_plus(name)):
         return None
-    if quoted := re.compile(_QUOTED, re.DOTALL).match(text, place):
-        return quoted if quoted["v"] else None
+    for pattern in (_QUOTED, _QUOTED_TWICE):
+        if quoted := re.compile(pattern, re.DOTALL).match(text, place):
+            return quoted if quoted["v"] else None
     bare = name.lower().lstrip("-")
     if bare.endswith(("authorization", "cookie")):
         return re.compile(_TO_END_OF_LINE).match(text, place)

@@ -4,94 +4,40 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import requests
 from requests import Request, Response
-from requests.adapters import HTTPAdapter
 
 from sessionkit._bodies import freeze_iterators
-from sessionkit._chain import Handlers, Link, compile_chain, declared_options
+from sessionkit._chain import Handlers
 from sessionkit._clock import SYSTEM_CLOCK
+from sessionkit._core import Core
+from sessionkit._delegation import DELEGATED, VERBS, bound_arguments, checked_session, delegate
 from sessionkit._exchange import Call, Exchange, Record
 from sessionkit._origins import is_absolute, join_base, origin_of
-from sessionkit._wire import STOCK_SESSION, Wire
+from sessionkit._wire import STOCK_SESSION
 from sessionkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
     from requests import PreparedRequest
     from requests import Session as _Session
 
     from sessionkit._clock import Clock
-    from sessionkit._handler import Forward
-    from sessionkit.paging import Pages, Paginator
+    from sessionkit.paging import Pages, Paginator, Step
+    from sessionkit.paging._rows import Items
 else:
     _Session = STOCK_SESSION
 
 T = TypeVar("T")
 
-_VERBS = ("get", "options", "head", "post", "put", "patch", "delete")
-#: Listed by hand: requests.Session may be something else while this is imported.
-_DELEGATED = (
-    *("headers", "auth", "proxies", "hooks", "params", "stream", "verify", "cert", "adapters"),
-    *("cookies", "trust_env", "max_redirects", "prepare_request", "merge_environment_settings"),
-    *("get_adapter", "mount", "get_redirect_target", "should_strip_auth", "rebuild_auth"),
-    *("rebuild_proxies", "rebuild_method", "resolve_redirects"),
-)
 _OWN = frozenset(
     ("handlers", "base_url", "paginate", "using", "explain", "side", "request", "send", "close")
 )
 _SEND_OPTIONS = frozenset(("timeout", "verify", "cert", "proxies", "stream"))
 _REQUEST_OPTIONS = _SEND_OPTIONS | {"params", "headers", "cookies", "auth", "hooks"}
-
-
-class _Core:
-    """What a stack shares with the light stacks that ``using`` derives from it."""
-
-    __slots__ = ("_compiled", "_wires", "clock", "handlers", "owns", "pid", "session")
-
-    def __init__(self, session: requests.Session, handlers: Handlers, clock: Clock) -> None:
-        self.session = session
-        self.handlers = handlers
-        self.clock = clock
-        self.owns = False
-        self.pid = os.getpid()
-        self._compiled = self._compile(handlers.links)
-        self._wires: dict[str, Wire] = {}
-
-    def _compile(
-        self, links: tuple[Link, ...]
-    ) -> tuple[tuple[Link, ...], Forward, tuple[str, ...], frozenset[str]]:
-        forward = compile_chain(links, self.clock.monotonic)
-        return links, forward, tuple(link.name for link in links), declared_options(links)
-
-    def compiled(self) -> tuple[tuple[Link, ...], Forward, tuple[str, ...], frozenset[str]]:
-        """Return the chain as it is now, bound once for each tuple of links."""
-        compiled = self._compiled
-        if compiled[0] is not self.handlers.links:
-            compiled = self._compiled = self._compile(self.handlers.links)
-        return compiled
-
-    def wire(self, entry: str) -> Wire:
-        wire = self._wires.get(entry)
-        if wire is None:
-            wire = self._wires[entry] = Wire(self.session, entry)
-        return wire
-
-    def after_fork(self) -> None:
-        """Give a forked child connections of its own.
-
-        An inherited connection is shared with the parent, and answers would go to either process.
-        The pools are replaced, not closed: their locks may have been held while the fork was made.
-        """
-        self.pid = os.getpid()
-        for adapter in getattr(self.session, "adapters", {}).values():
-            if isinstance(adapter, HTTPAdapter):
-                adapter.__setstate__(adapter.__getstate__())
-            else:
-                adapter.close()
 
 
 class SessionStack(_Session):
@@ -116,8 +62,8 @@ class SessionStack(_Session):
         ConfigError: Not a session, not a handler, or not an absolute URL.
     """
 
-    _own_names: frozenset[str] = _OWN | frozenset(_VERBS)
-    _core: _Core
+    _own_names: frozenset[str] = _OWN | frozenset(VERBS)
+    _core: Core
     _inner: requests.Session
     _base_url: str | None
     _home: str | None
@@ -132,8 +78,8 @@ class SessionStack(_Session):
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         # Never requests.Session.__init__: it would set headers, auth and cookies anew.
-        self._inner = STOCK_SESSION() if session is None else _checked(session)
-        self._core = _Core(self._inner, Handlers(handlers), clock)
+        self._inner = STOCK_SESSION() if session is None else checked_session(session)
+        self._core = Core(self._inner, Handlers(handlers), clock)
         self._core.owns = session is None
         self._options = {}
         self.base_url = base_url
@@ -141,7 +87,7 @@ class SessionStack(_Session):
 
     def _shadow_verbs(self) -> None:
         """End in the session's own verb where its class overrides one."""
-        for verb in _VERBS:
+        for verb in VERBS:
             own = getattr(type(self._inner), verb, None)
             if own is not None and own is not getattr(STOCK_SESSION, verb):
                 self.__dict__[verb] = partial(self._enter, verb, verb.upper())
@@ -252,7 +198,7 @@ class SessionStack(_Session):
         if core.pid != os.getpid():
             core.after_fork()
         if args:
-            kwargs.update(_bound(getattr(self._inner, entry), entry, args))
+            kwargs.update(bound_arguments(getattr(self._inner, entry), entry, args))
         if self._options:
             given = {k: v for k, v in kwargs.items() if v is not None or k not in self._options}
             kwargs = {**self._options, **given}
@@ -331,7 +277,7 @@ class SessionStack(_Session):
             message = f"no handler of this stack reads {', '.join(unknown)}"
             raise ConfigError(message, hint=f"known here: {', '.join(sorted(known))}")
         light = object.__new__(type(self))
-        light.__dict__.update({k: v for k, v in self.__dict__.items() if k not in _VERBS})
+        light.__dict__.update({k: v for k, v in self.__dict__.items() if k not in VERBS})
         light._options = {**self._options, **options}
         light._shadow_verbs()
         return light
@@ -350,9 +296,9 @@ class SessionStack(_Session):
         url: str,
         *,
         paginator: Paginator | None = ...,
-        items: Any = ...,
+        items: Items = ...,
         into: None = ...,
-        params: Mapping[str, Any] | None = ...,
+        params: Any = ...,
         limit: int | None = ...,
         max_pages: int | None = ...,
     ) -> Pages[Any]: ...
@@ -364,52 +310,62 @@ class SessionStack(_Session):
         *,
         into: type[T],
         paginator: Paginator | None = ...,
-        items: Any = ...,
-        params: Mapping[str, Any] | None = ...,
+        items: Items = ...,
+        params: Any = ...,
         limit: int | None = ...,
         max_pages: int | None = ...,
     ) -> Pages[T]: ...
 
+    def paginate(
+        self,
+        url: str,
+        *,
+        paginator: Paginator | None = None,
+        items: Items = None,
+        into: Any = None,
+        params: Any = None,
+        limit: int | None = None,
+        max_pages: int | None = None,
+    ) -> Pages[Any]:
+        """Return a lazy walk over the pages of *url*; nothing is sent before it is iterated.
 
-def _delegate(name: str) -> property:
-    # attrgetter is C: a delegated read costs tens of nanoseconds, not hundreds.
-    return property(attrgetter(f"_inner.{name}"), doc=f"The wrapped session's ``{name}``.")
+        Args:
+            url: Of the first page.
+            paginator: The way to the next page; by default the ``Link`` header (RFC 8288).
+            items: Where the items of a page are, such as ``/data``; by default the only list.
+            into: The type of one item; without it items stay as JSON gives them.
+            params: Query parameters of the first page, in any form that requests takes.
+            limit: Items at most.
+            max_pages: Pages at most.
+
+        Raises:
+            ConfigError: A setting that cannot be meant; what a walk raises is at
+                :meth:`Pages.pages <sessionkit.paging.Pages.pages>`.
+        """
+        from sessionkit.mapping import loader
+        from sessionkit.paging import LinkHeader, Pages, Plan, Step
+
+        plan = Plan(paginator or LinkHeader(), items, limit=limit, max_pages=max_pages)
+        load = None if into is None else loader(into)
+        return Pages(partial(_take, self), Step.of(url, params), plan=plan, load=load)
 
 
-for _name in _DELEGATED:
-    setattr(SessionStack, _name, _delegate(_name))
+def _take(stack: SessionStack, step: Step) -> Response:
+    given = {"params": step.params, "json": step.json, "headers": step.headers}
+    # Only what the step has, so that a session's own defaults hold.
+    return stack.request(step.method, step.url, **{k: v for k, v in given.items() if v is not None})
+
+
+for _name in DELEGATED:
+    setattr(SessionStack, _name, delegate(_name))
 
 if not TYPE_CHECKING:
     # Inherited positional names stay visible to those who inspect the signature.
     SessionStack.request.__wrapped__ = STOCK_SESSION.request
 
 
-def _checked(session: Any) -> requests.Session:
-    missing = [n for n in ("request", "send", "headers", "close") if not hasattr(session, n)]
-    if missing or isinstance(session, type):
-        message = f"not a session: {type(session).__name__} has no {', '.join(missing) or 'state'}"
-        raise ConfigError(message, hint="hand over an instance such as requests.Session()")
-    checked: requests.Session = session
-    return checked
-
-
 def _text(url: Any) -> str:
     return url.decode("utf-8") if isinstance(url, bytes) else str(url)
-
-
-def _bound(method: Any, entry: str, args: tuple[Any, ...]) -> dict[str, Any]:
-    """Name positional arguments as the session's own method names them; orders differ."""
-    import inspect
-
-    names = [
-        parameter.name
-        for parameter in inspect.signature(method).parameters.values()
-        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-    ][2 if entry == "request" else 1 :]
-    if len(args) > len(names):
-        message = f"{entry}() takes {len(names)} positional arguments here but got {len(args)}"
-        raise TypeError(message)
-    return dict(zip(names, args, strict=False))
 
 
 def _rebuild(

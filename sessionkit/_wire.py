@@ -13,12 +13,12 @@ import requests
 from requests.cookies import get_cookie_header, merge_cookies
 from requests.utils import get_netrc_auth
 
-from sessionkit._answers import BodyTooLarge, read_within
+from sessionkit._answers import answer_within, own_answer, read_within
 from sessionkit._bodies import body_objects
 from sessionkit._exchange import Attempt
 from sessionkit._origins import is_absolute
 from sessionkit._placing import Placement, place_in_options
-from sessionkit.errors import ConfigError, DeadlineExceeded, ReplayImpossible, SessionKitError
+from sessionkit.errors import ConfigError, DeadlineExceeded, ReplayImpossible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ class Wire:
             _begin_bodies(exchange)
             response = self._attempt(exchange)
         except Exception as error:
-            unwrapped = _answer_within(error)
+            unwrapped = answer_within(error)
             if unwrapped is None:
                 attempt.error = type(error).__name__
                 raise
@@ -77,7 +77,7 @@ class Wire:
         finally:
             attempt.seconds = now() - started
         attempt.status = response.status_code
-        response = _own(response)
+        response = own_answer(response)
         record.from_cache = bool(getattr(response, "from_cache", False))
         response.exchange = record  # type: ignore[attr-defined]
         call.live = response
@@ -271,7 +271,7 @@ class Wire:
         try:
             return session.send(prepared, allow_redirects=False, timeout=timeout, **settings)
         except Exception as error:
-            response = _answer_within(error)
+            response = answer_within(error)
             if response is None:
                 raise
             return response
@@ -284,28 +284,6 @@ def _begin_bodies(exchange: Exchange) -> None:
         message = "the body told its position but would not go back to it, so nothing was sent"
         hint = "give bytes, or a file that can seek"
         raise ReplayImpossible(message, hint=hint) from error
-
-
-def _answer_within(error: Exception) -> Response | None:
-    """Return the answer that a session raised for, or None where there is none."""
-    if isinstance(error, (SessionKitError, BodyTooLarge)):
-        return None
-    if any(base.__name__ == "HTTPError" for base in type(error).__mro__):
-        response: Response | None = getattr(error, "response", None)
-        return response
-    return None
-
-
-def _own(response: Response) -> Response:
-    """Return *response*, or a shallow copy of one that a cache below may hand out again."""
-    seen = getattr(response, "exchange", None) is not None
-    if not seen and not getattr(response, "from_cache", False):
-        return response
-    copy: Response = object.__new__(type(response))
-    copy.__dict__.update(response.__dict__)
-    copy.headers = response.headers.copy()
-    copy.history = list(response.history)
-    return copy
 
 
 def _next(response: Response) -> PreparedRequest | None:

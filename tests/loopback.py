@@ -163,7 +163,10 @@ class _Handler(BaseHTTPRequestHandler):
             return b"".join(pieces)
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve
+
+for _verb in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"):
+    # The standard library's names; set here, as no one would write them.
+    setattr(_Handler, f"do_{_verb}", _Handler._serve)
 
 
 class Identity:

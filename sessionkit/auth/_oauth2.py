@@ -17,6 +17,7 @@ from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     from requests import Response
 
     from sessionkit.auth._grants import Steps
@@ -179,7 +180,7 @@ def read_token(response: Response, *, scope: str = "", secrets: tuple[str, ...] 
     """
     body = _json_object(response)
     error = body.get("error")
-    if error is not None or not response.ok or response.status_code >= 300:  # noqa: PLR2004
+    if error is not None or not response.ok or response.status_code >= 300:
         raise _refusal(response, error, body, secrets)
     value, refresh = body.get("access_token"), body.get("refresh_token")
     if not isinstance(value, str):

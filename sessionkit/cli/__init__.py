@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"sessionkit {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    text = "show everything at work against a server on this machine, in about eight seconds"
+    text = "show everything at work against a server on this machine, in about six seconds"
     demo = commands.add_parser("demo", help=text, description=text.capitalize() + ".")
     demo.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     return parser
@@ -71,6 +71,10 @@ def _run(chosen: argparse.Namespace) -> int:
 
     try:
         return demo(as_json=chosen.json)
-    except SessionKitError as error:
-        print(f"sessionkit: {error}\n{error.hint}".rstrip(), file=sys.stderr)
+    except BrokenPipeError:
+        raise
+    except (SessionKitError, OSError) as error:
+        # What a session or a socket raises is an OSError.
+        hint = getattr(error, "hint", "")
+        print(f"sessionkit: {error}\n{hint}".rstrip(), file=sys.stderr)
         return _FAILED

@@ -56,7 +56,7 @@ class PlainPen:
         self.width = _width()
         self.blocks = _blocks(stream.encoding)
 
-    def line(self, text: str, style: str = "") -> None:  # noqa: ARG002 - this pen has one ink
+    def line(self, text: str, style: str = "") -> None:  # noqa: ARG002  # this pen has one ink
         """Write one line, over the progress if there is any."""
         self._stream.write(self._over(text) + "\n")
         self._shown = 0
@@ -135,10 +135,10 @@ def bar(part: float, width: int, blocks: tuple[str, str], *, start: float = 0.0)
         part: How much of it is full, from 0 to 1.
         width: Its columns.
         blocks: One character for "full", one for "empty".
-        start: Where the full part begins, from 0 to 1. What is there at all shows as a column.
+        start: Where the full part begins, from 0 to 1.
     """
     before = min(int(start * width), width - 1)
-    full = min(max(round(part * width), 1 if part > 0 else 0), width - before)
+    full = min(round(part * width), width - before)
     return blocks[1] * before + blocks[0] * full + blocks[1] * (width - before - full)
 
 

@@ -69,19 +69,26 @@ class Screen:
         self.phase("One of these uploads, as it went")
         whole = max(span.started + span.seconds for span in spans)
         for span in spans:
-            start, part = span.started / whole, span.seconds / whole
+            # A column at least: it did happen.
+            start, part = span.started / whole, max(span.seconds / whole, 1 / self._bar)
             drawn = bar(part, self._bar, self._pen.blocks, start=start)
             what = f"{span.name:8} {span.status or '---'}"
             self._pen.line(f"{_INDENT}{what:14}{drawn} {span.seconds * 1000:7.1f} ms")
 
     def _shares(self, report: Report) -> None:
-        whole = sum(report.shares.values())
-        if not whole:
+        """Show the handlers on a scale of their own: beside the server they would be invisible."""
+        if not report.shares:
             return
-        self.phase("Where the time of the calls went")
-        for place, seconds in report.shares.items():
-            part = max(seconds, 0.0) / whole
-            drawn = bar(part, self._bar, self._pen.blocks)
-            each = seconds * 1000 / report.figures.calls
-            self._pen.line(f"{_INDENT}{place:14}{drawn} {part:5.1%} {each:6.2f}".rstrip())
-        self.say("(share, and milliseconds per call)")
+        handlers = dict(report.shares)
+        outside = {name: handlers.pop(name) for name in ("server", "wire", "renewal")}
+        calls = report.figures.calls
+        self.phase("Where the time went, in milliseconds per call")
+        self._bars({**outside, "handlers": sum(handlers.values())}, calls)
+        self.phase("Of that, in each handler")
+        self._bars(handlers, calls)
+
+    def _bars(self, seconds: dict[str, float], calls: int) -> None:
+        whole = sum(seconds.values()) or 1.0
+        for name, spent in seconds.items():
+            drawn = bar(spent / whole, self._bar, self._pen.blocks)
+            self._pen.line(f"{_INDENT}{name:14}{drawn} {spent * 1000 / calls:7.3f} ms")

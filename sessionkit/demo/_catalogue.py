@@ -37,7 +37,7 @@ class _Chance:
     """Chance that repeats: only ``random()`` promises the same numbers over Python's versions."""
 
     def __init__(self, seed: int) -> None:
-        self._random = Random(seed)  # noqa: S311 - rows are no secrets
+        self._random = Random(seed)  # noqa: S311  # rows are no secrets
 
     def below(self, end: int) -> int:
         return int(self._random.random() * end)

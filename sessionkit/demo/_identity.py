@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 # Known to everybody, so that the demo can be tried by hand; its tokens are random all the same.
 CLIENT_ID = "app"
-CLIENT_SECRET = "demo-client-secret"  # noqa: S105 - opens nothing but the demo
+CLIENT_SECRET = "demo-client-secret"  # noqa: S105  # opens nothing but the demo
 USERNAME = "demo"
-PASSWORD = "demo-password"  # noqa: S105 - as above
+PASSWORD = "demo-password"  # noqa: S105  # as above
 
 _REALM = 'Bearer realm="demo"'
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
+
+# The mapping engine resolves these when it reads the first row.
+from datetime import date, datetime  # noqa: TC003
+from decimal import Decimal  # noqa: TC003
 from typing import Literal
 
 

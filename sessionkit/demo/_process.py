@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
@@ -76,7 +75,7 @@ class ServerProcess:
         return figures
 
     def __enter__(self) -> Self:
-        self._child = subprocess.Popen(  # noqa: S603 - this very interpreter and module
+        self._child = subprocess.Popen(  # noqa: S603  # this very interpreter and module
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -102,15 +101,16 @@ class ServerProcess:
         child, self._child = self._child, None
         if child is None:
             return
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        if child.stdin is not None:
+            child.stdin.close()
         try:
             child.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+        if child.stdout is not None:
+            # Not before: a child that is just starting would complain that nobody reads its port.
+            child.stdout.close()
 
 
 def _read_port(child: subprocess.Popen[bytes]) -> int:

@@ -230,5 +230,5 @@ class _Connection(BaseHTTPRequestHandler):
         self.wfile.flush()
         return ready
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the parent's name
         """Say nothing: the figures tell what happened."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,7 +27,7 @@ class Tally:
     def __init__(self) -> None:
         self._lock = Lock()
         self._failures: list[str] = []
-        self._shares: Counter[str] = Counter()
+        self._shares: dict[str, float] = {}
         self.calls = 0
         self.calls_ok = 0
 
@@ -44,7 +43,7 @@ class Tally:
         """
         try:
             response = send()
-        except Exception as error:  # noqa: BLE001 - whatever fails a call is what this counts
+        except Exception as error:  # noqa: BLE001  # whatever fails a call is what this counts
             self.failed(error)
             return None
         if proof not in response.text:
@@ -59,7 +58,7 @@ class Tally:
             for page in pages:
                 self._succeeded(page.response)
                 yield page
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001  # as above
             self.failed(error)
 
     def failed(self, error: Exception) -> None:
@@ -93,7 +92,7 @@ class Tally:
             self.calls += 1
             self.calls_ok += 1
             for place, seconds in own.items():
-                self._shares[place] += seconds
+                self._shares[place] = self._shares.get(place, 0.0) + seconds
 
 
 def record_of(response: Response) -> Record:

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
 
 from sessionkit import SessionStack, Token, recommended
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.auth import RefreshToken
+from sessionkit.demo._caller import BODY_BYTES, Caller
 from sessionkit.demo._catalogue import PRODUCTS
 from sessionkit.demo._crew import Crew
 from sessionkit.demo._figures import ERRORS, WALKS, Figures, Report, Span
 from sessionkit.demo._identity import CLIENT_ID, PASSWORD, USERNAME
 from sessionkit.demo._models import Product
-from sessionkit.demo._orders import content_digest
 from sessionkit.demo._tally import Tally, record_of, spans_of
 from sessionkit.errors import NotFound, ServiceUnavailable, SessionKitError
 from sessionkit.paging import Cursor, LinkHeader, NextUrl, Offset
 
 if TYPE_CHECKING:
-    from requests import Response
-
     from sessionkit._clock import Clock
     from sessionkit.paging import Paginator
 
-BODY_BYTES = 10_240
 RETRY_AFTER = 120
+_GLANCE = 0.1
 
 
 class Server(Protocol):
@@ -104,6 +99,7 @@ class Tour:
         self._stack = SessionStack(
             self._session, recommended(grant), base_url=server.base_url, clock=clock
         )
+        self._caller = Caller(self._stack, self._tally)
 
     def run(self) -> Report:
         """Make the whole tour.
@@ -162,22 +158,20 @@ class Tour:
         self._listener.say(
             f"{self._tally.calls} calls, {self._tally.calls_ok} succeeded; "
             f"{figures['expiries']} tokens ended in mid-flight, "
-            f"{figures['renewals']} renewals"
+            f"{figures['renewals']} renewals; "
+            f"{figures['replayed_posts_intact']} orders refused and sent again whole"
         )
 
     def _busy(self, worker: int, end: float) -> None:
         turn = 0
         while self._clock.monotonic() < end and not self._crew.stop.is_set():
             turn += 1
-            self._get(f"products/{1 + (31 * worker + turn) % PRODUCTS}")
-            self._get("slow", ms=60)
-            self._order(f"work-{worker}-{turn}", offset=0 if turn % 2 else None)
+            self._caller.get(f"products/{1 + (31 * worker + turn) % PRODUCTS}")
+            self._caller.get("slow", ms=60)
+            self._caller.order(f"work-{worker}-{turn}", offset=0 if turn % 2 else None)
             if turn % 8 == 0:
                 # Refused with 503 once: the retry is the stack's, the call is one.
-                self._get("flaky", key=f"{worker}-{turn}", after=0)
-
-    def _get(self, path: str, **params: str | int) -> Response | None:
-        return self._tally.call(lambda: self._stack.get(path, params=params))
+                self._caller.get("flaky", key=f"{worker}-{turn}", after=0)
 
     # Bodies that are sent again
 
@@ -186,8 +180,8 @@ class Tour:
         before = self._server.figures()["replayed_posts_intact"]
         kinds = {"bytes": None, "a file": 0, "a file read from its middle": BODY_BYTES}
         for number, (kind, offset) in enumerate(kinds.items(), 1):
-            self._use_up()
-            response = self._order(f"upload-{number}", offset=offset)
+            self._caller.use_up()
+            response = self._caller.order(f"upload-{number}", offset=offset)
             if response is not None:
                 self._spans = spans_of(record_of(response))
             self._listener.progress(number, len(kinds), kind)
@@ -197,42 +191,22 @@ class Tour:
             f"token renewed, sent again; {intact} of {len(kinds)} arrived whole"
         )
 
-    def _use_up(self) -> None:
-        """Bring the token to its end, so that the next call certainly meets an ended one."""
-        left: str | None = None
-        while left != "0":
-            response = self._get("products/1")
-            if response is None:
-                return
-            left = response.headers["X-Token-Uses-Left"]
-
-    def _order(self, key: str, *, offset: int | None) -> Response | None:
-        """Send an order as bytes, or as a file that is read from *offset* bytes on."""
-        body = os.urandom(BODY_BYTES)
-        if offset is None:
-            return self._post(key, body, body)
-        with TemporaryFile() as file:
-            file.write(bytes(offset) + body)
-            file.seek(offset)
-            return self._post(key, body, file)
-
-    def _post(self, key: str, body: bytes, data: bytes | IO[bytes]) -> Response | None:
-        digest = hashlib.sha256(body)
-        headers = {"Idempotency-Key": key, "Content-Digest": content_digest(digest.digest())}
-        return self._tally.call(
-            lambda: self._stack.post("orders", data=data, headers=headers),
-            proof=digest.hexdigest(),
-        )
-
     # A token that ended while nobody looked
 
     def _wait(self) -> None:
         self._listener.phase(f"A token that ends after {self._server.token_seconds:g} s of silence")
-        self._clock.sleep(self._server.token_seconds * 1.05)
+        silence = self._server.token_seconds * 1.05
+        end = self._clock.monotonic() + silence
+        while (left := end - self._clock.monotonic()) > 0:
+            self._listener.progress(silence - left, silence, "s")
+            self._clock.sleep(min(left, _GLANCE))
         before = self._server.figures()["renewals"]
-        self._crew.run(lambda worker: self._order(f"wait-{worker}", offset=None) and None)
+        self._crew.run(self._return)
         renewals = self._server.figures()["renewals"] - before
         self._listener.say(f"{self._crew.size} threads come back at once: {renewals} renewal")
+
+    def _return(self, worker: int) -> None:
+        self._caller.order(f"return-{worker}", offset=None)
 
     # Pages and objects
 
@@ -242,7 +216,7 @@ class Tour:
             "products": LinkHeader(),
             "next/products": NextUrl(),
             "cursor/products": Cursor(),
-            "offset/products": Offset(limit=10),
+            "offset/products": Offset(limit=10, total="total"),
         }
         last: Product | None = None
         for url, paginator in walks.items():
@@ -250,8 +224,8 @@ class Tour:
             pages = self._stack.paginate(url, paginator=paginator, into=Product)
             for page in self._tally.walk(pages.pages()):
                 self._pages += 1
-                seen.update(item.id for item in page.items if isinstance(item, Product))
-                last = page.items[-1]
+                for last in page.items:
+                    seen.add(last.id)
                 self._listener.progress(self._objects + len(seen), WALKS * PRODUCTS, "objects")
             self._objects += len(seen)
         self._listener.say(
@@ -268,21 +242,21 @@ class Tour:
         try:
             self._stack.get("missing")
         except NotFound as error:
-            self._mapped(error, "is also a requests.HTTPError")
-        except Exception as error:  # noqa: BLE001 - any other class is the failure shown
+            self._mapped(error, "also a requests.HTTPError")
+        except Exception as error:  # noqa: BLE001  # any other class is the failure shown
             self._tally.failed(error)
         try:
             self._stack.get("busy", params={"after": RETRY_AFTER})
         except ServiceUnavailable as error:
-            if error.retry_after == RETRY_AFTER:
-                self._mapped(error, f"asks to come back in {error.retry_after:g} s")
-        except Exception as error:  # noqa: BLE001 - as above
+            due = error.retry_after == RETRY_AFTER
+            self._mapped(error, f"asks to come back in {error.retry_after} s", due=due)
+        except Exception as error:  # noqa: BLE001  # as above
             self._tally.failed(error)
         self._listener.progress(self._errors, ERRORS, "errors")
 
-    def _mapped(self, error: SessionKitError, remark: str) -> None:
-        self._errors += 1
-        self._listener.say(f"{type(error).__name__} {remark}: {error.message}")
+    def _mapped(self, error: SessionKitError, remark: str, *, due: bool = True) -> None:
+        self._errors += due
+        self._listener.say(f"{error.message} ({remark})")
 
 
 def _described(product: Product) -> str:

@@ -8,8 +8,11 @@ plain session raises where there is one.
 from __future__ import annotations
 
 from sessionkit.errors._base import Evidence, Sent, SessionKitError
+from sessionkit.errors._bodies import read_details
 from sessionkit.errors._details import ErrorDetail, FieldError, Problem
+from sessionkit.errors._faults import status_error, transport_error
 from sessionkit.errors._headers import read_request_id, read_retry_after
+from sessionkit.errors._scrubbed import scrubbed
 from sessionkit.errors._tree import (
     ApplicationError,
     AuthenticationFailed,
@@ -130,8 +133,12 @@ __all__ = [
     "UndecodableBody",
     "UnexpectedStatus",
     "Unprocessable",
+    "read_details",
     "read_request_id",
     "read_retry_after",
+    "scrubbed",
+    "status_error",
+    "transport_error",
 ]
 
 # Users see and pickles hold the public place of each class, wherever its code lives.

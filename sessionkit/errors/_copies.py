@@ -17,6 +17,7 @@ from sessionkit._redact import (
     redact_headers,
     redact_url,
     scrub,
+    secrets_in_url,
     spellings,
 )
 
@@ -32,11 +33,11 @@ _JSON_CREDENTIAL = re.compile(rb'"([\w.-]{1,64})"(\s*:\s*)"([^"\s\\]{6,})"')
 
 
 def secrets_in(request: Any) -> tuple[str, ...]:
-    """Return the credentials that a prepared request carries in its headers.
+    """Return the credentials that a request carries in its URL and headers.
 
     Servers echo them and exceptions print them, so they are masked as exact texts too.
     """
-    found: list[str] = []
+    found = secrets_in_url(_plain(getattr(request, "url", None) or ""))
     for name, value in dict(getattr(request, "headers", None) or {}).items():
         if is_secret_name(_plain(name)):
             found += _parts(_plain(value))
@@ -53,7 +54,7 @@ def _parts(value: str) -> list[str]:
     cookies = [pair.partition("=")[2].strip() for pair in value.split(";") if "=" in pair]
     # A short value, such as `lang=en`, would be masked all over the text.
     parts = [credential if scheme.isalpha() else "", *cookies]
-    return [value, *(part for part in parts if len(part) >= 8)]  # noqa: PLR2004  # length of a secret
+    return [value, *(part for part in parts if len(part) >= 8)]
 
 
 def redacted_request(request: Any, secrets: Iterable[str] = ()) -> requests.PreparedRequest:

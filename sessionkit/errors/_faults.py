@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from requests import exceptions as requests_errors
 from urllib3 import exceptions as urllib3_errors
 
+from sessionkit._redact import scrub
 from sessionkit.errors import _tree as tree
 from sessionkit.errors._bodies import read_details, reason_phrase
-from sessionkit.errors._copies import redacted_request, redacted_response
+from sessionkit.errors._copies import redacted_request, redacted_response, secrets_in
 from sessionkit.errors._headers import read_retry_after
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def status_error(
     """
     copy = redacted_response(response, secrets)
     status = copy.status_code
-    generic = tree.ClientError if status < 500 else tree.ServerError  # noqa: PLR2004
+    generic = tree.ClientError if status < 500 else tree.ServerError
     kind = _BY_STATUS.get(status, generic)
     details = read_details(copy)
     name = (reason_phrase(copy) or kind.__name__) if kind is generic else kind.__name__
@@ -141,8 +142,9 @@ def transport_error(
     if kind is None:
         return None
     request = getattr(error, "request", None)
+    secrets = (*secrets, *secrets_in(request))
     fault = kind(
-        _message(kind, error),
+        scrub(_message(kind, error), secrets),
         request=None if request is None else redacted_request(request, secrets),
         response=_last_answer(error, response, secrets),
     )
@@ -225,10 +227,12 @@ def _raised_in_http_client(traceback: TracebackType | None) -> bool:
 def _message(kind: type[SessionKitError], error: Exception) -> str:
     reason = _reason(error)
     text = str(reason)
-    if isinstance(reason, urllib3_errors.ProtocolError):
-        text = ": ".join(str(arg) for arg in reason.args)
     if kind is tree.InvalidRequest and (
         "header" in text.lower() or isinstance(reason, UnicodeError)
     ):
         return "a header holds characters that cannot be sent"
+    if len(reason.args) > 1 and text.startswith("("):
+        # The parts of a tuple; the second is often said in the first already.
+        first, second = str(reason.args[0]).rstrip("."), str(reason.args[1])
+        text = first if second in first else f"{first}: {_BEFORE_TEXT.sub('', second)}"
     return _BEFORE_TEXT.sub("", text) or type(error).__name__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import requests
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Seconds before the deadline that count as reached: sockets and clocks round differently.
 _SLACK = 0.01
+#: Seconds (30 years); sockets overflow at longer time-outs.
+_LONGEST = 1e9
 
 
 class DeadlineHandler:
@@ -35,7 +36,7 @@ class DeadlineHandler:
             *connect* None too, the session's own time-outs hold.
 
     Raises:
-        ConfigError: A number that is not positive and finite.
+        ConfigError: A number that is not positive, or above 1e9.
     """
 
     options = frozenset({"deadline"})
@@ -60,7 +61,7 @@ class DeadlineHandler:
             exchange = exchange.with_options({"timeout": (self._connect, self._read)})
         total = exchange.options.get("deadline", self._total)
         if total is not None:
-            budget = _finite("deadline", total)
+            budget = _countable("deadline", total)
             exchange = exchange.with_deadline(exchange.clock.monotonic() + budget)
         if exchange.deadline is None:
             return forward(exchange)
@@ -101,15 +102,16 @@ def _exceeded(exchange: Exchange, error: requests.RequestException) -> DeadlineE
 
 
 def _positive(name: str, value: float | None) -> float | None:
-    if value is not None and _finite(name, value) <= 0:
+    if value is not None and _countable(name, value) <= 0:
         message = f"{name}={value!r} must be more than 0 seconds"
         raise ConfigError(message, hint=f"{name}=None sets no limit")
     return value
 
 
-def _finite(name: str, value: object) -> float:
-    """Return *value* if it is a finite number of seconds."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+def _countable(name: str, value: object) -> float:
+    """Return *value* if it is a number of seconds that can be counted with."""
+    # Not a number is not less than anything either.
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= _LONGEST:
         return value
     message = f"{name}={value!r} is not a number of seconds"
     raise ConfigError(message, hint=f"a number such as 2.5; {name}=None sets no limit")

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from requests import HTTPError
 
 from sessionkit._answers import is_read
-from sessionkit.errors import SessionKitError
+from sessionkit._redact import secrets_in_url
+from sessionkit.errors import SessionKitError, scrubbed, status_error, transport_error
+from sessionkit.errors._faults import is_body_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,15 +59,17 @@ class ErrorHandler:
             # Sent as a stream, read on the way up: when a body fails, its status is known.
             response = forward(exchange if exchange.stream else _streamed(exchange))
         except SessionKitError as error:
-            fault: SessionKitError | None = error
+            fault = error
         except Exception as error:
-            fault = _fault(error, exchange)
-            if fault is None:
+            mapped = _fault(error, exchange)
+            if mapped is None:
                 raise
+            fault = mapped
         else:
             if response.status_code < _FIRST_ERROR_STATUS:
                 return _watched(response, exchange) if exchange.stream else response
-            fault = _answered(response, exchange, exchange.call.raised)
+            call = exchange.call
+            fault = _answered(response, exchange, call.raised if response is call.live else None)
         # Raised outside of `except`, or the original with its secrets would become the context.
         raise _ready(fault, exchange)
 
@@ -79,15 +83,13 @@ def _streamed(exchange: Exchange) -> Exchange:
 
 
 def _secrets(exchange: Exchange) -> tuple[str, ...]:
-    """Return the credentials that handlers further in placed on this call."""
+    """Return the credentials in the URL, and those that handlers further in placed."""
     placed = getattr(exchange.call, "secrets", exchange.secrets)
-    return tuple(secret.value for secret in placed)
+    return (*secrets_in_url(exchange.url), *(secret.value for secret in placed))
 
 
 def _ready(fault: SessionKitError, exchange: Exchange) -> SessionKitError:
     """Add what only the call knows, and clean the chain of causes."""
-    from sessionkit.errors._scrubbed import scrubbed
-
     record = exchange.record
     fault.complete(
         method=exchange.method,
@@ -101,8 +103,6 @@ def _ready(fault: SessionKitError, exchange: Exchange) -> SessionKitError:
 
 def _fault(error: Exception, exchange: Exchange) -> SessionKitError | None:
     """Return the error that an exception from further in is, or None where it is not ours."""
-    from sessionkit.errors._faults import is_body_fault, transport_error
-
     answer: Response | None = getattr(error, "response", None)
     status = 0 if answer is None else answer.status_code
     if answer is not None and isinstance(error, HTTPError) and status >= _FIRST_ERROR_STATUS:
@@ -121,8 +121,6 @@ def _fault(error: Exception, exchange: Exchange) -> SessionKitError | None:
 
 def _answered(response: Response, exchange: Exchange, cause: Exception | None) -> SessionKitError:
     """Return the error that an answer is, with as much of its body as is cheap; free its wire."""
-    from sessionkit.errors._faults import status_error
-
     _read_some(response, exchange)
     response.close()
     fault = status_error(response, secrets=_secrets(exchange), now=exchange.clock.time())
@@ -156,9 +154,10 @@ def _pieces(response: Response, exchange: Exchange) -> Iterator[bytes]:
     if exchange.deadline is not None:
         end = min(end, exchange.deadline)
     sock = getattr(getattr(raw, "connection", None), "sock", None)
+    patience = (sock and sock.gettimeout()) or MOST_SECONDS
     while (left := end - now()) > 0:
         if sock is not None:
-            sock.settimeout(left)
+            sock.settimeout(min(left, patience))
         piece = raw.read1(MOST_BYTES, decode_content=True)
         if not piece:
             return
@@ -168,15 +167,13 @@ def _pieces(response: Response, exchange: Exchange) -> Iterator[bytes]:
 def _watched(response: Response, exchange: Exchange) -> Response:
     """Make a stream raise our errors while its body is read."""
     if not is_read(response) and not hasattr(response, "_sessionkit_watch"):
-        response.__class__ = _watched_class(type(response))
-        response._sessionkit_watch = partial(_ready_fault, exchange)  # type: ignore[attr-defined]  # noqa: SLF001
+        response.__class__ = _watched_class(type(response))  # type: ignore[arg-type]  # hashable
+        vars(response)["_sessionkit_watch"] = partial(_ready_fault, exchange)
     return response
 
 
 def _ready_fault(exchange: Exchange, response: Response, error: Exception) -> Exception:
     """Return the error that *error* is, raised while the body of *response* was read."""
-    from sessionkit.errors._faults import transport_error
-
     fault = transport_error(error, response=response, secrets=_secrets(exchange))
     if fault is None:
         return error

@@ -26,8 +26,7 @@ from urllib3.util import Retry
 
 from sessionkit._answers import read_within
 from sessionkit._exchange import MOST_ATTEMPTS
-from sessionkit.errors import ConfigError, SessionKitError
-from sessionkit.errors._headers import read_retry_after
+from sessionkit.errors import ConfigError, SessionKitError, read_retry_after
 
 if TYPE_CHECKING:
     from sessionkit._exchange import Exchange

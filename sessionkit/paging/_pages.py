@@ -1,9 +1,8 @@
-"""The pages of a resource as the caller holds them: all items, lazily, under the caller's ceilings."""
+"""The pages of a resource as the caller holds them: lazy, and under the caller's own ceilings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 from sessionkit.errors import ConfigError, PagesUndetected, SessionKitError
@@ -14,6 +13,8 @@ from sessionkit.paging._paths import check_place
 from sessionkit.paging._walk import Walk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from requests import Response
 
     from sessionkit.paging._base import Paginator, Step
@@ -41,7 +42,7 @@ class Plan:
         ConfigError: A setting that cannot be meant.
     """
 
-    paginator: Paginator = LinkHeader()
+    paginator: Paginator = field(default_factory=LinkHeader)
     items: Items = None
     limit: int | None = None
     max_pages: int | None = None
@@ -126,7 +127,7 @@ class Pages(Generic[T]):
         self._stopped = None
         plan, left = self._plan, self._plan.limit
         walk = Walk(self._send, self._start, paginator=plan.paginator, items=plan.items)
-        step = walk.step
+        step: Step | None = plan.paginator.first_step(self._start)
         stopped: Stopped | None = "limit" if left == 0 else None
         while step is not None and stopped is None:
             stage = walk.ask(step)
@@ -153,7 +154,8 @@ class Pages(Generic[T]):
 
     def __length_hint__(self) -> int:
         if self._total is None:
-            return NotImplemented
+            # What operator.length_hint takes for "unknown", as it takes NotImplemented.
+            raise TypeError("no page has told the total yet")
         # list() makes room for so many at once, on a server's word.
         limit = _LARGEST_HINT if self._plan.limit is None else self._plan.limit
         return min(self._total, limit, _LARGEST_HINT)
@@ -178,7 +180,14 @@ class Pages(Generic[T]):
     def _loaded(self, rows: list[Any], pointer: str) -> list[T]:
         if self._load is None:
             return rows
-        return [self._load(row, f"{pointer}/{index}") for index, row in enumerate(rows)]
+        items: list[T] = []
+        for index, row in enumerate(rows):
+            try:
+                items.append(self._load(row, f"{pointer}/{index}"))
+            except SessionKitError as error:
+                error.complete(index=index)
+                raise
+        return items
 
     def _check_alone(self, stage: Stage) -> None:
         """Refuse a first page without a next one, which says itself that there is one."""

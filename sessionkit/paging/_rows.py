@@ -1,4 +1,4 @@
-"""Where the items of a page are: at the place that the caller named, or the only one there can be."""
+"""Where the items of a page are: at the place the caller named, or the only one there can be."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def _likely(body: Any) -> Found:
     # {"results": null} is how some servers write an empty list.
     if not lists and len(usual) == 1 and usual[0].value is None:
         return usual[0]
-    raise _undetected(body, "several lists may be the items" if lists else "no list under a usual name")
+    what = "several lists may be the items" if lists else "no list under a usual name"
+    raise _undetected(body, what)
 
 
 def _lists_in(value: Any, keys: tuple[str, ...] = ()) -> list[Found]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -13,16 +12,19 @@ from sessionkit.errors import (
     PagesStalled,
     ServerError,
     SessionKitError,
+    StatusError,
     UnexpectedStatus,
 )
-from sessionkit.paging._base import Answer, Step
+from sessionkit.paging._base import Answer
 from sessionkit.paging._rows import rows_of
 from sessionkit.paging._trail import Trail
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from requests import Response
 
-    from sessionkit.paging._base import Paginator
+    from sessionkit.paging._base import Paginator, Step
     from sessionkit.paging._rows import Items
 
 EMPTY_PAGES = 50
@@ -50,15 +52,12 @@ class Walk:
         items: Where the items of a page are.
     """
 
-    __slots__ = (
-        "_empty", "_items", "_paginator", "_rows", "_seen", "_send", "_trail", "number", "step",
-    )  # fmt: skip
+    __slots__ = ("_empty", "_items", "_paginator", "_rows", "_seen", "_send", "_trail", "number")
 
     def __init__(
         self, send: Callable[[Step], Response], start: Step, *, paginator: Paginator, items: Items
     ) -> None:
         self.number = 0
-        self.step: Step | None = paginator.first_step(start)
         self._send = send
         self._paginator = paginator
         self._items = items
@@ -106,8 +105,7 @@ class Walk:
         repeats = any(isinstance(row, dict) for row in rows) and rows == self._rows
         self._rows = rows
         answer = Answer(step, response, body, rows, seen=self._seen, repeats=repeats)
-        self.step = self._paginator.next_step(answer)
-        return Stage(answer, pointer, self.step)
+        return Stage(answer, pointer, self._paginator.next_step(answer))
 
 
 def _document(response: Response, number: int) -> Any:
@@ -127,7 +125,7 @@ def _check_status(response: Response, number: int) -> None:
     status = response.status_code
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return
-    kind = UnexpectedStatus
+    kind: type[StatusError] = UnexpectedStatus
     if status >= HTTPStatus.BAD_REQUEST:
         kind = ServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ClientError
     raise kind(f"{status} {response.reason or ''}".strip() + f" instead of page {number}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection as Statuses
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
-from sessionkit._redact import redact_url
 from sessionkit.errors import ConfigError, UnexpectedStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from requests import Response
 
     from sessionkit._stack import SessionStack
@@ -33,33 +35,25 @@ def statuses(expect: Expect, owner: str) -> frozenset[int] | None:
 
 
 def ask(
-    stack: SessionStack, method: str, url: str, *, options: dict[str, Any], expect: Expect
+    stack: SessionStack,
+    method: str,
+    url: str,
+    *,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    expect: frozenset[int] | None = None,
 ) -> Response:
     """Send one request and return its answer.
 
     Raises:
-        UnexpectedStatus: The status is not in *expect*. With an error handler on the stack a status
-            of 400 and above is that handler's error.
+        UnexpectedStatus: The status is not in *expect*, or not from 200 to 299 where that is None;
+            the text starts with verb, path and status. With an error handler on the stack, a
+            status of 400 and above is that handler's error.
     """
     response = stack.request(method, url, **options)
-    check(response, expect)
-    return response
-
-
-def check(response: Response, expect: Expect) -> None:
-    """Refuse an answer with a status outside *expect*.
-
-    Raises:
-        UnexpectedStatus: Its text starts with verb, path and status.
-    """
     status = response.status_code
-    if 200 <= status <= 299 if expect is None else status in _as_set(expect):
-        return
-    wanted = "2xx" if expect is None else " or ".join(map(str, sorted(_as_set(expect))))
-    path = redact_url(urlsplit(response.url).path)
+    if 200 <= status <= 299 if expect is None else status in expect:
+        return response
+    wanted = "2xx" if expect is None else " or ".join(map(str, sorted(expect)))
+    path = urlsplit(response.url).path
     message = f"{response.request.method} {path} {status}: expected {wanted}"
     raise UnexpectedStatus(message, response=response)
-
-
-def _as_set(expect: int | Statuses[int]) -> Statuses[int]:
-    return (expect,) if isinstance(expect, int) else expect

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sessionkit.errors import BodyError, MappingError, PagingError, Problem
 from sessionkit.mapping._engine import decode
-from sessionkit.paging._paths import check_place, locate
+from sessionkit.paging._paths import check_place, find, locate
 from sessionkit.paging._rows import rows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from requests import Response
 
     from sessionkit.mapping._engine import Loader
@@ -29,7 +32,7 @@ class Codec(Protocol):
         ...
 
     def members(self, response: Response) -> Any:
-        """Return the one object of an answer as decoded JSON; None where the body is empty."""
+        """Return the one object of an answer as decoded JSON; None where there is none."""
         ...
 
     def one(self, response: Response, loader: Loader[T]) -> T:
@@ -65,16 +68,16 @@ class Plain:
                 check_place(place)
 
     def members(self, response: Response) -> Any:
-        """Return the one object of an answer as decoded JSON; None where the body is empty.
+        """Return the one object of an answer as decoded JSON; None where there is none.
 
         Raises:
             DecodeError: The body is no JSON.
-            MappingError: There is nothing at ``item``.
         """
         if not response.content:
             return None
-        with _evidence(response):
-            return self._at_item(decode(response.content))[0]
+        with evidence(response):
+            document = decode(response.content)
+        return document if self.item is None else find(document, self.item)
 
     def one(self, response: Response, loader: Loader[T]) -> T:
         """Return the one object of an answer.
@@ -83,10 +86,17 @@ class Plain:
             DecodeError: The body is no JSON.
             MappingError: There is nothing at ``item``, or it does not fit.
         """
-        with _evidence(response):
+        with evidence(response):
             if self.item is None:
                 return loader.read(response.content)
-            return loader(*self._at_item(decode(response.content)))
+            found = locate(decode(response.content), self.item)
+            if found is None:
+                raise MappingError(
+                    f"the answer has nothing at item={self.item!r}",
+                    problems=(Problem("", f"nothing stands at {self.item!r}"),),
+                    hint="say where the object is, as item='/data'",
+                )
+            return loader(found.value, found.pointer)
 
     def many(self, response: Response, loader: Loader[list[T]]) -> list[T]:
         """Return all objects of an answer that holds several; null and no body are none.
@@ -98,34 +108,16 @@ class Plain:
         """
         if not response.content:
             return []
-        with _evidence(response):
+        with evidence(response):
             found = rows_of(decode(response.content), self.items)
             return loader(found.value, found.pointer)
 
-    def _at_item(self, document: Any) -> tuple[Any, str]:
-        if self.item is None:
-            return document, ""
-        found = locate(document, self.item)
-        if found is None:
-            raise MappingError(
-                f"the answer has nothing at item={self.item!r}",
-                problems=(Problem("", f"nothing stands at {self.item!r}"),),
-                hint="say where the object is, as item='/data'",
-            )
-        return found.value, found.pointer
 
-
-class _evidence:  # noqa: N801  # reads as what it does: with _evidence(response)
-    """Give errors about a body the answer that it came with."""
-
-    __slots__ = ("_response",)
-
-    def __init__(self, response: Response) -> None:
-        self._response = response
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: object, _trace: object) -> None:
-        if isinstance(error, BodyError | PagingError):
-            error.complete(response=self._response)
+@contextmanager
+def evidence(response: Response) -> Iterator[None]:
+    """Give errors about a body the answer that it came in."""
+    try:
+        yield
+    except (BodyError, PagingError) as error:
+        error.complete(response=response)
+        raise

@@ -12,10 +12,12 @@ from uuid import UUID
 from sessionkit.errors import ConfigError, InvalidRequest
 from sessionkit.mapping._engine import Loader, dump, name_of
 from sessionkit.resources._calls import ask
-from sessionkit.resources._codec import Plain
+from sessionkit.resources._codec import Plain, evidence
 from sessionkit.resources._urls import check_path, query, segment
 
 if TYPE_CHECKING:
+    from requests import Response
+
     from sessionkit._stack import SessionStack
     from sessionkit.paging import Pages, Paginator
     from sessionkit.paging._rows import Items
@@ -101,8 +103,7 @@ class Collection(Generic[T]):
             codec: How documents hold objects, where the collection says nothing of it.
         """
         bound = copy(self)
-        bound._stack = stack
-        bound._codec = self._codec or codec
+        vars(bound).update(_stack=stack, _codec=self._codec or codec)
         return bound
 
     @property
@@ -143,10 +144,12 @@ class Collection(Generic[T]):
             BodyError: The body is no JSON, or does not fit the model.
         """
         options = {"params": query(params)} if params else {}
-        response = ask(self.stack, "GET", self._url(key), options=options, expect=None)
+        response = ask(self.stack, "GET", self._url(key), options=options)
         return self.codec.one(response, self._loader)
 
-    def list(self, *, params: Mapping[str, Any] | None = None, limit: int | None = None) -> Pages[T]:
+    def list(
+        self, *, params: Mapping[str, Any] | None = None, limit: int | None = None
+    ) -> Pages[T]:
         """Return a lazy walk over the objects of all pages; nothing is sent before it is taken.
 
         Args:
@@ -179,13 +182,15 @@ class Collection(Generic[T]):
             UnexpectedStatus: As :meth:`get`.
             MappingError: Both together are no object of the model; it was created all the same.
         """
-        return self._written("POST", None, new, whole=True)
+        sent = _members(new)
+        response = ask(self.stack, "POST", self._url(), options={"json": sent})
+        return self._merged(response, sent, new)
 
     def update(self, key: Key, changes: T | Mapping[str, Any]) -> T:
         """PATCH an object and return it as the server has it.
 
-        The body is a merge patch (RFC 7386): what is not in it stays, None removes. Where the
-        answer is empty or only a part of the object, the object is read again by GET.
+        The body is a merge patch (RFC 7396): what is not in it stays, None removes. Where members
+        were given, and the answer is empty or lacks some of them, the object is read by GET.
 
         Args:
             key: Key of the object.
@@ -197,10 +202,13 @@ class Collection(Generic[T]):
             UnexpectedStatus: As :meth:`get`.
             BodyError: As :meth:`get`; it was changed all the same.
         """
-        return self._written("PATCH", key, changes, whole=False)
+        return self._written("PATCH", key, changes)
 
     def replace(self, key: Key, new: T | Mapping[str, Any]) -> T:
         """PUT an object in place of another and return it as the server has it.
+
+        What the server answers is laid over an object that was given; members are treated as in
+        :meth:`update`.
 
         Args:
             key: Key of the object.
@@ -211,7 +219,7 @@ class Collection(Generic[T]):
             UnexpectedStatus: As :meth:`get`.
             BodyError: As :meth:`get`; it was replaced all the same.
         """
-        return self._written("PUT", key, new, whole=False)
+        return self._written("PUT", key, new)
 
     def delete(self, key: Key) -> None:
         """DELETE an object; what the server answers beside the status is ignored.
@@ -220,4 +228,47 @@ class Collection(Generic[T]):
             InvalidRequest: As :meth:`get`; nothing was sent.
             UnexpectedStatus: As :meth:`get`.
         """
-        ask(self.stack, "DELETE", self._url(key), options={}, expect=None)
+        ask(self.stack, "DELETE", self._url(key))
+
+    def _written(self, method: str, key: Key, given: T | Mapping[str, Any]) -> T:
+        """Send an object, or members of one, to where it is; return what is there now."""
+        sent = _members(given)
+        response = ask(self.stack, method, self._url(key), options={"json": sent})
+        if not isinstance(given, Mapping):
+            return self._merged(response, sent, given)
+        answer = self.codec.members(response)
+        if not isinstance(answer, dict) or not sent.keys() <= answer.keys():
+            # Whether a missing member was left out or never there, only the server knows.
+            return self.get(key)
+        with evidence(response):
+            return self._loader(answer)
+
+    def _merged(self, response: Response, sent: dict[str, Any], given: T | Mapping[str, Any]) -> T:
+        """Lay the answer over what was sent."""
+        answer = self.codec.members(response)
+        if answer is None and not isinstance(given, Mapping):
+            return given
+        with evidence(response):
+            if answer is None or isinstance(answer, dict):
+                return self._loader({**sent, **(answer or {})})
+            return self._loader(answer)
+
+    def _url(self, *keys: object) -> str:
+        parts = [self._path, *(segment(key, f"the key of {self!r}") for key in keys)]
+        return "/".join(part for part in parts if part) + self._slash
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({name_of(self._model)}, {self._path!r})"
+
+
+def _members(given: object) -> dict[str, Any]:
+    """Return an object as the members to send.
+
+    Raises:
+        InvalidRequest: It is no JSON object: an empty body would be sent in silence.
+    """
+    plain = dump(given)
+    if not isinstance(plain, dict):
+        kind = type(given).__name__
+        raise InvalidRequest(f"a {kind} is no object with members, nor a mapping of them")
+    return plain

@@ -7,7 +7,6 @@ or the JSON body, and the return annotation is what the answer becomes.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
@@ -15,10 +14,13 @@ from sessionkit.errors import ConfigError
 from sessionkit.mapping._engine import dump
 from sessionkit.resources._calls import ask, statuses
 from sessionkit.resources._codec import Plain
+from sessionkit.resources._collection import Collection
 from sessionkit.resources._returns import Returns
 from sessionkit.resources._urls import Template, query
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sessionkit._stack import SessionStack
     from sessionkit.paging import Paginator
     from sessionkit.paging._paths import Place
@@ -31,6 +33,8 @@ R = TypeVar("R")
 
 #: An argument of this name is the whole JSON body; the others then go into the query.
 _BODY = "body"
+#: Verbs whose other arguments are members of a JSON object; those of GET and DELETE are a query.
+_WITH_MEMBERS = frozenset(("POST", "PUT", "PATCH"))
 _GATHERED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -40,11 +44,6 @@ class Owner(Protocol):
     @property
     def stack(self) -> SessionStack:
         """What sends."""
-        ...
-
-    @property
-    def path(self) -> str:
-        """What the templates of its operations are appended to, below the base URL."""
         ...
 
     @property
@@ -136,7 +135,12 @@ class _Settings:
     __slots__ = ("codec", "expect", "paginator")
 
     def __init__(
-        self, expect: Expect, items: Items, item: Place | None, *, paginator: Paginator | None = None
+        self,
+        expect: Expect,
+        items: Items,
+        item: Place | None,
+        *,
+        paginator: Paginator | None = None,
     ) -> None:
         self.expect = expect
         self.codec = None if items is None and item is None else Plain(items, item)
@@ -169,18 +173,23 @@ class _Operation:
         _run_checks(self._stub, bound)
         owner, *_ = bound.args
         values = dict(list(bound.arguments.items())[1:])
-        path = "/".join(filter(None, (owner.path.rstrip("/"), self._template.fill(values))))
+        path = self._template.fill(values).lstrip("/")
+        if isinstance(owner, Collection):
+            path = f"{owner.path}/{path}" if path else owner.path
         return self._answer(owner, path, self._options(values))
 
     def _options(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return what the request carries beside its path."""
         rest = {n.removesuffix("_"): v for n, v in values.items() if n not in self._template.names}
+        options: dict[str, Any] = {}
         if self._method != "GET" and _BODY in rest:
-            body = dump({_BODY: rest.pop(_BODY)})
-            return {"params": query(rest), "json": body.get(_BODY)}
-        if self._method in {"GET", "DELETE"}:
-            return {"params": query(rest)}
-        return {"json": dump(rest)} if rest else {}
+            options["json"] = dump({_BODY: rest.pop(_BODY)}).get(_BODY)
+        elif rest and self._method in _WITH_MEMBERS:
+            options["json"] = dump(rest)
+            rest = {}
+        if rest:
+            options["params"] = query(rest)
+        return options
 
     def _answer(self, owner: Owner, path: str, options: dict[str, Any]) -> Any:
         returns = self._returns.resolved()
@@ -234,8 +243,9 @@ def _check_signature(signature: inspect.Signature, template: Template, name: str
     Raises:
         ConfigError: As its text says.
     """
-    owner, *others = signature.parameters.values() or [None]
-    if owner is None:
+    parameters = list(signature.parameters.values())
+    others = parameters[1:]
+    if not parameters:
         raise ConfigError(f"{name}: an operation is a method, and so needs self")
     for parameter in others:
         if parameter.kind in _GATHERED:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import requests
+from requests import Response
 
 from sessionkit.errors import ConfigError
 from sessionkit.mapping._engine import Loader
 from sessionkit.paging._pages import Pages
 
 if TYPE_CHECKING:
-    from requests import Response
+    from collections.abc import Callable
 
     from sessionkit.resources._codec import Codec
 
@@ -35,7 +34,7 @@ class Result:
         self.kind: Kind = _kind(annotation)
         self.model = _model(annotation, self.kind)
         # A list is loaded as one, so that one error names the problems of all its items.
-        self._loader: Loader[Any] = Loader(list[self.model] if self.kind == "many" else annotation)
+        self._loader: Loader[Any] = Loader(annotation)
 
     def read(self, response: Response, codec: Codec) -> Any:
         """Return what *response* becomes."""
@@ -46,7 +45,7 @@ class Result:
                 return response
             case "many":
                 return codec.many(response, self._loader)
-            case "maybe" if not response.content:
+            case "maybe" if not (response.ok and response.content):
                 return None
             case _:
                 return codec.one(response, self._loader)
@@ -75,7 +74,7 @@ class Returns:
     def _annotation(self) -> Any:
         probe = _Probe(self._stub.__annotations__["return"])
         try:
-            return get_type_hints(probe, self._stub.__globals__, include_extras=True)["return"]  # type: ignore[attr-defined]  # functions have it
+            return get_type_hints(probe, self._stub.__globals__, include_extras=True)["return"]
         except Exception as error:
             raise ConfigError(
                 f"{self._name}: the return annotation cannot be resolved: {error}",
@@ -94,7 +93,7 @@ def _kind(annotation: Any) -> Kind:
     origin = get_origin(annotation)
     if annotation is NoneType:
         return "nothing"
-    if isinstance(annotation, type) and origin is None and issubclass(annotation, requests.Response):
+    if origin is None and isinstance(annotation, type) and issubclass(annotation, Response):
         return "response"
     if origin is Pages or annotation is Pages:
         return "pages"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from string import Formatter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sessionkit._origins import is_absolute
 from sessionkit.errors import ConfigError, InvalidRequest
 from sessionkit.mapping._engine import dump
 from sessionkit.resources._fields import UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def segment(value: object, name: str) -> str:

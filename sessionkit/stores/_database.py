@@ -29,7 +29,7 @@ _COMMIT_PATIENCE: Final = 0.25
 
 # Not state of this library but of SQLite, which keeps its locks per process: two gates would let
 # a fork through when one of them is idle.
-_GATE: Final = ForkGate()
+_GATE: Final = ForkGate().installed()
 
 
 class Connection(sqlite3.Connection):

@@ -14,14 +14,11 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PATIENCE: Final = 5.0
-"""How long a fork waits for the threads inside, in seconds; after that it goes ahead."""
 
 
 class Closable(Protocol):
@@ -35,24 +32,31 @@ class Closable(Protocol):
 class ForkGate:
     """Lets threads into SQLite, and a fork through when none is inside.
 
-    Thread-safe. One per process is enough, and it lives as long as the process: what is
-    registered with `os.register_at_fork` is never let go.
+    Thread-safe.
+
+    Args:
+        patience: How long a fork waits for the threads inside, in seconds; then it goes ahead.
     """
 
-    __slots__ = ("_idle", "_inside", "_open", "creation")
+    __slots__ = ("_idle", "_inside", "_open", "_patience", "creation")
 
     creation: threading.Lock
     """To be held while a file of SQLite's is made or looked at, but not by SQLite itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = 5.0) -> None:
+        self._patience = patience
         self._open: WeakSet[Closable] = WeakSet()
         self._reset()
+
+    def installed(self) -> Self:
+        """Have the interpreter ask this gate at each fork, for as long as the process lives."""
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
-                before=self._before_fork,
-                after_in_parent=self._after_fork_in_parent,
-                after_in_child=self._after_fork_in_child,
+                before=self.before_fork,
+                after_in_parent=self.after_fork_in_parent,
+                after_in_child=self.after_fork_in_child,
             )
+        return self
 
     @contextmanager
     def passing(self) -> Iterator[None]:
@@ -75,22 +79,25 @@ class ForkGate:
         """Forget a connection that is about to be closed."""
         self._open.discard(connection)
 
-    def _reset(self) -> None:
-        self._idle = threading.Condition()
-        self._inside: set[int] = set()
-        self.creation = threading.Lock()
-
-    def _before_fork(self) -> None:
+    def before_fork(self) -> None:
+        """Wait until no other thread is inside, and let none in."""
         self._idle.acquire()
         # A signal handler may fork inside the very thread that it would have to wait for.
         me = {threading.get_ident()}
-        self._idle.wait_for(lambda: self._inside <= me, PATIENCE)
+        self._idle.wait_for(lambda: self._inside <= me, self._patience)
 
-    def _after_fork_in_parent(self) -> None:
+    def after_fork_in_parent(self) -> None:
+        """Let threads in again."""
         self._idle.release()
 
-    def _after_fork_in_child(self) -> None:
+    def after_fork_in_child(self) -> None:
+        """Start with new locks, and close what was inherited."""
         self._reset()
         for connection in list(self._open):
             self.drop(connection)
             connection.close()
+
+    def _reset(self) -> None:
+        self._idle = threading.Condition()
+        self._inside: set[int] = set()
+        self.creation = threading.Lock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from cachetools import LRUCache
 
@@ -42,6 +42,12 @@ class MemoryTokenStore:
 
     def __repr__(self) -> str:
         return f"MemoryTokenStore(maxsize={self._maxsize})"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "a MemoryTokenStore cannot be pickled, because its tokens would be readable in the "
+            "pickle; share a SqliteTokenStore between processes"
+        )
 
     def load(self, key: str) -> Token | None:
         """Return the token last saved under *key*, or None."""

@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -92,6 +93,11 @@ class SqliteTokenStore:
 
     def __repr__(self) -> str:
         return f"SqliteTokenStore({str(self._path)!r})"
+
+    def __reduce__(self) -> tuple[Callable[..., SqliteTokenStore], tuple[Path]]:
+        # A worker process gets the way to the tokens, not the tokens.
+        build = partial(SqliteTokenStore, patience=self._patience, clock=self._clock)
+        return build, (self._path,)
 
     def load(self, key: str) -> Token | None:
         """Return the token last saved under *key*, or None.

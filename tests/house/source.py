@@ -94,7 +94,7 @@ class Source:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.text, str(self))
+        return ast.parse(self.text, str(self.path))
 
     @cached_property
     def code_lines(self) -> frozenset[int]:

@@ -35,6 +35,7 @@ EXTRAS = {
 FOLDERS = ("sessionkit", "tests", "docs", "examples", "benchmarks", ".ci")
 SUFFIXES = {".py", ".md", ".toml", ".yaml", ".yml", ".json", ""}
 URL_HOST = re.compile(r"https?://(?:[^\s/@\"'`<>]*@)?(\[[0-9a-fA-F:]+\]|[\w.-]+)")
+FILE_LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 # Texts to read, and nothing that is called by a program.
 READ_ONLY = {"www.apache.org", "www.rfc-editor.org"}
 RESERVED = ("example", "test", "invalid", "localhost")
@@ -79,6 +80,19 @@ def test_only_reserved_hosts_are_named() -> None:
     ]
 
     assert not real, listed(real)
+
+
+def test_every_link_to_a_file_leads_to_one() -> None:
+    """Whoever follows a link on a page arrives."""
+    broken = [
+        f"{path.relative_to(ROOT)}: {target}"
+        for path in _texts()
+        if path.suffix == ".md"
+        for target in FILE_LINK.findall(path.read_text("utf-8"))
+        if not (path.parent / target).exists()
+    ]
+
+    assert not broken, listed(broken)
 
 
 @cache

@@ -108,7 +108,7 @@ def test_no_signature_swallows_any_keyword() -> None:
         for definition, node in _own_signatures()
         if (extra := node.args.kwarg) is not None
         and node.name not in PASS_THROUGH
-        and not node.name.startswith("_")
+        and definition.is_public
         and not (extra.annotation and ast.unparse(extra.annotation).startswith("Unpack["))
     ]
 
@@ -135,10 +135,11 @@ def _own_signatures() -> list[tuple[Definition, Function]]:
 def _is_record(node: Function) -> bool:
     """Tell whether a constructor only keeps what it is given, as a dataclass's would."""
     return node.name == "__init__" and all(
-        isinstance(statement, ast.Assign | ast.AnnAssign)
-        and isinstance(statement.value, ast.Name)
-        or isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
+        (
+            isinstance(statement, ast.Assign | ast.AnnAssign)
+            and isinstance(statement.value, ast.Name)
+        )
+        or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
         for statement in node.body
     )
 

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from sessionkit import SessionStack
+from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.errors import DeadlineExceeded
 from sessionkit.handlers import DeadlineHandler, RetryHandler
 from tests.loopback import Loopback, Reply, Seen
@@ -26,9 +27,9 @@ def over() -> Iterator[threading.Event]:
     event.set()
 
 
-def exceeded(server: Loopback) -> DeadlineExceeded:
+def exceeded(server: Loopback, *further_in: RetryHandler) -> DeadlineExceeded:
     """Make a call with a budget on the machine's own clock, and return how it failed."""
-    handlers = [DeadlineHandler(BUDGET), RetryHandler()]
+    handlers = [DeadlineHandler(BUDGET), *further_in]
     with requests.Session() as session, pytest.raises(DeadlineExceeded) as caught:
         SessionStack(session, handlers, base_url=server.origin).get("tasks")
     return caught.value
@@ -38,27 +39,51 @@ def test_a_server_that_does_not_answer_is_left_in_time(over: threading.Event) ->
     """A silent server costs the budget, not the read time-out, and is not asked twice."""
 
     def answer(_: Seen) -> Reply:
-        over.wait(10)
+        over.wait(5)
         return Reply()
 
     with Loopback(answer) as server:
-        error = exceeded(server)
+        error = exceeded(server, RetryHandler())
 
     assert isinstance(error.__cause__, requests.ReadTimeout)
     assert BUDGET - 0.01 <= (error.elapsed or 0) < SOON
     assert (error.attempts, error.sent) == (1, "maybe")
 
 
-def test_a_body_that_trickles_is_left_in_time(over: threading.Event) -> None:
+@pytest.mark.parametrize("further_in", [[], [RetryHandler()]], ids=["alone", "with retries"])
+def test_a_body_that_trickles_is_left_in_time(
+    over: threading.Event, further_in: list[RetryHandler]
+) -> None:
     """Every piece comes within the read time-out, yet the call ends when its time is up."""
 
     def trickle() -> Iterator[bytes]:
-        for _ in range(1000):
+        for _ in range(200):
             if over.wait(0.02):
                 return
             yield b"."
 
-    with Loopback(lambda _: Reply(200, trickle(), {"Content-Length": "1000"})) as server:
-        error = exceeded(server)
+    with Loopback(lambda _: Reply(200, trickle(), {"Content-Length": "200"})) as server:
+        error = exceeded(server, *further_in)
 
     assert BUDGET - 0.01 <= (error.elapsed or 0) < SOON
+
+
+@pytest.mark.parametrize("further_in", [[], [RetryHandler(0)]], ids=["alone", "with retries"])
+def test_a_budget_lengthens_no_time_out(
+    over: threading.Event, further_in: list[RetryHandler]
+) -> None:
+    """A body that stalls is noticed after the read time-out, however much time the call has."""
+
+    def stall() -> Iterator[bytes]:
+        yield b"."
+        over.wait(5)
+
+    handlers = [DeadlineHandler(60, read=0.1), *further_in]
+    stalled = Reply(200, stall(), {"Content-Length": "2"})
+    began = SYSTEM_CLOCK.monotonic()
+    with Loopback(lambda _: stalled) as server, requests.Session() as session:
+        stack = SessionStack(session, handlers, base_url=server.origin)
+        with pytest.raises(requests.ConnectionError, match="timed out"):
+            stack.get("tasks")
+
+    assert SYSTEM_CLOCK.monotonic() - began < SOON

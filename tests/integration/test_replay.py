@@ -89,7 +89,7 @@ def a_generator() -> Iterator[Any]:
 @contextmanager
 def a_pipe() -> Iterator[Any]:
     reading, writing = os.pipe()
-    with open(reading, "rb") as source:
+    with os.fdopen(reading, "rb") as source:
         os.write(writing, b"from a pipe")
         os.close(writing)
         yield source

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -20,6 +19,7 @@ from sessionkit import SessionStack
 from sessionkit.handlers import DeadlineHandler, RetryHandler, TimingHandler
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply, Seen
+from tests.threads import at_once
 
 POLICY = Retry(total=3, backoff_factor=0.5, status_forcelist={429, 502, 503, 504})
 BUSY = Reply(503, {"error": "busy"})
@@ -267,17 +267,9 @@ def test_32_threads_share_one_handler(session: requests.Session) -> None:
             return BUSY if asked[seen.path] < 3 else Reply(200)
 
     session.mount("http://", HTTPAdapter(pool_maxsize=32))
-    results: list[Any] = []
     with Loopback(answer) as server:
         stack = stack_on(session, server)
-        threads = [
-            threading.Thread(target=lambda n=n: results.append(stack.get(f"{n}").status_code))
-            for n in range(32)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        results = at_once(32, lambda number: stack.get(str(number)).status_code)
 
     assert results == [200] * 32
     assert set(asked.values()) == {3}

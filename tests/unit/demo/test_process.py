@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import sys
 from http.client import HTTPConnection
 
 import pytest
 
-from sessionkit.demo import ServerProcess, _process
+from sessionkit.demo import ServerProcess
+from sessionkit.demo._process import main
 from sessionkit.errors import ConfigError
 
 
@@ -79,7 +81,7 @@ def test_the_child_says_its_port_first(
     class Input:
         """A standard input that ends after one look at the server."""
 
-        class buffer:  # noqa: N801 - the name that sys.stdin gives it
+        class buffer:  # noqa: N801  # the name that sys.stdin gives it
             """The bytes of it."""
 
             @staticmethod
@@ -94,9 +96,9 @@ def test_the_child_says_its_port_first(
 
     monkeypatch.setattr(sys, "stdin", Input)
     signals: list[int] = []
-    monkeypatch.setattr(_process.signal, "signal", lambda number, _: signals.append(number))
+    monkeypatch.setattr(signal, "signal", lambda number, _: signals.append(number))
 
-    _process.main(["2.0", "40"])
+    main(["2.0", "40"])
 
     assert seen[0]["requests"] == 1
-    assert signals == [_process.signal.SIGINT]
+    assert signals == [signal.SIGINT]

@@ -125,7 +125,9 @@ def test_a_method_that_acts_is_not_repeated_once_it_may_have_acted(
     assert script.sent == 1
 
 
-@pytest.mark.parametrize("error", [refused(), unresolved(), connect_timeout()])
+@pytest.mark.parametrize(
+    "error", [refused(), unresolved(), connect_timeout(), requests.ConnectTimeout("said a mock")]
+)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_what_never_arrived_is_sent_again_whatever_its_method(
     method: str, error: Exception

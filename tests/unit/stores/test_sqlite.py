@@ -1,9 +1,29 @@
+"""Tokens in a SQLite file."""
+
 from __future__ import annotations
+
+import os
+import pickle
+import re
+import sqlite3
+import stat
+import threading
+import traceback
+from contextlib import closing
 from typing import TYPE_CHECKING
+
 import pytest
+
+from sessionkit._tokens import Token
+from sessionkit.errors import ConfigError, LockTimedOut, StoreError, StoreUnreadable
 from sessionkit.stores import SqliteTokenStore
-from sessionkit.testing import TokenStoreContract
-from pathlib import Path
+from sessionkit.testing import FakeClock, TokenStoreContract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+needs_rights = pytest.mark.skipif(os.name != "posix", reason="files have other rights here")
 
 
 class TestSqliteTokenStore(TokenStoreContract):
@@ -12,3 +32,437 @@ class TestSqliteTokenStore(TokenStoreContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> SqliteTokenStore:
         return SqliteTokenStore(tmp_path / "tokens.db")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tokens.db"
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """Let the process make files that all may read and write, if nobody takes care."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def rights(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def run(path: Path, *statements: str, parameters: tuple[object, ...] = ()) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement, parameters)
+
+
+# -- The file ------------------------------------------------------------------------------------
+
+
+def test_tokens_are_there_for_the_next_program(path: Path) -> None:
+    """Who logged in yesterday need not do so today."""
+    SqliteTokenStore(path).save("app", Token("a"))
+
+    assert SqliteTokenStore(path).load("app") == Token("a")
+
+
+@needs_rights
+@pytest.mark.usefixtures("open_umask")
+def test_only_the_owner_can_read_the_files(path: Path) -> None:
+    """Nobody else on the machine gets at a token, or can hold up a renewal."""
+    store = SqliteTokenStore(path)
+    store.save("app", Token("a"))
+
+    with store.lock("app", 1.0):
+        modes = {file.name: rights(file) for file in path.parent.iterdir()}
+
+    assert len(modes) == 2
+    assert set(modes.values()) == {0o600}
+
+
+def test_looking_makes_no_file(path: Path) -> None:
+    """A program that only looks leaves nothing behind."""
+    store = SqliteTokenStore(path)
+    store.load("app")
+    store.forget("app")
+
+    assert list(path.parent.iterdir()) == []
+
+
+@needs_rights
+@pytest.mark.parametrize("mode", [0o644, 0o666, 0o640, 0o604])
+def test_a_file_that_others_may_read_is_closed_to_them(path: Path, mode: int) -> None:
+    """A store that a backup or a copy brought back too open is private again at its first use."""
+    store = SqliteTokenStore(path)
+    store.save("app", Token("a"))
+    path.chmod(mode)
+
+    assert store.load("app") == Token("a")
+    assert rights(path) == 0o600
+
+
+@needs_rights
+def test_a_file_that_cannot_be_closed_to_others_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No token is written where somebody else decides who reads it."""
+    path.touch(0o644)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("pathlib.Path.chmod", refuse)
+    with pytest.raises(StoreError, match="Operation not permitted"):
+        SqliteTokenStore(path).save("app", Token("planted-secret"))
+
+    assert b"planted-secret" not in path.read_bytes()
+
+
+def test_a_symbolic_link_is_refused(path: Path) -> None:
+    """Whoever can place a link cannot choose where the tokens go."""
+    target = path.with_name("elsewhere.db")
+    path.symlink_to(target)
+    store = SqliteTokenStore(path)
+
+    with pytest.raises(StoreError, match="symbolic link"):
+        store.save("app", Token("a"))
+    with pytest.raises(StoreError, match="symbolic link"):
+        store.load("app")
+    assert not target.exists()
+
+
+def test_a_symbolic_link_in_place_of_a_lock_is_refused(path: Path) -> None:
+    """The file of a lock is as safe as the store's."""
+    store = SqliteTokenStore(path)
+    with store.lock("app", 1.0):
+        (lock,) = path.parent.iterdir()
+    lock.unlink()
+    lock.symlink_to(path.with_name("elsewhere"))
+
+    with pytest.raises(StoreError, match="symbolic link"), store.lock("app", 1.0):
+        pass
+    assert not path.with_name("elsewhere").exists()
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_only_a_plain_file_is_used(path: Path, kind: str) -> None:
+    """A pipe in place of the file is an error, not a program that hangs."""
+    if kind == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(path)
+
+    with pytest.raises(StoreError, match="no plain file"):
+        SqliteTokenStore(path).load("app")
+
+
+def test_a_missing_folder_is_named_when_the_store_is_made(tmp_path: Path) -> None:
+    """A typing error in the path shows at once, with the command that cures it."""
+    folder = tmp_path / "missing"
+
+    with pytest.raises(StoreError, match=re.escape(f"no folder {folder}")) as caught:
+        SqliteTokenStore(folder / "tokens.db")
+    assert f"mkdir -p -m 700 {folder}" in caught.value.hint
+    assert not folder.exists()
+
+
+def test_a_folder_that_goes_away_is_a_store_error(tmp_path: Path) -> None:
+    """A volume that was unmounted is told by name."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    store = SqliteTokenStore(folder / "tokens.db")
+    folder.rmdir()
+
+    with pytest.raises(StoreError, match=r"tokens\.db.*No such file") as caught:
+        store.save("app", Token("a"))
+    assert caught.value.key == "app"
+    assert caught.value.store == repr(store)
+
+
+def test_a_name_too_long_for_a_lock_is_a_store_error(tmp_path: Path) -> None:
+    """What the system says arrives as an error of the library."""
+    store = SqliteTokenStore(tmp_path / ("n" * 240))
+    store.save("app", Token("a"))
+
+    with pytest.raises(StoreError, match="too long"), store.lock("app", 1.0):
+        pass
+
+
+def test_a_relative_path_stays_where_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that changes its working folder keeps its login."""
+    monkeypatch.chdir(path.parent)
+    store = SqliteTokenStore("tokens.db")
+    monkeypatch.chdir(os.sep)
+    store.save("app", Token("a"))
+
+    assert path.is_file()
+    assert store.load("app") == Token("a")
+
+
+def test_a_tilde_is_the_home_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path from a settings file, which no shell has expanded, works."""
+    monkeypatch.setenv("HOME", str(path.parent))
+    monkeypatch.setenv("USERPROFILE", str(path.parent))
+    SqliteTokenStore("~/tokens.db").save("app", Token("a"))
+
+    assert path.is_file()
+
+
+@pytest.mark.parametrize("name", ["a b.db", "q?mode=ro.db", "h#h.db", "p%20p.db", "ключ.db"])
+def test_any_name_of_a_file_works(tmp_path: Path, name: str) -> None:
+    """The name reaches SQLite as it is, whatever a URL would read into it."""
+    SqliteTokenStore(tmp_path / name).save("app", Token("a"))
+
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_memory_is_no_file() -> None:
+    """SQLite's own word for memory would give each call another empty store."""
+    with pytest.raises(ConfigError) as caught:
+        SqliteTokenStore(":memory:")
+    assert "MemoryTokenStore" in caught.value.hint
+
+
+def test_a_worker_process_gets_the_way_and_not_the_tokens(path: Path) -> None:
+    """A store may be an argument of a task; no token travels with it."""
+    store = SqliteTokenStore(path, patience=3.0)
+    store.save("app", Token("planted-secret"))
+
+    pickled = pickle.dumps(store)
+
+    assert b"planted-secret" not in pickled
+    assert pickle.loads(pickled).load("app") == Token("planted-secret")
+
+
+# -- What is deleted -----------------------------------------------------------------------------
+
+
+def test_nothing_of_a_forgotten_token_stays_in_the_file(path: Path) -> None:
+    """After a logout, a copy of the file is worth nothing."""
+    store = SqliteTokenStore(path)
+    for number in range(50):
+        store.save(f"other-{number}", Token("kept-token" * 20))
+    store.save("app", Token("planted-first" * 300))
+    store.save("app", Token("planted-second"))
+    store.forget("app")
+
+    content = path.read_bytes()
+
+    assert b"kept-token" in content
+    assert b"planted" not in content
+
+
+# -- Damage --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", ["garbage", "head", "middle", "cut", "other page"])
+def test_a_damaged_file_is_told_and_left_as_it_is(path: Path, damage: str) -> None:
+    """What can still be saved by hand is not lost to a login that overwrites it."""
+    store = SqliteTokenStore(path)
+    for number in range(200):
+        store.save(f"key-{number}", Token(f"planted-{number}" * 20))
+    whole = path.read_bytes()
+    page = 4096
+    damaged = {
+        "garbage": b"this was a letter to my aunt\n" * 50,
+        "head": b"\xff" * 16 + whole[16:],
+        "middle": whole[:page] + b"\xff" * (len(whole) - page),
+        "cut": whole[:page],
+        "other page": whole[:100] + b"\xff" * 300 + whole[400:],
+    }[damage]
+    path.write_bytes(damaged)
+    path.chmod(0o600)
+
+    for attempt in (
+        lambda: store.load("key-7"),
+        lambda: store.save("key-7", Token("a")),
+        lambda: store.forget("key-7"),
+    ):
+        with pytest.raises(StoreUnreadable, match=re.escape(str(path))) as caught:
+            attempt()
+        assert "move it away" in caught.value.hint
+        assert "planted" not in "".join(traceback.format_exception(caught.value))
+    assert path.read_bytes() == damaged
+
+
+def test_an_empty_file_is_an_empty_store(path: Path) -> None:
+    """A process killed between making the file and filling it does no harm."""
+    path.touch(0o600)
+    store = SqliteTokenStore(path)
+
+    assert store.load("app") is None
+    store.forget("app")
+    store.save("app", Token("a"))
+    assert store.load("app") == Token("a")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "not json, but planted-secret",
+        '{"value": "planted-secret\\n"}',
+        '{"token": "planted-secret"}',
+        '["planted-secret"]',
+        b"planted-secret \xff\xfe",
+        7,
+        2.5,
+    ],
+)
+def test_a_damaged_entry_is_told_without_its_content(path: Path, content: object) -> None:
+    """One broken entry is dropped and logged in again; the error about it may be logged."""
+    store = SqliteTokenStore(path)
+    store.save("app", Token("a"))
+    store.save("other", Token("b"))
+    run(path, "UPDATE tokens SET token = ? WHERE key = x'617070'", parameters=(content,))
+
+    with pytest.raises(StoreUnreadable, match="holds for 'app' is no token") as caught:
+        store.load("app")
+    assert caught.value.key == "app"
+    assert "forget" in caught.value.hint
+    assert caught.value.__cause__ is None
+    assert "planted" not in "".join(traceback.format_exception(caught.value))
+    assert store.load("other") == Token("b")
+    store.forget("app")
+    assert store.load("app") is None
+
+
+def test_the_database_of_another_program_is_left_alone(path: Path) -> None:
+    """A wrong path in a setting costs nobody their data, nor the right to read it."""
+    run(path, "CREATE TABLE tokens (key, token)", "INSERT INTO tokens VALUES (x'617070', 'theirs')")
+    path.chmod(0o644)
+    before = path.read_bytes()
+    store = SqliteTokenStore(path)
+
+    for attempt in (
+        lambda: store.load("app"),
+        lambda: store.save("app", Token("a")),
+        lambda: store.forget("app"),
+    ):
+        with pytest.raises(StoreUnreadable, match="of another program"):
+            attempt()
+    assert path.read_bytes() == before
+    assert rights(path) == 0o644
+
+
+def test_the_file_of_a_newer_version_is_left_alone(path: Path) -> None:
+    """After a downgrade, tokens are not written in a form that the newer version cannot read."""
+    store = SqliteTokenStore(path)
+    store.save("app", Token("a"))
+    run(path, "PRAGMA user_version = 2")
+
+    with pytest.raises(StoreUnreadable, match="newer") as caught:
+        store.load("app")
+    assert "upgrade" in caught.value.hint
+
+
+def test_a_store_without_its_table_is_a_store_error(path: Path) -> None:
+    """Whatever SQLite says arrives as an error of the library, with the original as its cause."""
+    store = SqliteTokenStore(path)
+    store.save("app", Token("a"))
+    run(path, "DROP TABLE tokens")
+
+    with pytest.raises(StoreError, match="no such table") as caught:
+        store.load("app")
+    assert isinstance(caught.value.__cause__, sqlite3.Error)
+
+
+# -- Others at work ------------------------------------------------------------------------------
+
+
+def test_a_reader_sees_the_old_token_while_a_new_one_is_written(path: Path) -> None:
+    """A write under way in another process holds up no reader."""
+    store = SqliteTokenStore(path)
+    store.save("app", Token("a"))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("DELETE FROM tokens")
+
+        assert store.load("app") == Token("a")
+
+
+def test_a_file_that_stays_busy_is_a_store_error(path: Path) -> None:
+    """A backup program that holds the file for long is told, instead of a call that hangs."""
+    store = SqliteTokenStore(path, patience=0.002, clock=FakeClock())
+    store.save("app", Token("a"))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+        with pytest.raises(StoreError, match="locked"):
+            store.load("app")
+    assert store.load("app") == Token("a")
+
+
+def test_a_file_that_comes_free_is_used(path: Path) -> None:
+    """Short work of others goes unnoticed."""
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+    class FreeingClock(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            other.close()
+
+    clock = FreeingClock()
+    store = SqliteTokenStore(path, clock=clock)
+    other.execute("BEGIN EXCLUSIVE")
+    store.save("app", Token("a"))
+
+    assert clock.sleeps == (0.001,)
+    assert store.load("app") == Token("a")
+
+
+# -- Locks ---------------------------------------------------------------------------------------
+
+
+def test_two_stores_on_one_file_share_its_locks(path: Path) -> None:
+    """Two stacks in one program that use one login renew it once."""
+    one, other = SqliteTokenStore(path), SqliteTokenStore(path)
+
+    with one.lock("app", 1.0):
+        with pytest.raises(LockTimedOut), other.lock("app", 0.01):
+            pass
+        with other.lock("bob", 1.0):
+            pass
+    with other.lock("app", 1.0):
+        pass
+
+
+def test_the_waits_for_another_process_start_short_and_stay_short(path: Path) -> None:
+    """A renewal that another process ends is noticed within 20 ms; the time-out is kept."""
+    clock = FakeClock()
+    waiting = SqliteTokenStore(path, clock=clock)
+
+    with (
+        SqliteTokenStore(path).lock("app", 1.0),
+        pytest.raises(LockTimedOut, match=r"'app' did not come free within 0\.5 s"),
+        waiting.lock("app", 0.5),
+    ):
+        pass
+
+    assert clock.sleeps[:6] == (0.001, 0.002, 0.004, 0.008, 0.016, 0.020)
+    assert max(clock.sleeps) == 0.020
+    assert sum(clock.sleeps) == pytest.approx(0.5)
+
+
+def test_the_file_of_a_lock_stays_empty_and_alone(path: Path) -> None:
+    """Locks hold nothing; a renewal that is killed leaves nothing to clear away."""
+    store = SqliteTokenStore(path)
+
+    with store.lock("../odd key", 1.0):
+        (lock,) = path.parent.iterdir()
+
+    assert re.fullmatch(r"tokens\.db\.[0-9a-f]{32}\.lock", lock.name)
+    assert [(file.name, file.stat().st_size) for file in path.parent.iterdir()] == [(lock.name, 0)]
+
+
+def test_a_lock_can_be_let_go_by_another_thread(path: Path) -> None:
+    """A generator or a test that hands its lock on does not trip over SQLite's rule of threads."""
+    store = SqliteTokenStore(path)
+    held = store.lock("app", 1.0)
+    held.__enter__()
+    thread = threading.Thread(target=held.__exit__, args=(None, None, None))
+    thread.start()
+    thread.join()
+
+    with store.lock("app", 0.0):
+        pass

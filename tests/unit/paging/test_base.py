@@ -1,0 +1,166 @@
+"""Steps, answers, pages, and the checks of settings."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+
+from sessionkit.errors import ConfigError
+from sessionkit.paging import LinkHeader, PageNumber, Step
+from sessionkit.paging._base import as_code, as_count, check_name, check_number, says_no
+from tests.paged import Paper, answer, respond
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        (None, Step("orders")),
+        ({}, Step("orders")),
+        ({"q": "x"}, Step("orders", {"q": "x"})),
+        ([("q", "x"), ("id", 1), ("id", 2)], Step("orders", {"q": "x", "id": [1, 2]})),
+        ([("id", [1, 2]), ("id", 3)], Step("orders", {"id": [1, 2, 3]})),
+        ((("q", "x"),), Step("orders", {"q": "x"})),
+        ("q=x&r=", Step("orders?q=x&r=")),
+        (b"q=x", Step("orders?q=x")),
+    ],
+)
+def test_params_come_in_any_form_of_requests(params: object, expected: Step) -> None:
+    """What worked as ``params=`` with requests works here."""
+    assert Step.of("orders", params) == expected
+
+
+def test_an_iterator_of_values_survives_the_first_walk() -> None:
+    """A second iteration sends the same parameters as the first."""
+    step = Step.of("orders", {"id": iter([1, 2])})
+
+    assert step.params == {"id": [1, 2]}
+
+
+@pytest.mark.parametrize("params", [7, ["abc"], [1], object()])
+def test_params_of_no_known_form_are_refused(params: object) -> None:
+    """A wrong argument is named at once, not by the session's deeper layers."""
+    with pytest.raises(ConfigError, match="params"):
+        Step.of("orders", params)
+
+
+def test_text_params_join_a_query_that_is_there() -> None:
+    """No parameter of the URL is lost."""
+    assert Step.of("orders?a=1#part", "b=2").url == "orders?a=1&b=2"
+
+
+@pytest.mark.parametrize(
+    ("step", "value"),
+    [
+        (Step("orders"), None),
+        (Step("orders", {"page": 3}), 3),
+        (Step("orders?a=1&page=2"), "2"),
+        (Step("orders?p%61ge=a%20b"), "a b"),
+        (Step("orders?page=2", {"page": None}), "2"),
+        (Step("orders#?page=2"), None),
+        (Step("http://[bad?page=2"), "2"),
+    ],
+)
+def test_a_parameter_is_found_wherever_it_stands(step: Step, value: object) -> None:
+    """A page number in the URL counts as much as one in params."""
+    assert step.param("page") == value
+
+
+def test_a_parameter_that_is_set_leaves_no_namesake_in_the_url() -> None:
+    """A server never sees ``page=2&page=3``; the other parameters keep their very text."""
+    step = Step("orders?q=a%2Fb&page=2&p%61ge=7&flag", {"size": 5})
+
+    assert step.with_params({"page": 3}) == Step("orders?q=a%2Fb&flag", {"size": 5, "page": 3})
+
+
+def test_a_step_at_a_url_takes_its_query_as_it_stands() -> None:
+    """A link replaces the query; method, body and headers of the walk stay."""
+    step = Step("orders", {"q": "x"}, json={"a": 1}, headers={"X-A": "b"}, method="POST")
+
+    moved = step.at("https://api.example/v1/orders?page=2")
+
+    assert moved == Step(
+        "https://api.example/v1/orders?page=2",
+        json={"a": 1},
+        headers={"X-A": "b"},
+        method="POST",
+    )
+
+
+def test_the_repr_of_a_step_holds_no_values() -> None:
+    """Cursors and keys do not leak by a log of steps."""
+    step = Step("https://u:pw@api.example/orders?sig=s3cret", {"key": "s3cret", "page": 2})
+
+    assert repr(step) == "<Step GET https://***@api.example/orders?... with key, page>"
+    assert repr(Step("orders")) == "<Step GET orders>"
+
+
+def test_steps_travel_in_pickles() -> None:
+    """A walk can be handed to another process."""
+    step = Step.of("orders", {"q": "x"})
+
+    assert pickle.loads(pickle.dumps(step)) == step
+
+
+@pytest.mark.parametrize(
+    ("reference", "url"),
+    [
+        ("?page=2", "https://api.example/v1/orders?page=2"),
+        ("more", "https://api.example/v1/more"),
+        ("/v2/orders?page=2", "https://api.example/v2/orders?page=2"),
+        ("//other.example/x", "https://other.example/x"),
+        (" https://api.example/a#part ", "https://api.example/a"),
+        ("", "https://api.example/v1/orders"),
+    ],
+)
+def test_references_resolve_against_the_response(reference: str, url: str) -> None:
+    """``?page=2`` means another page of this very resource."""
+    assert answer([]).resolve(reference) == url
+
+
+def test_references_resolve_where_redirects_ended() -> None:
+    """RFC 3986 takes the URL that the document really came from."""
+    moved = respond(Paper([], url="https://api.example/v2/orders"))
+    reply = answer([])
+
+    assert type(reply)(reply.step, moved, [], []).resolve("?page=2") == (
+        "https://api.example/v2/orders?page=2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [(7, 7), (0, 0), ("42", 42), (-1, None), (True, None), ("x", None), ("", None), (1.5, None)]
+    + [(None, None), ("-1", None), ("²", None), ("9" * 30, None), ([1], None)],
+)
+def test_counts_are_whole_numbers_or_nothing(value: object, count: int | None) -> None:
+    """A label or a price where a number was expected ends no walk."""
+    assert as_count(value) == count
+
+
+@pytest.mark.parametrize("flag", [False, None, 0, "", "false", "False"])
+def test_a_flag_says_no_in_many_spellings(flag: object) -> None:
+    """APIs that write their flags as text are understood."""
+    assert says_no(flag)
+    assert not says_no("true")
+
+
+@pytest.mark.parametrize("name", ["", "  ", None, 7])
+def test_an_impossible_name_is_refused(name: object) -> None:
+    """A paginator with a broken setting is never built."""
+    with pytest.raises(ConfigError, match="param must be a name"):
+        check_name("param", name)
+
+
+@pytest.mark.parametrize("number", [0, -1, True, "5", 2.0, None])
+def test_an_impossible_number_is_refused(number: Any) -> None:
+    """A size of 0 or of text is found out where it is written."""
+    with pytest.raises(ConfigError, match="size must be a whole number from 1"):
+        check_number("size", number, least=1)
+
+
+def test_settings_are_shown_as_the_code_that_makes_them() -> None:
+    """A paginator in a log can be pasted into a program."""
+    assert as_code(PageNumber("p", first=0, size=50), "param") == "PageNumber('p', first=0, size=50)"
+    assert as_code(LinkHeader(), "rel") == "LinkHeader()"
