@@ -54,7 +54,8 @@ def _wait_at_most(raw: Any, seconds: float) -> None:
     """Bound the next read; urllib3 sets the time-out anew when a pool hands the connection out."""
     sock = getattr(getattr(raw, "connection", None), "sock", None)
     if sock is not None:
-        sock.settimeout(seconds)
+        known = sock.gettimeout()
+        sock.settimeout(seconds if known is None else min(seconds, known))
 
 
 class BodyTooLarge(requests.RequestException):

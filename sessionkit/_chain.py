@@ -219,7 +219,7 @@ def _guarded(step: Forward, index: int, now: Callable[[], float]) -> Forward:
             if not exchange.stream:
                 # Read for a caller who wanted no stream, where a handler further in asked for
                 # the answer unread; body errors so rise inside the handlers around this one.
-                response.content  # noqa: B018
+                exchange.read(response)
         finally:
             call.record._below[index] += now() - started  # noqa: SLF001
         return response

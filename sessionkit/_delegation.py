@@ -10,6 +10,8 @@ from sessionkit.errors import ConfigError
 if TYPE_CHECKING:
     import requests
 
+#: What the verbs of requests hand to ``request`` though nobody gave it.
+VERB_FILLERS = frozenset(("params", "data", "json"))
 VERBS = ("get", "options", "head", "post", "put", "patch", "delete")
 #: Listed by hand: requests.Session may be something else while this is imported.
 DELEGATED = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sessionkit._answers import drop
+from sessionkit._answers import drop, read_within
 from sessionkit._bodies import BodyMarks, body_objects
 
 if TYPE_CHECKING:
@@ -374,6 +374,24 @@ class Exchange:
             self.call.live = None
             self.call.raised = None
             drop(live, self.call.clock)
+
+    def read(self, response: Response) -> None:
+        """Read the body of *response* into its ``content``, within the deadline if there is one.
+
+        Raises:
+            requests.RequestException: As reading ``response.content`` raises it, or
+                :class:`requests.ReadTimeout` at the deadline.
+        """
+        try:
+            if self.deadline is None:
+                response.content  # noqa: B018
+            else:
+                read_within(response, self.call.clock, self.deadline)
+        except Exception as error:
+            if self.record.attempts:
+                # The head was fine; without this the record would show a success.
+                self.record.attempts[-1].error = type(error).__name__
+            raise
 
     def side(self, request: Request, *, deadline: float | None = None) -> Response:
         """Send another request by the same session, past all handlers: a token request.

@@ -13,7 +13,14 @@ from sessionkit._bodies import freeze_iterators
 from sessionkit._chain import Handlers
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._core import Core
-from sessionkit._delegation import DELEGATED, VERBS, bound_arguments, checked_session, delegate
+from sessionkit._delegation import (
+    DELEGATED,
+    VERB_FILLERS,
+    VERBS,
+    bound_arguments,
+    checked_session,
+    delegate,
+)
 from sessionkit._exchange import Call, Exchange, Record
 from sessionkit._origins import is_absolute, join_base, origin_of
 from sessionkit._wire import STOCK_SESSION
@@ -168,6 +175,16 @@ class SessionStack(_Session):
 
     # Calls
 
+    if TYPE_CHECKING:
+        # At run time these are inherited; here they also take the options of handlers.
+        def get(self, url: Any, params: Any = ..., **kwargs: Any) -> Response: ...
+        def options(self, url: Any, **kwargs: Any) -> Response: ...
+        def head(self, url: Any, **kwargs: Any) -> Response: ...
+        def post(self, url: Any, data: Any = ..., json: Any = ..., **kwargs: Any) -> Response: ...
+        def put(self, url: Any, data: Any = ..., **kwargs: Any) -> Response: ...
+        def patch(self, url: Any, data: Any = ..., **kwargs: Any) -> Response: ...
+        def delete(self, url: Any, **kwargs: Any) -> Response: ...
+
     def request(self, method: str, url: Any, *args: Any, **kwargs: Any) -> Response:
         """Send a request through the handlers; see :meth:`requests.Session.request`.
 
@@ -200,7 +217,8 @@ class SessionStack(_Session):
         if args:
             kwargs.update(bound_arguments(getattr(self._inner, entry), entry, args))
         if self._options:
-            given = {k: v for k, v in kwargs.items() if v is not None or k not in self._options}
+            # The verbs of requests fill these in with None; any other None was meant.
+            given = {k: v for k, v in kwargs.items() if v is not None or k not in VERB_FILLERS}
             kwargs = {**self._options, **given}
         if self._base_url is not None:
             url = join_base(self._base_url, _text(url))
@@ -236,7 +254,7 @@ class SessionStack(_Session):
         try:
             response = forward(exchange)
             if not stream:
-                response.content  # noqa: B018  # a handler may have asked for it unread
+                exchange.read(response)  # the outermost handler may have asked for it unread
             raised = call.raised if response is call.live else None
         finally:
             record.seconds = now() - record.started

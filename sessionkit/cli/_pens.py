@@ -66,7 +66,7 @@ class PlainPen:
     def progress(self, done: float, total: float, unit: str) -> None:
         """Show a bar on a terminal; elsewhere nothing."""
         if self._live:
-            text = f"  {bar(done / total, _BAR, self.blocks)} {_amount(done, total, unit)}"
+            text = f"  {bar(done / (total or 1), _BAR, self.blocks)} {_amount(done, total, unit)}"
             self._stream.write(self._over(text[: self.width]))
             self._shown = len(text)
             self._stream.flush()

@@ -203,7 +203,7 @@ class Tour:
         before = self._server.figures()["renewals"]
         self._crew.run(self._return)
         renewals = self._server.figures()["renewals"] - before
-        self._listener.say(f"{self._crew.size} threads come back at once: {renewals} renewal")
+        self._listener.say(f"{self._crew.size} threads come back at once; renewals: {renewals}")
 
     def _return(self, worker: int) -> None:
         self._caller.order(f"return-{worker}", offset=None)

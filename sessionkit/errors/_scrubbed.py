@@ -7,7 +7,7 @@ class without them; what holds no secret stays the very object it is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from requests import exceptions as requests_errors
 from urllib3 import exceptions as urllib3_errors
@@ -18,8 +18,6 @@ from sessionkit.errors._copies import redacted_request, redacted_response, secre
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-AnyException = TypeVar("AnyException", bound=BaseException)
 
 #: They hold requests, pools and connections, so they are copied whatever their text says.
 _HEAVY = (requests_errors.RequestException, urllib3_errors.HTTPError)
@@ -36,13 +34,17 @@ def scrubbed(error: BaseException, secrets: Iterable[str] = ()) -> BaseException
 
     Returns:
         The same object where nothing had to go, else a copy of the same class, if that class can be
-        copied. The traceback stays.
+        copied. The traceback stays. Of a chain that cannot be followed, nothing is left.
     """
-    known = [*secrets]
-    for link in _chain(error):
-        known += secrets_in(getattr(link, "request", None))
-        known += secrets_in(getattr(getattr(link, "response", None), "request", None))
-    return _Scrubber(tuple(known)).clean(error)
+    try:
+        known = [*secrets]
+        for link in _chain(error):
+            known += secrets_in(getattr(link, "request", None))
+            known += secrets_in(getattr(getattr(link, "response", None), "request", None))
+        return _Scrubber(tuple(known)).clean(error)
+    except Exception:  # noqa: BLE001  # such as a chain too long to follow
+        error.__cause__ = error.__context__ = None
+        return error
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -61,13 +63,17 @@ class _Scrubber:
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         self._secrets = secrets
-        self._done: dict[int, BaseException] = {}
+        # With the originals, so that none is freed and its id given to another.
+        self._done: dict[int, tuple[BaseException, BaseException]] = {}
 
     def clean(self, error: BaseException) -> BaseException:
+        """Return *error* or its copy, with all that hangs on it."""
         if id(error) in self._done:
-            return self._done[id(error)]
+            return self._done[id(error)][1]
+        # What is met again while it is being copied wraps itself.
+        self._done[id(error)] = (error, RuntimeError(type(error).__name__))
         new = self._copy(error) if self._needs_copy(error) else error
-        self._done[id(error)] = self._done[id(new)] = new
+        self._done[id(error)] = self._done[id(new)] = (error, new)
         suppress = error.__suppress_context__
         cause, context = error.__cause__, error.__context__
         new.__cause__ = None if cause is None else self.clean(cause)
@@ -78,7 +84,8 @@ class _Scrubber:
     def _needs_copy(self, error: BaseException) -> bool:
         if isinstance(error, SessionKitError):
             return False
-        return isinstance(error, _HEAVY) or not self._is_clean(error)
+        always = isinstance(error, (*_HEAVY, UnicodeError)) or _is_about_a_header(error)
+        return always or not self._is_clean(error)
 
     def _is_clean(self, error: BaseException) -> bool:
         try:
@@ -103,7 +110,7 @@ class _Scrubber:
         if isinstance(error, UnicodeError):
             # Its repr shows the whole text that could not be encoded.
             return UnicodeError(self._text(str(error)))
-        if isinstance(error, (requests_errors.InvalidHeader, urllib3_errors.InvalidHeader)):
+        if _is_about_a_header(error):
             args: tuple[Any, ...] = (f"a header cannot be sent: {MASK}",)
         else:
             args = tuple(self._value(arg) for arg in error.args)
@@ -134,3 +141,11 @@ class _Scrubber:
         if value is None or isinstance(value, (int, float)):
             return value
         return self._text(value.decode("latin-1") if isinstance(value, bytes) else repr(value))
+
+
+def _is_about_a_header(error: BaseException) -> bool:
+    """Tell whether the text of *error* shows a header's value."""
+    if isinstance(error, (requests_errors.InvalidHeader, urllib3_errors.InvalidHeader)):
+        return True
+    # http.client's own, for a value that requests did not look at.
+    return type(error) is ValueError and str(error).startswith("Invalid header")

@@ -24,7 +24,6 @@ from urllib3.exceptions import (
 from urllib3.response import HTTPResponse
 from urllib3.util import Retry
 
-from sessionkit._answers import read_within
 from sessionkit._exchange import MOST_ATTEMPTS
 from sessionkit.errors import ConfigError, SessionKitError, read_retry_after
 
@@ -96,7 +95,8 @@ class RetryHandler:
                 again = self._after_answer(response, exchange, policy)
                 if again is None:
                     # Read here, so that an answer cut short is tried again too.
-                    _read(response, exchange)
+                    if not exchange.stream:
+                        exchange.read(response)
                     return response
             except requests.RequestException as error:
                 again = self._after_error(error, exchange, policy)
@@ -194,16 +194,6 @@ def _read_wait(value: object) -> float:
         return value
     message = f"longest_wait={value!r} is not a number of seconds"
     raise ConfigError(message, hint="a number such as 60.0; 0 never waits")
-
-
-def _read(response: requests.Response, exchange: Exchange) -> None:
-    """Read the body of an answer that stands, for a caller who wanted no stream."""
-    if exchange.stream:
-        return
-    if exchange.deadline is None:
-        response.content  # noqa: B018
-    else:
-        read_within(response, exchange.clock, exchange.deadline)
 
 
 def _repeatable(exchange: Exchange) -> bool:

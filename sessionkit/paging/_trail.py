@@ -77,7 +77,7 @@ class Trail:
                 f"page {number} would be at {where}, but this walk began at {self._home}",
                 hint=_FOREIGN_HINT,
                 method=step.method,
-                url=_bare(url),
+                url=_bare(url).encode("ascii", "backslashreplace").decode(),
             )
         return url
 
@@ -126,8 +126,11 @@ def _sent_to(response: Response) -> str | None:
 
 
 def _origin(url: str) -> str | None:
+    # The standard library, browsers and requests read a backslash differently, and half a
+    # surrogate pair, as JSON may hold, is in no URL.
+    if "\\" in _authority(url) or not url.isprintable():
+        return None
     try:
-        url.encode()  # half a surrogate pair, as JSON may hold, is in no URL
         return origin_of(url)
     except ValueError:
         return None
@@ -140,10 +143,12 @@ def _joined(base: str, url: str) -> str:
         return url
 
 
+def _authority(url: str) -> str:
+    return re.split(r"[/?#]", url.partition("//")[2], maxsplit=1)[0]
+
+
 def _userinfo(url: str) -> str:
-    # Cut by hand: the standard library and requests read a backslash differently.
-    authority = re.split(r"[/?#]", url.partition("//")[2], maxsplit=1)[0]
-    return authority.rpartition("@")[0]
+    return _authority(url).rpartition("@")[0]
 
 
 def _bare(url: str) -> str:

@@ -79,7 +79,9 @@ class SqliteTokenStore:
             raise ConfigError(
                 "a SqliteTokenStore needs a file", hint="use MemoryTokenStore, or memory: in a URL"
             )
-        self._path = Path(path).expanduser().absolute()
+        given = Path(path).expanduser().absolute()
+        # The folder resolved, for SQLite stumbles over `..`; the file not, for a link is refused.
+        self._path = given.parent.resolve() / given.name
         self._patience = patience
         self._clock = clock
         self._locks = KeyedLocks(repr(self))
@@ -190,6 +192,9 @@ class SqliteTokenStore:
         until = self._clock.monotonic() + self._patience
         try:
             return _database.keep_trying(attempt, until=until, clock=self._clock)
+        except StoreError:
+            # An OSError too, as every requests.RequestException.
+            raise
         except (sqlite3.Error, OSError) as error:
             raise self._failure(key, error, path=self._path) from error
 
@@ -223,9 +228,12 @@ class SqliteTokenStore:
                 "nothing was changed; put a backup in its place, "
                 "or move it away, its -journal with it, and log in again",
             )
+        busy = isinstance(error, sqlite3.Error) and _database.is_busy(error)
         return StoreError(
             f"the token store cannot use {path}: {error}",
-            hint="see that file and folder are yours to write, on a local disk with room left",
+            hint=f"another program held the file for longer than {self._patience:g} s"
+            if busy
+            else "see that file and folder are yours to write, on a local disk with room left",
             store=repr(self),
             key=key,
         )

@@ -8,7 +8,7 @@ Needs pytest (extra ``testing``). A test of a store is three lines:
             return MyStore()
 """
 
-# ruff: noqa: S101, S106 (a contract asserts, and every secret in it is planted)
+# ruff: noqa: S106 (every secret in here is planted)
 
 from __future__ import annotations
 

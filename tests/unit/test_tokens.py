@@ -24,9 +24,7 @@ FULL = Token(
     extra={"id_token": "planted-extra"},
 )
 
-secrets = st.text(
-    st.characters(blacklist_categories=("Cc",), blacklist_characters="\u2028\u2029"), min_size=1
-).filter(str.strip)
+secrets = st.text(st.characters(exclude_categories=["Cc"]), min_size=1).filter(str.strip)
 tokens = st.builds(
     Token,
     secrets,

@@ -20,7 +20,7 @@ from sessionkit.stores import SqliteTokenStore
 from sessionkit.testing import FakeClock, TokenStoreContract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 needs_rights = pytest.mark.skipif(os.name != "posix", reason="files have other rights here")
@@ -55,6 +55,15 @@ def run(path: Path, *statements: str, parameters: tuple[object, ...] = ()) -> No
     with closing(sqlite3.connect(path)) as connection, connection:
         for statement in statements:
             connection.execute(statement, parameters)
+
+
+def attempts(store: SqliteTokenStore, key: str) -> tuple[Callable[[], object], ...]:
+    """Everything that can be done with an entry."""
+    return (
+        lambda: store.load(key),
+        lambda: store.save(key, Token("a")),
+        lambda: store.forget(key),
+    )
 
 
 # -- The file ------------------------------------------------------------------------------------
@@ -274,11 +283,7 @@ def test_a_damaged_file_is_told_and_left_as_it_is(path: Path, damage: str) -> No
     path.write_bytes(damaged)
     path.chmod(0o600)
 
-    for attempt in (
-        lambda: store.load("key-7"),
-        lambda: store.save("key-7", Token("a")),
-        lambda: store.forget("key-7"),
-    ):
+    for attempt in attempts(store, "key-7"):
         with pytest.raises(StoreUnreadable, match=re.escape(str(path))) as caught:
             attempt()
         assert "move it away" in caught.value.hint
@@ -334,11 +339,7 @@ def test_the_database_of_another_program_is_left_alone(path: Path) -> None:
     before = path.read_bytes()
     store = SqliteTokenStore(path)
 
-    for attempt in (
-        lambda: store.load("app"),
-        lambda: store.save("app", Token("a")),
-        lambda: store.forget("app"),
-    ):
+    for attempt in attempts(store, "app"):
         with pytest.raises(StoreUnreadable, match="of another program"):
             attempt()
     assert path.read_bytes() == before
@@ -383,13 +384,14 @@ def test_a_reader_sees_the_old_token_while_a_new_one_is_written(path: Path) -> N
 
 def test_a_file_that_stays_busy_is_a_store_error(path: Path) -> None:
     """A backup program that holds the file for long is told, instead of a call that hangs."""
-    store = SqliteTokenStore(path, patience=0.002, clock=FakeClock())
+    store = SqliteTokenStore(path, patience=0.0, clock=FakeClock())
     store.save("app", Token("a"))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
 
-        with pytest.raises(StoreError, match="locked"):
+        with pytest.raises(StoreError, match="locked") as caught:
             store.load("app")
+        assert "longer than 0 s" in caught.value.hint
     assert store.load("app") == Token("a")
 
 

@@ -1,0 +1,102 @@
+"""Locks by key within one process."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+
+import pytest
+
+from sessionkit.errors import LockTimedOut
+from sessionkit.stores._locks import KeyedLocks, PerProcess, timed_out
+
+
+def test_a_state_is_made_once_in_a_process() -> None:
+    """All threads share one lock, or it would be none."""
+    states = PerProcess(lambda _parents: object())
+
+    assert states.get() is states.get()
+
+
+def test_a_forked_child_makes_its_state_from_its_parents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a parent knew is there in the child; what was locked there is free."""
+    made: list[tuple[object, ...]] = []
+
+    def make(parents: tuple[object, ...] | None) -> tuple[object, ...]:
+        made.append(("made from", parents))
+        return made[-1]
+
+    states = PerProcess(make)
+    parents = states.get()
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    childs = states.get()
+    monkeypatch.setattr(os, "getpid", lambda: -2)
+    grandchilds = states.get()
+
+    assert parents == ("made from", None)
+    assert childs == ("made from", parents)
+    assert grandchilds == ("made from", childs)
+    assert len(made) == 3
+
+
+def test_a_lock_held_at_a_fork_is_free_in_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker forked during a renewal does not wait for a thread that it does not have."""
+    locks = KeyedLocks("store")
+    with locks.hold("app", 0.0):
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        with locks.hold("app", 0.0):
+            pass
+        monkeypatch.undo()
+
+        with pytest.raises(LockTimedOut), locks.hold("app", 0.0):
+            pass
+
+
+def test_a_key_nobody_uses_costs_nothing() -> None:
+    """A server with a million users holds no million locks."""
+    locks = KeyedLocks("store")
+    for number in range(100):
+        with locks.hold(f"user-{number}", 1.0):
+            assert len(locks._tables.get().locks) == 1
+
+    assert len(locks._tables.get().locks) == 0
+
+
+def test_a_lock_passes_from_thread_to_thread() -> None:
+    """Each waiter gets its turn, and only its turn."""
+    locks = KeyedLocks("store")
+    counts = {"inside": 0, "most": 0, "turns": 0}
+
+    def work() -> None:
+        for _ in range(20):
+            with locks.hold("app", 20.0):
+                counts["inside"] += 1
+                counts["most"] = max(counts["most"], counts["inside"])
+                counts["turns"] += 1
+                counts["inside"] -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert counts == {"inside": 0, "most": 1, "turns": 160}
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 1e300, 0.0, -1.0])
+def test_any_number_of_seconds_is_a_time_out(timeout: float) -> None:
+    """A call without a deadline waits as long as it takes; one with none left tries once."""
+    with KeyedLocks("store").hold("app", timeout):
+        pass
+
+
+def test_a_time_out_says_what_was_waited_for() -> None:
+    """The error names key, store and time, and what to look at."""
+    error = timed_out("MyStore", "k" * 500, timeout=-1.0)
+
+    assert len(str(error)) < 200
+    assert "within 0 s" in str(error)
+    assert (error.store, error.key, error.retryable) == ("MyStore", "k" * 500, True)
+    assert "token endpoint" in error.hint
