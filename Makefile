@@ -43,7 +43,7 @@ demo: .venv/.made-runtime
 	@$(BIN)/python -m sessionkit demo
 
 test: .venv/.made-dev
-	@$(BIN)/python -m pytest --cov --cov-report=term --quiet
+	@$(BIN)/python -m pytest --cov
 
 lint: .venv/.made-dev
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ a masked name in a log is a nuisance and a printed credential an incident.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote_plus
@@ -218,7 +219,8 @@ def spellings(secrets: Iterable[str]) -> list[str]:
     """Return the texts under which *secrets* may turn up, the longest first."""
     found: set[str] = set()
     for secret in secrets:
-        if len(secret.strip()) >= SHORTEST_SECRET:
-            found |= {secret, secret.strip(), repr(secret)[1:-1], quote(secret), quote_plus(secret)}
-            found.add(quote(secret, safe=""))
+        bare = secret.strip()
+        if len(bare) >= SHORTEST_SECRET:
+            found |= {secret, bare, repr(secret)[1:-1], json.dumps(bare)[1:-1]}
+            found |= {quote(bare), quote(bare, safe=""), quote_plus(bare)}
     return sorted(found, key=len, reverse=True)

@@ -7,6 +7,7 @@ overrides, caches, signatures and tokens all go on working.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -220,7 +221,7 @@ class Wire:
             return exchange.prepared.url or ""
         if type(self._session) is STOCK_SESSION and is_absolute(exchange.url):
             return exchange.url
-        bare = requests.Request(exchange.method, exchange.url)
+        bare = self._own_kind(requests.Request(exchange.method, exchange.url))
         return self._session.prepare_request(bare).url or ""
 
     def brings(self, exchange: Exchange, place: str, name: str) -> bool:
@@ -232,7 +233,9 @@ class Wire:
             if given is None or exchange.prepared is None:
                 return given is not None
             # What the session itself puts on every request was not given on this call.
-            bare = requests.Request(exchange.prepared.method, exchange.prepared.url)
+            bare = self._own_kind(
+                requests.Request(exchange.prepared.method, exchange.prepared.url)
+            )
             return self._session.prepare_request(bare).headers.get(name) != given
         option = exchange.options.get("params" if place == "query" else "cookies")
         try:
@@ -252,7 +255,7 @@ class Wire:
         end = end if deadline is None else min(end, deadline)
         timeout = _least(SIDE_TIMEOUT, max(end - started, 0.001))
         try:
-            prepared = request.prepare()
+            prepared = self._own_kind(request).prepare()
             for name, value in _SIDE_HEADERS.items():
                 prepared.headers.setdefault(name, value)
             response = self._send_side(prepared, timeout)
@@ -264,6 +267,19 @@ class Wire:
         finally:
             attempt.seconds = clock.monotonic() - started
         return response
+
+    def _own_kind(self, request: requests.Request) -> requests.Request:
+        """Return *request* as the class that a session of another make (niquests) works with."""
+        if isinstance(self._session, STOCK_SESSION):
+            return request
+        for base in type(self._session).__mro__:
+            kind: Any = getattr(sys.modules.get(base.__module__), "Request", None)
+            if base.__name__ == "Session" and kind is not None:
+                names = ("method", "url", "headers", "files", "data", "params", "auth", "cookies")
+                given = {name: getattr(request, name) for name in names}
+                own: requests.Request = kind(**given, json=request.json)
+                return own
+        return request
 
     def _send_side(self, prepared: PreparedRequest, timeout: tuple[float, float]) -> Response:
         session = self._session

@@ -77,10 +77,14 @@ def test_an_exchange_cannot_be_changed_in_place(exchange: Exchange, name: str) -
     """What a handler was given stays what it was, so forwarding it again is a replay."""
     with pytest.raises(AttributeError, match=name):
         setattr(exchange, name, None)
-    with pytest.raises(AttributeError):
-        delattr(exchange, name)
+
+
+def test_nothing_is_added_to_an_exchange_or_taken_off_it(exchange: Exchange) -> None:
+    """What belongs to one handler does not end up in the hands of another."""
     with pytest.raises(AttributeError):
         exchange.more = 1  # type: ignore[attr-defined]  # that is the point
+    with pytest.raises(AttributeError):
+        del exchange.url
 
 
 def test_the_options_of_an_exchange_cannot_be_changed_in_place(exchange: Exchange) -> None:

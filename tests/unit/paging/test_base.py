@@ -162,5 +162,7 @@ def test_an_impossible_number_is_refused(number: Any) -> None:
 
 def test_settings_are_shown_as_the_code_that_makes_them() -> None:
     """A paginator in a log can be pasted into a program."""
-    assert as_code(PageNumber("p", first=0, size=50), "param") == "PageNumber('p', first=0, size=50)"
+    assert (
+        as_code(PageNumber("p", first=0, size=50), "param") == "PageNumber('p', first=0, size=50)"
+    )
     assert as_code(LinkHeader(), "rel") == "LinkHeader()"

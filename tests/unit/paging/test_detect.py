@@ -75,9 +75,7 @@ def test_a_named_place_alone_is_asked_for_the_total() -> None:
         ([], {"X-Total-Count": "9"}, "PageNumber() or Offset()"),
     ],
 )
-def test_a_sign_of_more_names_its_cure(
-    body: object, headers: Mapping[str, str], cure: str
-) -> None:
+def test_a_sign_of_more_names_its_cure(body: object, headers: Mapping[str, str], cure: str) -> None:
     """A list that would be cut at one page says which paginator goes on."""
     sign = sign_of_more(answer(body, rows=ROWS, headers=headers), None, counts=True)
 

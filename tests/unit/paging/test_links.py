@@ -33,7 +33,9 @@ def followed(header: str) -> str | None:
         pytest.param(f'<{HERE}?2>; title="a <b>"; rel="next"', "?2", id="angle in a title"),
         pytest.param(f'<{HERE}?2>; title="a=b;c"; rel="next"', "?2", id="equals in a title"),
         pytest.param(
-            f'<{HERE}?1>; rel="prev"; rel="next", <{HERE}?2>; rel="next"', "?2", id="first rel counts"
+            f'<{HERE}?1>; rel="prev"; rel="next", <{HERE}?2>; rel="next"',
+            "?2",
+            id="first rel counts",
         ),
         pytest.param(f', ,<{HERE}?2>; rel="next",,', "?2", id="empty elements"),
         pytest.param(f'<{HERE}?2>; flag; rel="next"', "?2", id="parameter without a value"),
@@ -49,7 +51,9 @@ def followed(header: str) -> str | None:
         pytest.param(f"<{HERE}?2>; rel=next", "?2", id="no quotes"),
         pytest.param(f'<{HERE}?2>; title="a \\" b, c"; rel="next"', "?2", id="quote in a title"),
         pytest.param(f'<{HERE}?2> ; rel = "ne\\xt"', "?2", id="escapes, and space around signs"),
-        pytest.param(f'<{HERE}?1>; rel="next", <{HERE}?2>; rel="next"', "?1", id="the first of two"),
+        pytest.param(
+            f'<{HERE}?1>; rel="next", <{HERE}?2>; rel="next"', "?1", id="the first of two"
+        ),
         pytest.param(f'<{HERE}?2>; rel="next"; anchor=""', "?2", id="an anchor that names us"),
         pytest.param(f'<{HERE}?2>; rel="next"; anchor="{HERE}"', "?2", id="our URL as anchor"),
         pytest.param(f'nonsense, <{HERE}?2>; rel="next"', "?2", id="no link before"),
@@ -103,7 +107,9 @@ def test_every_part_of_a_link_is_kept() -> None:
     ]
 
 
-@pytest.mark.parametrize("piece", ["<", "<,", ",", ";", '<a>;"', "<a>; a=\\", " ", '<a>; b="', "\\"])
+@pytest.mark.parametrize(
+    "piece", ["<", "<,", ",", ";", '<a>;"', "<a>; a=\\", " ", '<a>; b="', "\\"]
+)
 def test_a_long_hostile_header_is_read_in_one_go(piece: str) -> None:
     """A server cannot stop the caller by a header: a million characters take a moment."""
     assert isinstance(parse_links(piece * (1_000_000 // len(piece))), list)

@@ -53,5 +53,5 @@ def test_a_store_of_tokens_cannot_be_pickled() -> None:
     store = MemoryTokenStore()
     store.save("app", Token("planted-secret"))
 
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="share a SqliteTokenStore"):
         pickle.dumps(store)

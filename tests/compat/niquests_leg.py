@@ -1,0 +1,77 @@
+"""What the stack does over a niquests session. Run in an environment of its own.
+
+niquests brings its own urllib3 in place of the usual one, so it cannot share an environment with the
+other tests. Run as ``python -m tests.compat.niquests_leg``; prints what holds, and fails otherwise.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import niquests
+import requests
+
+from sessionkit import SessionStack, recommended
+from sessionkit.auth import Header, RefreshToken, StaticToken
+from sessionkit.errors import ConnectFailed, NotFound, SessionKitError
+from tests.loopback import Identity, Loopback, Reply, Seen
+
+
+class Api(Identity):
+    """An API with a page that is missing."""
+
+    def answer(self, seen: Seen) -> Reply:
+        """Answer; 404 under /missing."""
+        return Reply(404, {"detail": "not here"}) if seen.path == "/missing" else super().answer(seen)
+
+
+def settings(session: niquests.Session) -> dict[str, str]:
+    """Return a session's settings in a form that compares."""
+    return {name: repr(getattr(session, name)) for name in niquests.Session.__attrs__}
+
+
+def check(*, that: bool, what: str) -> None:
+    """Print *what* holds, or end."""
+    if not that:
+        sys.exit(f"niquests: FAILED: {what}")
+    print(f"niquests: {what}")
+
+
+def main() -> None:
+    """Check every way in, renewal, errors, and that the session is left as it was."""
+    api = Api()
+    with Loopback(api.answer) as server, niquests.Session() as session:
+        before = settings(session)
+        grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
+        stack = SessionStack(session, recommended(grant), base_url=f"{server.origin}/")
+        check(that=isinstance(stack, requests.Session), what="the stack is a requests.Session")
+        check(that=stack.get("first").json()["path"] == "/first", what="get works")
+        api.expire()
+        check(that=stack.post("order", data=b"body").json()["size"] == 4, what="a POST is replayed")
+        check(that=api.renewals == 2, what="one login, one renewal")
+        prepared = stack.prepare_request(niquests.Request("GET", f"{server.origin}/prepared"))
+        check(that=stack.send(prepared).ok, what="a prepared request is sent")
+        with stack.get("stream", stream=True) as streamed:
+            check(that=b"".join(streamed.iter_content(16)) != b"", what="a stream is read")
+        check(that=raised(stack, "missing") is NotFound, what="a 404 is NotFound")
+        gone = raised(stack, "http://127.0.0.1:9/x")
+        check(that=gone is ConnectFailed, what="a refused connection is ConnectFailed")
+        key = SessionStack(
+            session, recommended(StaticToken("k"), scheme=Header("X-Key")), base_url=server.origin
+        )
+        check(that=raised(key, "/x") is not None, what="a key travels in a header")
+        check(that=server.seen[-1].headers["x-key"] == "k", what="and arrives")
+        check(that=settings(session) == before, what="its settings are what they were")
+
+
+def raised(stack: SessionStack, url: str) -> type[SessionKitError] | None:
+    """Return the class of the error that a call ends with."""
+    try:
+        stack.get(url)
+    except SessionKitError as error:
+        return type(error)
+    return None
+
+
+if __name__ == "__main__":
+    main()

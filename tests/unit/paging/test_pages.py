@@ -1,0 +1,402 @@
+"""Pages as the caller holds them."""
+
+from __future__ import annotations
+
+import operator
+import pickle
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from sessionkit.errors import ConfigError, MappingError, PageLoop, PagesUndetected
+from sessionkit.paging import (
+    Answer,
+    Cursor,
+    LinkHeader,
+    NextUrl,
+    Offset,
+    Page,
+    PageNumber,
+    Pages,
+    Plan,
+    Step,
+)
+from tests.paged import Ask, Paper, Sender, in_turn
+
+
+def listing(size: int, total: int = 7, **extra: Any) -> Sender:
+    """Serve rows 1 to *total*, *size* on a page, the next one by its URL."""
+
+    def page(ask: Ask) -> Paper:
+        number = int(ask.query.get("page", "1"))
+        rows = list(range(1, total + 1))[(number - 1) * size : number * size]
+        more = number * size < total
+        return Paper({"items": rows, "next": f"?page={number + 1}" if more else None, **extra})
+
+    return Sender(page)
+
+
+def pages_of(sender: Sender, **plan: Any) -> Pages[Any]:
+    return Pages(sender, Step("orders"), plan=Plan(NextUrl(), **plan))
+
+
+def test_iterating_gives_every_item_of_every_page() -> None:
+    """One loop, and nothing is missing or doubled."""
+    pages = pages_of(listing(3))
+
+    assert list(pages) == [1, 2, 3, 4, 5, 6, 7]
+    assert pages.stopped == "end"
+
+
+def test_nothing_is_asked_before_it_is_needed() -> None:
+    """Holding pages costs nothing, and page 2 is asked for when page 1 is used up."""
+    sender = listing(3)
+    items = iter(pages_of(sender))
+    assert sender.steps == []
+
+    assert list(islice(items, 3)) == [1, 2, 3]
+    assert len(sender.steps) == 1
+    assert next(items) == 4
+    assert len(sender.steps) == 2
+
+
+def test_iterating_twice_starts_twice() -> None:
+    """Pages are no one-shot iterator: the second loop is as good as the first."""
+    sender = listing(4)
+    pages = pages_of(sender)
+
+    assert list(pages) == list(pages)
+    assert len(sender.steps) == 4
+
+
+def test_two_iterators_do_not_disturb_each_other() -> None:
+    """Each iteration is a walk of its own."""
+    pages = pages_of(listing(2))
+
+    assert list(zip(pages, pages, strict=True)) == [(n, n) for n in range(1, 8)]
+
+
+def test_pages_come_with_all_that_belongs_to_them() -> None:
+    """Numbers, steps, totals and responses are at hand where a program works page by page."""
+    first, second = pages_of(listing(4, meta={"total": 7})).pages()
+
+    assert (first.number, first.items, first.total) == (1, [1, 2, 3, 4], 7)
+    assert first.step == Step("orders")
+    assert first.next == second.step == Step("https://api.example/v1/orders?page=2")
+    assert first.response.url == "https://api.example/v1/orders"
+    assert first.raw["meta"] == {"total": 7}
+    assert (second.number, second.items, second.next) == (2, [5, 6, 7], None)
+
+
+@pytest.mark.parametrize(
+    ("limit", "requests", "stopped"),
+    [
+        (1, 1, "limit"),
+        (3, 1, "limit"),
+        (4, 2, "limit"),
+        (6, 2, "limit"),
+        (7, 3, "end"),
+        (9, 3, "end"),
+    ],
+)
+def test_the_limit_ends_the_walk_without_another_request(
+    limit: int, requests: int, stopped: str
+) -> None:
+    """A sample costs the pages that it takes, and says whether it was all there is."""
+    sender = listing(3)
+    pages = pages_of(sender, limit=limit)
+
+    assert list(pages) == [1, 2, 3, 4, 5, 6, 7][:limit]
+    assert len(sender.steps) == requests
+    assert pages.stopped == stopped
+
+
+def test_a_limit_of_nothing_asks_for_nothing() -> None:
+    """A computed limit of 0 needs no special case."""
+    sender = listing(3)
+    pages = pages_of(sender, limit=0)
+
+    assert list(pages) == []
+    assert sender.steps == []
+    assert pages.stopped == "limit"
+
+
+def test_the_last_page_is_cut_to_the_limit() -> None:
+    """Who works page by page gets no item too many either."""
+    assert [page.items for page in pages_of(listing(3), limit=5).pages()] == [[1, 2, 3], [4, 5]]
+
+
+def test_a_limit_inside_the_last_page_is_a_limit() -> None:
+    """There was more to come, though no further page."""
+    pages = pages_of(listing(9), limit=5)
+
+    assert (list(pages), pages.stopped) == ([1, 2, 3, 4, 5], "limit")
+
+
+@pytest.mark.parametrize(
+    ("most", "items", "stopped"),
+    [(1, 3, "max_pages"), (2, 6, "max_pages"), (3, 7, "end"), (4, 7, "end")],
+)
+def test_the_ceiling_of_pages_ends_the_walk_quietly(most: int, items: int, stopped: str) -> None:
+    """The caller's own ceiling is no error, and says whether there was more."""
+    pages = pages_of(listing(3), max_pages=most)
+
+    assert len(list(pages)) == items
+    assert pages.stopped == stopped
+
+
+def test_nothing_is_told_before_the_end() -> None:
+    """``stopped`` is None while a walk is under way, also the second time."""
+    pages = pages_of(listing(3))
+    assert pages.stopped is None
+    list(pages)
+    items = iter(pages)
+    next(items)
+
+    assert pages.stopped is None
+
+
+def test_an_explicit_next_page_beats_an_empty_one() -> None:
+    """A filtered page without rows loses none of the pages behind it."""
+    sender = in_turn(
+        Paper({"items": [1], "next": "?page=2"}),
+        Paper({"items": [], "next": "?page=3"}),
+        Paper({"items": [2], "next": None}),
+    )
+
+    assert list(pages_of(sender)) == [1, 2]
+
+
+@pytest.mark.parametrize(("cursors", "page"), [("AA", 2), ("ABA", 2), ("ABCA", 2), ("ABCDB", 3)])
+def test_a_loop_of_any_length_ends_before_it_is_sent(cursors: str, page: int) -> None:
+    """Cursors that come again are found out whatever lies between."""
+    sender = in_turn(*(Paper({"items": [n], "next_cursor": c}) for n, c in enumerate(cursors)))
+    got: list[int] = []
+
+    with pytest.raises(PageLoop, match=f"the request of page {page} again"):
+        got.extend(Pages[int](sender, Step("orders"), plan=Plan(Cursor())))
+    assert got == list(range(len(cursors)))
+    assert len(sender.steps) == len(cursors)
+
+
+def test_the_items_before_an_error_are_delivered() -> None:
+    """What came in good order is not lost with what did not."""
+    sender = in_turn(Paper({"items": [1, 2], "next": "https://evil.example/"}))
+    pages = pages_of(sender)
+    items = iter(pages)
+
+    assert list(islice(items, 2)) == [1, 2]
+    with pytest.raises(Exception, match=r"evil\.example"):
+        next(items)
+    assert pages.stopped is None
+
+
+@dataclass(frozen=True)
+class Order:
+    id: int
+
+
+def order(raw: Any, place: str) -> Order:
+    """Stand in for the mapping engine."""
+    if not isinstance(raw, int):
+        raise MappingError(f"no number at {place}")
+    return Order(raw)
+
+
+def test_items_become_the_callers_own_objects() -> None:
+    """What comes out is what ``into=`` asked for, also page by page."""
+    pages = Pages(listing(3), Step("orders"), plan=Plan(NextUrl()), load=order)
+
+    assert list(pages)[:4] == [Order(1), Order(2), Order(3), Order(4)]
+    assert next(pages.pages()).items == [Order(1), Order(2), Order(3)]
+
+
+@pytest.mark.parametrize(
+    ("body", "items", "place"),
+    [
+        ([1, "x"], None, "/1"),
+        ({"items": [1, "x"]}, None, "/items/1"),
+        ({"d": {"a/b": [1, "x"]}}, ("d", "a/b"), "/d/a~1b/1"),
+    ],
+)
+def test_a_bad_item_is_named_by_its_place(body: object, items: Any, place: str) -> None:
+    """The pointer leads to the very item in the document, and the error knows the request."""
+    pages = Pages(in_turn(Paper(body)), Step("orders"), plan=Plan(items=items), load=order)
+
+    with pytest.raises(MappingError, match=f"no number at {place}") as caught:
+        list(pages)
+    assert caught.value.index == 1
+    assert caught.value.url == "https://api.example/v1/orders"
+
+
+def test_items_beyond_the_limit_are_not_mapped() -> None:
+    """A bad row that nobody asked for stops nobody."""
+    sender = in_turn(Paper([1, "x"]))
+
+    assert list(Pages(sender, Step("orders"), plan=Plan(limit=1), load=order)) == [Order(1)]
+
+
+def test_the_first_item_costs_no_page_after_it() -> None:
+    """Looking for one item reads no list to its end."""
+    sender = listing(3)
+    pages = pages_of(sender)
+
+    assert pages.first() == 1
+    assert len(sender.steps) == 1
+    assert Pages(listing(3), Step("orders"), plan=Plan(NextUrl()), load=order).first() == Order(1)
+
+
+def test_the_first_item_of_nothing_is_none() -> None:
+    """An empty list is no error."""
+    assert pages_of(listing(3, total=0)).first() is None
+
+
+def test_the_first_item_may_stand_on_a_later_page() -> None:
+    """An empty first page is not the end."""
+    sender = in_turn(Paper({"items": [], "next": "?2"}), Paper({"items": [5]}))
+
+    assert pages_of(sender).first() == 5
+
+
+def test_the_total_is_none_until_a_page_tells_it() -> None:
+    """No request is sent for a number."""
+    sender = listing(3, total=7, count=7)
+    pages = pages_of(sender, limit=2)
+    assert pages.total is None
+    assert sender.steps == []
+
+    list(pages)
+    assert pages.total == 7
+
+
+def test_a_page_that_tells_no_total_keeps_the_one_before() -> None:
+    """Servers that count on page 1 only are enough for a progress bar."""
+    sender = in_turn(Paper({"items": [1], "next": "?2", "total": 2}), Paper({"items": [2]}))
+    pages = pages_of(sender)
+
+    assert [page.total for page in pages.pages()] == [2, None]
+    assert pages.total == 2
+
+
+def test_the_place_of_the_total_is_the_paginators() -> None:
+    """What ends the walk is also what ``total`` shows."""
+    sender = in_turn(Paper({"items": [1], "all": 2, "total": 9}), Paper({"items": [2], "all": 2}))
+    pages: Pages[int] = Pages(sender, Step("orders"), plan=Plan(Offset(total="/all")))
+
+    assert (list(pages), pages.total, len(sender.steps)) == ([1, 2], 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("total", "limit", "hint"), [(7, None, 7), (7, 3, 3), (10**15, None, 1_000_000), (7, 9, 7)]
+)
+def test_the_length_is_hinted_and_never_promised(total: int, limit: int | None, hint: int) -> None:
+    """``list()`` sends no request for it, and no server makes it reserve all memory."""
+    sender = in_turn(Paper({"items": [1], "total": total}))
+    pages = pages_of(sender, limit=limit)
+    assert operator.length_hint(pages, 5) == 5
+
+    pages.first()
+    next(pages.pages(), None) if len(sender.steps) == 0 else None
+    assert operator.length_hint(pages, 5) == 5
+    again = pages_of(in_turn(Paper({"items": [1], "total": total})), limit=limit)
+    list(again.pages())
+    assert operator.length_hint(again, 5) == hint
+    assert not hasattr(again, "__len__")
+
+
+def test_a_list_cut_at_one_page_is_an_error_with_its_cure() -> None:
+    """The default paginator on an API that pages otherwise loses no rows in silence."""
+    sender = in_turn(Paper({"results": [1, 2], "count": 9, "next": "https://api.example/?page=2"}))
+    pages: Pages[int] = Pages(sender, Step("orders"))
+    got: list[int] = []
+
+    with pytest.raises(PagesUndetected, match=r"LinkHeader\(\) finds no page") as caught:
+        got.extend(pages)
+    assert got == []
+    assert "paginator=NextUrl('/next')" in caught.value.hint
+    assert caught.value.url == "https://api.example/v1/orders"
+
+
+@pytest.mark.parametrize("plan", [{"max_pages": 1}, {"limit": 1}, {"limit": 2}])
+def test_who_wants_one_page_gets_it(plan: dict[str, Any]) -> None:
+    """Signs of more pages are of no interest to a walk that needs none."""
+    sender = in_turn(Paper({"results": [1, 2], "count": 9}))
+
+    assert list(Pages[int](sender, Step("orders"), plan=Plan(**plan)))[:1] == [1]
+
+
+def test_a_paginator_that_was_told_the_end_is_believed() -> None:
+    """A cursor for the next time is no page of this time."""
+    sender = in_turn(Paper({"items": [1], "next_cursor": "abc", "more": False}))
+    plan = Plan(Cursor(more="/more"))
+
+    assert list(Pages[int](sender, Step("orders"), plan=plan)) == [1]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"paginator": LinkHeader},
+        {"paginator": "page"},
+        {"paginator": None},
+        {"items": 7},
+        {"items": "/a~"},
+        {"limit": -1},
+        {"limit": "5"},
+        {"max_pages": 0},
+        {"max_pages": True},
+    ],
+)
+def test_a_plan_that_cannot_be_meant_is_refused(settings: dict[str, Any]) -> None:
+    """Wrong settings show at the call, before anything is sent."""
+    with pytest.raises(ConfigError):
+        Plan(**settings)
+
+
+def test_a_paginator_of_ones_own_needs_two_methods() -> None:
+    """APIs that page in a way of their own are followed by a class of a few lines."""
+
+    class Doubling:
+        def first_step(self, step: Step) -> Step:
+            return step.with_params({"n": 1})
+
+        def next_step(self, answer: Answer) -> Step | None:
+            number = int(answer.step.param("n")) * 2
+            return answer.step.with_params({"n": number}) if number < 9 else None
+
+    sender = Sender(lambda ask: Paper([int(ask.query["n"])]))
+
+    assert list(Pages[int](sender, Step("orders"), plan=Plan(Doubling()))) == [1, 2, 4, 8]
+
+
+def test_one_paginator_serves_many_walks() -> None:
+    """Paginators keep nothing, so one constant does for a whole program."""
+    paginator = PageNumber(size=2)
+
+    def page(ask: Ask) -> Paper:
+        first = 2 * int(ask.query["page"]) - 1
+        return Paper([n for n in (first, first + 1) if n <= 5])
+
+    walks = [iter(Pages[int](Sender(page), Step(url), plan=Plan(paginator))) for url in "ab"]
+
+    assert list(zip(*walks, strict=True)) == [(n, n) for n in range(1, 6)]
+
+
+def test_the_repr_shows_the_way_and_no_secret() -> None:
+    """Pages can be logged."""
+    pages: Pages[int] = Pages(listing(3), Step("orders", {"key": "s3cret"}))
+    page = next(pages_of(listing(9)).pages())
+
+    assert repr(pages) == "<Pages of <Step GET orders with key> by LinkHeader()>"
+    assert "response" not in repr(page)
+
+
+def test_a_page_of_plain_items_can_be_pickled() -> None:
+    """A page can be handed to another process as it is."""
+    page = next(pages_of(listing(9)).pages())
+    copy = pickle.loads(pickle.dumps(page))
+
+    assert isinstance(copy, Page)
+    assert (copy.items, copy.step) == (page.items, page.step)
