@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote_plus
 
 from requests import Request
@@ -65,7 +66,7 @@ class ClientCredentials:
         if scope:
             form["scope"] = scope
         response = yield self._client.request(self._token_url, form)
-        return read_token(response, scope=scope)
+        return read_token(response, scope=scope, secrets=self._client.secrets)
 
     def __repr__(self) -> str:
         return f"ClientCredentials({redact_url(self._token_url)!r}, {self._client.name!r})"
@@ -128,7 +129,8 @@ class RefreshToken:
         if scope:
             form["scope"] = scope
         response = yield self._client.request(self._token_url, form)
-        token = read_token(response, scope=scope, secrets=(refresh,))
+        secrets = (refresh, quote_plus(refresh), *self._client.secrets)
+        token = read_token(response, scope=scope, secrets=secrets)
         # A server that does not rotate sends none: the old one goes on (RFC 6749, section 6).
         kept = {"refresh_token": token.refresh_token or refresh}
         return Token.from_dict({**token.to_dict(), **kept, "extra": {_SEED: seed} if seed else {}})
@@ -153,6 +155,19 @@ class _Client:
         self.name = name
         self._secret = secret
         self._auth = auth
+
+    def __reduce__(self) -> NoReturn:
+        message = "a grant is not pickled: its secrets would be readable in the pickle"
+        raise ConfigError(message, hint="build it where it is used, from the names of its secrets")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secret, in every form in which a server may quote it."""
+        if self._secret is None:
+            return ()
+        encoded = quote_plus(self._secret)
+        basic = b64encode(f"{quote_plus(self.name)}:{encoded}".encode()).decode()
+        return self._secret, encoded, basic
 
     def request(self, url: str, form: dict[str, str]) -> Request:
         """Return the token request, authenticated."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sessionkit import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["main"]
 
@@ -38,8 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.command is None:
         parser.print_help()
         return 0
+    return _guarded(lambda: _run(chosen))
+
+
+def _guarded(run: Callable[[], int]) -> int:
+    """Turn what may end a command into its exit status, without a traceback."""
     try:
-        status = _run(chosen)
+        status = run()
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
@@ -48,6 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The interpreter flushes once more at its end, and would complain then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
+    except OSError as error:
+        # Of the library's own errors, those that have to do with requests are OSErrors too.
+        hint = getattr(error, "hint", "")
+        print(f"sessionkit: {error}\n{hint}".rstrip(), file=sys.stderr)
+        return _FAILED
     return status
 
 
@@ -65,16 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    # Inside the caller's try: Ctrl-C may come while the library loads.
+    # Inside the guard: Ctrl-C may come while the library loads.
     from sessionkit.cli._demo import demo
-    from sessionkit.errors import SessionKitError
 
-    try:
-        return demo(as_json=chosen.json)
-    except BrokenPipeError:
-        raise
-    except (SessionKitError, OSError) as error:
-        # What a session or a socket raises is an OSError.
-        hint = getattr(error, "hint", "")
-        print(f"sessionkit: {error}\n{hint}".rstrip(), file=sys.stderr)
-        return _FAILED
+    return demo(as_json=chosen.json)

@@ -7,13 +7,15 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.cli._pens import choose_pen
 from sessionkit.cli._screen import Screen
 from sessionkit.demo import ServerProcess
 from sessionkit.demo._tour import Tour
 
 if TYPE_CHECKING:
-    from sessionkit.demo._figures import Figures
+    from sessionkit._clock import Clock
+    from sessionkit.demo._figures import Report
     from sessionkit.demo._tour import Server
 
 
@@ -31,7 +33,7 @@ class Silence:
 
 
 def demo(*, as_json: bool) -> int:
-    """Start the server, make the tour and show what came of it.
+    """Start the server in a process of its own, and show what one stack makes of it.
 
     Args:
         as_json: Print nothing but the figures, as one JSON object.
@@ -44,29 +46,34 @@ def demo(*, as_json: bool) -> int:
         KeyboardInterrupt: At Ctrl-C; server and threads have ended.
     """
     with ServerProcess() as server:
-        return _as_json(server) if as_json else _told(server)
+        return show(server, as_json=as_json)
 
 
-def _as_json(server: Server) -> int:
-    report = Tour(server, Silence()).run()
-    print(json.dumps(asdict(report.figures)))
-    broken = broken_promises(report.figures)
+def show(server: Server, *, as_json: bool, clock: Clock = SYSTEM_CLOCK) -> int:
+    """Make the tour and show what came of it; see :func:`demo`.
+
+    Args:
+        server: The demo's server, running.
+        as_json: Print nothing but the figures, as one JSON object.
+        clock: Where the tour's time comes from.
+    """
+    if as_json:
+        report = Tour(server, Silence(), clock=clock).run()
+        print(json.dumps(asdict(report.figures)))
+    else:
+        report = _told(server, clock)
+    broken = [promise for promise, kept in report.figures.promises().items() if not kept]
     for line in (*broken, *report.failures):
         print(f"not as promised: {line}", file=sys.stderr)
     return 1 if broken else 0
 
 
-def _told(server: Server) -> int:
+def _told(server: Server, clock: Clock) -> Report:
     screen = Screen(choose_pen(sys.stdout))
     try:
         screen.opening(server.token_seconds, server.token_uses)
-        report = Tour(server, screen).run()
+        report = Tour(server, screen, clock=clock).run()
         screen.closing(report)
     finally:
         screen.close()
-    return 1 if broken_promises(report.figures) else 0
-
-
-def broken_promises(figures: Figures) -> list[str]:
-    """Return the promises that *figures* do not keep, in words."""
-    return [promise for promise, kept in figures.promises().items() if not kept]
+    return report

@@ -56,8 +56,6 @@ class Screen:
         self.phase(f"As promised? ({report.figures.seconds:.1f} s)")
         for promise, kept in report.figures.promises().items():
             self._pen.line(f"{_INDENT}{'yes' if kept else 'NO':4}{promise}", "" if kept else "red")
-        for failure in report.failures:
-            self.say(failure)
 
     def close(self) -> None:
         """Leave the terminal as it was found."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
@@ -163,15 +164,20 @@ class Tour:
         )
 
     def _busy(self, worker: int, end: float) -> None:
-        turn = 0
-        while self._clock.monotonic() < end and not self._crew.stop.is_set():
-            turn += 1
-            self._caller.get(f"products/{1 + (31 * worker + turn) % PRODUCTS}")
-            self._caller.get("slow", ms=60)
-            self._caller.order(f"work-{worker}-{turn}", offset=0 if turn % 2 else None)
+        for turn in count(1):
+            if self._clock.monotonic() >= end or self._crew.stop.is_set():
+                return
+            answers = [
+                self._caller.get(f"products/{1 + (31 * worker + turn) % PRODUCTS}"),
+                self._caller.get("slow", ms=60),
+                self._caller.order(f"work-{worker}-{turn}", offset=0 if turn % 2 else None),
+            ]
             if turn % 8 == 0:
                 # Refused with 503 once: the retry is the stack's, the call is one.
-                self._caller.get("flaky", key=f"{worker}-{turn}", after=0)
+                answers.append(self._caller.get("flaky", key=f"{worker}-{turn}", after=0))
+            if None in answers:
+                # The promise is broken already; more of the same would only hammer the server.
+                return
 
     # Bodies that are sent again
 

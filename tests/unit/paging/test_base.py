@@ -131,8 +131,11 @@ def test_references_resolve_where_redirects_ended() -> None:
 
 @pytest.mark.parametrize(
     ("value", "count"),
-    [(7, 7), (0, 0), ("42", 42), (-1, None), (True, None), ("x", None), ("", None), (1.5, None)]
-    + [(None, None), ("-1", None), ("²", None), ("9" * 30, None), ([1], None)],
+    [
+        *((7, 7), (0, 0), ("42", 42), ("042", 42)),
+        *((-1, None), (True, None), (1.5, None), (None, None), ([1], None)),
+        *(("x", None), ("", None), ("-1", None), ("²", None), ("9" * 30, None)),
+    ],
 )
 def test_counts_are_whole_numbers_or_nothing(value: object, count: int | None) -> None:
     """A label or a price where a number was expected ends no walk."""

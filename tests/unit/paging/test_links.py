@@ -175,8 +175,10 @@ def test_a_place_of_ones_own_is_followed() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"next": None}, {"next": ""}, {"next": False}, {"links": {"next": []}}, [1], None]
-    + [{"_links": {"next": {"title": "no target"}}}],
+    [
+        *({}, {"next": None}, {"next": ""}, {"next": False}, [1], None),
+        *({"links": {"next": []}}, {"_links": {"next": {"title": "no target"}}}),
+    ],
 )
 def test_nothing_at_the_place_is_the_end(body: object) -> None:
     """Null, a missing member and an empty text all say that this was the last page."""

@@ -296,14 +296,11 @@ def test_the_length_is_hinted_and_never_promised(total: int, limit: int | None, 
     sender = in_turn(Paper({"items": [1], "total": total}))
     pages = pages_of(sender, limit=limit)
     assert operator.length_hint(pages, 5) == 5
+    assert sender.steps == []
 
-    pages.first()
-    next(pages.pages(), None) if len(sender.steps) == 0 else None
-    assert operator.length_hint(pages, 5) == 5
-    again = pages_of(in_turn(Paper({"items": [1], "total": total})), limit=limit)
-    list(again.pages())
-    assert operator.length_hint(again, 5) == hint
-    assert not hasattr(again, "__len__")
+    list(pages.pages())
+    assert operator.length_hint(pages, 5) == hint
+    assert not hasattr(pages, "__len__")
 
 
 def test_a_list_cut_at_one_page_is_an_error_with_its_cure() -> None:

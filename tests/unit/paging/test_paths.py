@@ -83,8 +83,10 @@ def test_dotted_names_and_tuples_need_no_quoting(place: Place, pointer: str, val
 
 @pytest.mark.parametrize(
     "place",
-    ["/none", "/rows/2", "/rows/01", "/rows/-", "/rows/x", "/rows/0/id/more", "none.at.all", ("x",)]
-    + [("rows", 2), (0,)],
+    [
+        *("/none", "/rows/2", "/rows/01", "/rows/-", "/rows/x", "/rows/0/id/more"),
+        *("none.at.all", ("x",), ("rows", 2), (0,)),
+    ],
 )
 def test_what_is_missing_is_not_null(place: Place) -> None:
     """A place that is not there can be told from one that holds null."""

@@ -31,6 +31,12 @@ def walk_to(sender: Sender, paginator: Paginator | None = None, items: Any = Non
     return Walk(sender, START, paginator=paginator or NextUrl(), items=items)
 
 
+def go_on(walk: Walk) -> None:
+    step: Step | None = START
+    while step is not None:
+        step = walk.ask(step).next
+
+
 def test_a_stage_has_the_page_and_the_way_on() -> None:
     """One answer tells rows, their place, and the step after it."""
     walk = walk_to(in_turn(Paper({"items": [1, 2], "next": "?page=2"})))
@@ -88,12 +94,9 @@ def test_pages_without_end_and_items_are_given_up() -> None:
     """A server that promises more for ever is asked fifty times, not for ever."""
     numbers = itertools.count(2)
     sender = Sender(lambda _: Paper({"items": [], "next": f"?page={next(numbers)}"}))
-    walk = walk_to(sender)
-    step: Step | None = START
 
     with pytest.raises(PagesStalled, match="50 pages in a row"):
-        while step is not None:
-            step = walk.ask(step).next
+        go_on(walk_to(sender))
     assert len(sender.steps) == EMPTY_PAGES == 50
 
 
@@ -106,10 +109,8 @@ def test_an_item_now_and_then_keeps_the_walk_alive() -> None:
         return Paper({"items": rows, "next": f"?page={page + 1}" if page < 150 else None})
 
     sender = Sender(sparse)
-    walk = walk_to(sender)
-    step: Step | None = START
-    while step is not None:
-        step = walk.ask(step).next
+
+    go_on(walk_to(sender))
 
     assert len(sender.steps) == 150
 
