@@ -101,16 +101,25 @@ def _read(response: Response, clock: Clock, deadline: float, most_bytes: int | N
     while True:
         seconds = deadline - clock.monotonic()
         if seconds <= 0:
-            message = "the body was still coming when the deadline passed"
-            raise requests.ReadTimeout(message, request=response.request)
+            raise _late(response)
         _wait_at_most(raw, seconds)
-        piece = _piece(raw)
+        try:
+            piece = _piece(raw)
+        except requests.ConnectionError as error:
+            if clock.monotonic() < deadline:
+                raise
+            raise _late(response) from error
         if not piece:
             return bytes(content)
         content += piece
         if most_bytes is not None and len(content) > most_bytes:
             message = f"the body is larger than {most_bytes} bytes"
             raise BodyTooLarge(message, response=response)
+
+
+def _late(response: Response) -> requests.ReadTimeout:
+    message = "the body was still coming when the deadline passed"
+    return requests.ReadTimeout(message, request=response.request)
 
 
 def _piece(raw: Any) -> bytes:

@@ -153,7 +153,10 @@ class WireLike(Protocol):
 class Call:
     """What the attempts of one call share. Belongs to the thread that makes the call."""
 
-    __slots__ = ("begun", "clock", "home", "live", "marks", "private", "raised", "record", "wire")
+    __slots__ = (
+        *("begun", "clock", "home", "live", "marks", "private", "raised", "record", "secrets"),
+        "wire",
+    )
 
     def __init__(self, record: Record, wire: WireLike, clock: Clock, home: str | None) -> None:
         self.record = record
@@ -162,6 +165,8 @@ class Call:
         self.home = home
         #: Option names that handlers declared; they never reach the session.
         self.private: frozenset[str] = frozenset()
+        #: Every credential placed so far, for those who must keep them out of what they write.
+        self.secrets: list[Secret] = []
         self.marks = BodyMarks()
         self.begun = False
         #: The one answer that is still open; dropped before anything else is sent.
@@ -251,6 +256,10 @@ class Exchange:
         message = f"an exchange is never changed in place; derive one instead of setting {name!r}"
         raise AttributeError(message)
 
+    def __delattr__(self, name: str) -> None:
+        message = f"an exchange is never changed in place; {name!r} stays"
+        raise AttributeError(message)
+
     def __repr__(self) -> str:
         from sessionkit._redact import redact_url
 
@@ -307,6 +316,7 @@ class Exchange:
 
     def with_secret(self, secret: Secret) -> Exchange:
         """Derive an exchange that carries one more credential, for its own origins only."""
+        self.call.secrets.append(secret)
         return self._but("secrets", value=(*self.secrets, secret))
 
     def with_deadline(self, moment: float) -> Exchange:

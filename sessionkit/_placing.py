@@ -97,10 +97,11 @@ def _place_query(request: PreparedRequest, secret: Secret, allowed: bool) -> Non
     pair = urlencode({secret.name: secret.value})
     parts = urlsplit(request.url or "")
     ours = f"{secret.name}={secret.value}"
-    pairs = [part for part in parts.query.split("&") if part and unquote_plus(part) != ours]
-    if allowed:
-        pairs.append(pair)
+    # What is not ours stays to the letter: it may be signed.
+    pairs = [part for part in parts.query.split("&") if unquote_plus(part) != ours]
     query = "&".join(pairs)
+    if allowed:
+        query = f"{query}&{pair}" if query else pair
     if query != parts.query:
         request.url = urlunsplit(parts._replace(query=query))
 
@@ -157,7 +158,9 @@ def _with_cookie(
         merge_cookies(jar, cookies)
     elif cookies:
         merge_cookies(jar, cookiejar_from_dict(dict(cookies)))
-    host = urlsplit(target).hostname or ""
+    # With the brackets of an IPv6 address, as http.cookiejar has it.
+    host = urlsplit(target).netloc.rpartition("@")[2].lower()
+    host = host[: host.rindex("]") + 1] if "]" in host else host.partition(":")[0]
     # http.cookiejar knows hosts without a dot by this name (RFC 2965's effective host name).
     domain = host if "." in host else f"{host}.local"
     jar.set(secret.name, secret.value, domain=domain, path="/")

@@ -23,6 +23,8 @@ def _words(text: str) -> frozenset[str]:
 
 #: Shorter texts are not masked as exact secrets: they would tear holes into every sentence.
 SHORTEST_SECRET = 4
+#: As above, for values that are secret by their name only.
+SHORTEST_VALUE = 6
 
 #: A name with one of these words is a secret.
 _SECRET_WORDS = _words(
@@ -128,6 +130,7 @@ def secrets_in_url(url: str) -> list[str]:
     """Return the secrets that *url* holds: its password, and the values of secret parameters.
 
     A server may echo them and an exception print them, alone and where no name gives them away.
+    Short ones are left out: ``?key=name`` must not mask every ``name`` in a text.
     """
     found: list[str] = []
     for match in re.finditer(rf"{_BROKEN_USERINFO}|{_USERINFO}", url) if "@" in url else ():
@@ -138,7 +141,7 @@ def secrets_in_url(url: str) -> list[str]:
         name, sign, value = part.partition("=")
         if sign and is_secret_name(unquote_plus(name)):
             found += [value, unquote_plus(value)]
-    return [secret for secret in found if secret]
+    return [secret for secret in found if len(secret) >= SHORTEST_VALUE]
 
 
 def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:

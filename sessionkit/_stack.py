@@ -256,6 +256,9 @@ class SessionStack(_Session):
             if not stream:
                 exchange.read(response)  # the outermost handler may have asked for it unread
             raised = call.raised if response is call.live else None
+        except BaseException:
+            exchange.release()  # nobody will read it; its connection can serve again
+            raise
         finally:
             record.seconds = now() - record.started
             call.live = call.raised = None

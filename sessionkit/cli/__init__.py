@@ -53,8 +53,12 @@ def _guarded(run: Callable[[], int]) -> int:
         # The interpreter flushes once more at its end, and would complain then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
-    except OSError as error:
-        # Of the library's own errors, those that have to do with requests are OSErrors too.
+    except Exception as error:
+        # Only now: who asks for --help does not wait for the library to load.
+        from sessionkit.errors import SessionKitError
+
+        if not isinstance(error, (SessionKitError, OSError)):
+            raise
         hint = getattr(error, "hint", "")
         print(f"sessionkit: {error}\n{hint}".rstrip(), file=sys.stderr)
         return _FAILED

@@ -13,6 +13,7 @@ from requests.structures import CaseInsensitiveDict
 
 from sessionkit._redact import (
     MASK,
+    SHORTEST_VALUE,
     is_secret_name,
     redact_headers,
     redact_url,
@@ -54,7 +55,7 @@ def _parts(value: str) -> list[str]:
     cookies = [pair.partition("=")[2].strip() for pair in value.split(";") if "=" in pair]
     # A short value, such as `lang=en`, would be masked all over the text.
     parts = [credential if scheme.isalpha() else "", *cookies]
-    return [value, *(part for part in parts if len(part) >= 8)]
+    return [value, *(part for part in parts if len(part) > SHORTEST_VALUE)]
 
 
 def redacted_request(request: Any, secrets: Iterable[str] = ()) -> requests.PreparedRequest:

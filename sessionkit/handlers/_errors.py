@@ -84,8 +84,8 @@ def _streamed(exchange: Exchange) -> Exchange:
 
 def _secrets(exchange: Exchange) -> tuple[str, ...]:
     """Return the credentials in the URL, and those that handlers further in placed."""
-    placed = getattr(exchange.call, "secrets", exchange.secrets)
-    return (*secrets_in_url(exchange.url), *(secret.value for secret in placed))
+    placed = (secret.value for secret in exchange.call.secrets)
+    return (*secrets_in_url(exchange.url), *placed)
 
 
 def _ready(fault: SessionKitError, exchange: Exchange) -> SessionKitError:

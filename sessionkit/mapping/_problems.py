@@ -19,7 +19,9 @@ from sessionkit.mapping._shapes import (
     ARRAYS,
     Mapped,
     as_row,
+    fields_of,
     fits,
+    fits_key,
     is_named,
     is_nullable,
     member_for,
@@ -31,7 +33,7 @@ from sessionkit.mapping._words import choice, expected, found, has_form, said_by
 if TYPE_CHECKING:
     from sessionkit.mapping._shapes import Named
 
-_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+_STEP = re.compile(r"\.([^.\[\]`]+)|\[(\d+)\]")
 
 
 class Walk:
@@ -75,7 +77,7 @@ class Walk:
         before = len(self._problems)
         fixed = dict(value)
         self._tag(shape, value, at)
-        for field in shape.fields:
+        for field in fields_of(shape):
             self._member(field, fixed, at)
         if getattr(shape, "forbid_unknown_fields", False):
             self._unknown(shape, value, at)
@@ -113,7 +115,7 @@ class Walk:
     def _mapping(self, shape: Mapped, value: dict[str, Any], at: str) -> dict[str, Any]:
         self._length(shape, value, at)
         for key in value:
-            if not fits(shape.key_type, key):
+            if not fits_key(shape.key_type, key):
                 self._add(f"{at}/{escape(key)}", f"its name is no {expected(shape.key_type)}")
         return {
             key: self.visit(shape.value_type, item, f"{at}/{escape(key)}")

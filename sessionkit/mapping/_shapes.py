@@ -78,10 +78,27 @@ def constraints(shape: ms.Type) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def fields_of(shape: Named) -> tuple[ms.Field, ...]:
+    """Return the fields in the order in which the user wrote them; msgspec sorts a TypedDict's."""
+    if isinstance(shape, ms.TypedDictType):
+        order = list(getattr(shape.cls, "__annotations__", ()))
+        return tuple(sorted(shape.fields, key=lambda field: order.index(field.name)))
+    return shape.fields
+
+
 def fits(shape: ms.Type, value: Any) -> bool:
     """Tell whether *value*, which needs no walk of its own, is what *shape* wants."""
+    return _converts(value, _python_type(shape))
+
+
+def fits_key(shape: ms.Type, key: str) -> bool:
+    """Tell whether the name of a member, always text in JSON, can be what *shape* wants."""
+    return _converts({key: None}, dict[_python_type(shape), Any])  # type: ignore[misc]  # computed
+
+
+def _converts(value: Any, kind: Any) -> bool:
     try:
-        msgspec.convert(value, _python_type(shape), str_keys=True)
+        msgspec.convert(value, kind, str_keys=True)
     except (msgspec.ValidationError, TypeError):
         return False
     return True

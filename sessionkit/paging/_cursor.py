@@ -73,9 +73,9 @@ class Cursor:
             return None
         if isinstance(cursor, str) and cursor.startswith(("http://", "https://")):
             return answer.step.at(cursor)
-        if cursor is True or (self.body is None and not isinstance(cursor, str | int | float)):
+        if cursor is True or (self.body is None and not _fits_a_query(cursor)):
             raise PagesUndetected(
-                "the cursor is neither text nor a number",
+                "the cursor is neither text nor a number, as a parameter has to be",
                 hint="check its place; a cursor that is an object goes into the body: body=",
             )
         return self._handed(answer.step, cursor)
@@ -104,3 +104,10 @@ class Cursor:
 def _check_one(first: str, value: object, second: str, other: object) -> None:
     if value is not None and other is not None:
         raise ConfigError(f"a cursor has {first} or {second}, not both")
+
+
+def _fits_a_query(cursor: Any) -> bool:
+    if isinstance(cursor, str):
+        # JSON can hold half a surrogate pair, which no URL can.
+        return not any("\ud800" <= character <= "\udfff" for character in cursor)
+    return isinstance(cursor, int | float)

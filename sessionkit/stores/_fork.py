@@ -38,7 +38,7 @@ class ForkGate:
         patience: How long a fork waits for the threads inside, in seconds; then it goes ahead.
     """
 
-    __slots__ = ("_idle", "_inside", "_open", "_patience", "creation")
+    __slots__ = ("_forks", "_idle", "_inside", "_open", "_patience", "creation")
 
     creation: threading.Lock
     """To be held while a file of SQLite's is made or looked at, but not by SQLite itself."""
@@ -63,6 +63,8 @@ class ForkGate:
         """Keep forks away while the calling thread is inside SQLite: milliseconds, not more."""
         me = threading.get_ident()
         with self._idle:
+            # Or a busy store would never be idle, and a fork would wait for nothing.
+            self._idle.wait_for(lambda: not self._forks)
             self._inside.add(me)
         try:
             yield
@@ -82,12 +84,15 @@ class ForkGate:
     def before_fork(self) -> None:
         """Wait until no other thread is inside, and let none in."""
         self._idle.acquire()
+        self._forks += 1
         # A signal handler may fork inside the very thread that it would have to wait for.
         me = {threading.get_ident()}
         self._idle.wait_for(lambda: self._inside <= me, self._patience)
 
     def after_fork_in_parent(self) -> None:
         """Let threads in again."""
+        self._forks -= 1
+        self._idle.notify_all()
         self._idle.release()
 
     def after_fork_in_child(self) -> None:
@@ -100,4 +105,5 @@ class ForkGate:
     def _reset(self) -> None:
         self._idle = threading.Condition()
         self._inside: set[int] = set()
+        self._forks = 0
         self.creation = threading.Lock()

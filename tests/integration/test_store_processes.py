@@ -222,7 +222,8 @@ def test_a_process_killed_at_any_moment_leaves_a_whole_token(path: Path) -> None
 def save(last, pipe):
     for number in range(last + 1, last + 1000):
         text = str(number)
-        store.save("app", Token(text, refresh_token=text, extra={"pad": text * random.choice([1, 2000])}))
+        pad = text * random.choice([1, 2000])
+        store.save("app", Token(text, refresh_token=text, extra={"pad": pad}))
         os.write(pipe, f"{number}\\n".encode())
 
 last = 0

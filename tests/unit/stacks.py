@@ -61,14 +61,16 @@ def passing(exchange: Exchange, forward: Forward) -> requests.Response:
 class Again:
     """Forwards a second time, or as often as told, whatever the first answer was."""
 
-    def __init__(self, times: int = 2) -> None:
-        self.times = times
-        self.answers: list[requests.Response] = []
+    def __init__(self, times: int = 2, *, unread: bool = True) -> None:
+        self._times = times
+        self._unread = unread
 
     def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
-        for _ in range(self.times):
-            self.answers.append(forward(exchange.unread()))
-        return self.answers[-1]
+        asked = exchange.unread() if self._unread else exchange
+        response = forward(asked)
+        for _ in range(self._times - 1):
+            response = forward(asked)
+        return response
 
 
 class Keeper:

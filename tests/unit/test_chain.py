@@ -391,7 +391,7 @@ def test_a_body_that_will_not_go_back_is_not_sent_from_its_end() -> None:
 
 def test_a_call_makes_no_more_than_twenty_attempts() -> None:
     """A handler that never gives up ends, whatever the others around it do."""
-    inner, outer = Again(15), Again(15)
+    inner, outer = Again(15, unread=False), Again(15, unread=False)
     with opened(handlers={"outer": outer, "inner": inner}) as (stack, server):
         with pytest.raises(ReplayImpossible, match="20 attempts") as caught:
             stack.get("x")
@@ -408,6 +408,22 @@ def test_a_dropped_answer_frees_the_only_connection() -> None:
     with opened(lambda _: big, [Again(5)], session=session) as (stack, server):
         with stack.get("x", stream=True) as response:
             assert len(response.content) == 20_000
+
+        assert server.connections == 1
+
+
+def test_an_error_that_leaves_the_call_lets_go_of_the_answer_that_is_still_open() -> None:
+    """A handler that raises over a refused answer costs no connection."""
+
+    def refusing(exchange: Exchange, forward: Forward) -> requests.Response:
+        response = forward(exchange.unread())
+        raise KeyError(response.status_code)
+
+    with opened(handlers=[refusing]) as (stack, server):
+        for _ in range(2):
+            with pytest.raises(KeyError) as caught:
+                stack.get("x")
+            assert caught.value.args == (200,)
 
         assert server.connections == 1
 

@@ -121,7 +121,7 @@ def test_a_cursor_that_is_a_url_is_followed_as_one() -> None:
     assert Cursor().next_step(reply) == Step("https://api.example/v1/orders?c=2")
 
 
-@pytest.mark.parametrize("value", [True, {"id": 7}, [1]])
+@pytest.mark.parametrize("value", [True, {"id": 7}, [1], "\ud800"])
 def test_a_cursor_that_fits_no_parameter_is_asked_back(value: object) -> None:
     """Nobody gets page 1 again because an object was written as text."""
     with pytest.raises(PagesUndetected, match="neither text nor a number"):

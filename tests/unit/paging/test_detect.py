@@ -102,6 +102,14 @@ def test_no_sign_is_read_into_other_data(body: object) -> None:
     assert sign_of_more(answer(body, rows=ROWS), None, counts=True) is None
 
 
+@pytest.mark.parametrize("link", ['<?1>; rel="prev"', '<?2>; rel="next"; anchor="/other"'])
+def test_other_links_are_no_sign(link: str) -> None:
+    """The way back, and the way on from something else, say nothing of further pages."""
+    reply = answer([], rows=ROWS, headers={"Link": link})
+
+    assert sign_of_more(reply, None, counts=True) is None
+
+
 def test_a_named_flag_decides() -> None:
     """Where the caller knows the flag, the usual names are not asked."""
     reply = answer({"next_cursor": "abc", "more": 0, "has_more": True}, rows=ROWS)

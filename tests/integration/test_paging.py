@@ -1,0 +1,213 @@
+"""Paging through a stack, over real sockets: renewal on the way, and no token to anybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import pytest
+import requests
+
+from sessionkit import SessionStack, recommended
+from sessionkit.auth import RefreshToken
+from sessionkit.errors import (
+    ForeignPage,
+    MappingError,
+    NotFound,
+    PageLoop,
+    PagesUndetected,
+    StatusError,
+)
+from sessionkit.handlers import RetryHandler
+from sessionkit.paging import Cursor, LinkHeader, NextUrl, Offset, PageNumber, Paginator
+from sessionkit.testing import FakeClock
+from tests.loopback import Identity, Loopback, Reply, Seen
+from tests.threads import at_once
+
+ROWS = [{"id": number, "day": f"2026-11-{number:02}"} for number in range(1, 8)]
+SIZE = 3
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a user would declare."""
+
+    id: int
+    day: date
+
+
+def orders(seen: Seen) -> Reply:
+    """Serve seven orders, three on a page, in five styles."""
+    at = int(seen.query.get("at", seen.query.get("offset", ["0"]))[0])
+    if "page" in seen.query:
+        at = (int(seen.query["page"][0]) - 1) * SIZE
+    rows, more = ROWS[at : at + SIZE], at + SIZE < len(ROWS)
+    if seen.path == "/api/links":
+        link = {"Link": f'</api/links?at={at + SIZE}>; rel="next"'} if more else {}
+        return Reply(200, rows, {"X-Total-Count": str(len(ROWS)), **link})
+    ways = {
+        "/api/urls": {"next": f"?at={at + SIZE}" if more else None},
+        "/api/cursors": {"cursor": at + SIZE if more else None},
+        "/api/pages": {"pages": 3},
+        "/api/offsets": {"total": len(ROWS)},
+    }
+    return Reply(200, {"data": {"orders": rows}, **ways[seen.path]})
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    """A session of the user's own."""
+    with requests.Session() as session:
+        yield session
+
+
+@pytest.fixture
+def server() -> Iterator[Loopback]:
+    """An API without a lock."""
+    with Loopback(orders) as server:
+        yield server
+
+
+def stack_on(session: requests.Session, server: Loopback) -> SessionStack:
+    return SessionStack(session, recommended(), base_url=f"{server.origin}/api/")
+
+
+@pytest.mark.parametrize(
+    ("url", "paginator", "requests_sent"),
+    [
+        ("urls", NextUrl(), 3),
+        ("cursors", Cursor("cursor", param="at"), 3),
+        ("pages", PageNumber(), 4),
+        ("pages", PageNumber(total_pages="/pages"), 3),
+        ("offsets", Offset(), 4),
+        ("offsets", Offset(total="/total"), 3),
+    ],
+)
+def test_every_kind_of_pages_gives_the_whole_list(
+    session: requests.Session,
+    server: Loopback,
+    *,
+    url: str,
+    paginator: Paginator,
+    requests_sent: int,
+) -> None:
+    """One call, the user's own objects, and no more requests than there must be."""
+    stack = stack_on(session, server)
+
+    pages = stack.paginate(url, paginator=paginator, items="data.orders", into=Order)
+
+    assert server.seen == []
+    assert list(pages) == [Order(row["id"], date.fromisoformat(str(row["day"]))) for row in ROWS]
+    assert len(server.seen) == requests_sent
+
+
+def test_links_are_followed_without_any_setting(
+    session: requests.Session, server: Loopback
+) -> None:
+    """An API that pages as RFC 8288 says needs the URL and nothing else."""
+    pages = stack_on(session, server).paginate("links", params={"q": "x"})
+
+    assert list(pages) == ROWS
+    assert (pages.total, pages.stopped) == (7, "end")
+    assert [seen.query for seen in server.seen] == [{"q": ["x"]}, {"at": ["3"]}, {"at": ["6"]}]
+
+
+def test_a_transparent_stack_pages_too(session: requests.Session, server: Loopback) -> None:
+    """Paging needs no handler; relative links meet no base URL of the stack."""
+    stack = SessionStack(session)
+
+    assert list(stack.paginate(f"{server.origin}/api/links")) == ROWS
+
+
+def test_limits_are_ceilings_of_requests(session: requests.Session, server: Loopback) -> None:
+    """A sample of a long list costs one page."""
+    stack = stack_on(session, server)
+
+    assert [row["id"] for row in stack.paginate("links", limit=2)] == [1, 2]
+    assert len(server.seen) == 1
+    assert len(list(stack.paginate("links", max_pages=2))) == 6
+    assert len(server.seen) == 3
+
+
+def test_a_bad_row_is_named_by_page_and_place(session: requests.Session) -> None:
+    """The error says which item of which request does not fit."""
+    body = {"items": [{"id": 1, "day": "2026-11-01"}, {"id": 2, "day": "soon"}]}
+    with Loopback(lambda _: Reply(200, body)) as server:
+        pages = stack_on(session, server).paginate("orders", into=Order)
+        with pytest.raises(MappingError) as caught:
+            list(pages)
+
+    assert [problem.pointer for problem in caught.value.problems] == ["/items/1/day"]
+    assert caught.value.index == 1
+    assert caught.value.url == f"{server.origin}/api/orders"
+
+
+@pytest.mark.parametrize("status", [404, 500])
+@pytest.mark.parametrize("errors", [True, False])
+def test_an_error_in_the_middle_is_an_error(
+    session: requests.Session, status: int, *, errors: bool
+) -> None:
+    """Half a list is never taken for the whole, with an error handler or without."""
+
+    def failing(seen: Seen) -> Reply:
+        return Reply(200, {"items": [1], "next": "?page=2"}) if not seen.query else Reply(status)
+
+    with Loopback(failing) as server:
+        stack = SessionStack(
+            session, recommended(errors=errors), base_url=server.origin, clock=FakeClock()
+        )
+        items = iter(stack.paginate("orders", paginator=NextUrl()))
+        assert next(items) == 1
+        with pytest.raises(StatusError) as caught:
+            next(items)
+
+    assert caught.value.status == status
+    assert isinstance(caught.value, NotFound) is (errors and status == 404)
+
+
+def test_a_busy_page_is_retried_in_its_place(session: requests.Session) -> None:
+    """A 503 in the middle of a walk costs no page and repeats none."""
+    left = iter([503, 200, 503, 503, 200])
+    statuses: list[int] = []
+
+    def busy(seen: Seen) -> Reply:
+        statuses.append(next(left))
+        last = bool(seen.query)
+        body = {"items": [2 if last else 1], "next": None if last else "?page=2"}
+        return Reply(statuses[-1], body)
+
+    with Loopback(busy) as server:
+        stack = SessionStack(session, [RetryHandler()], base_url=server.origin, clock=FakeClock())
+        assert list(stack.paginate("orders", paginator=NextUrl())) == [1, 2]
+
+
+def test_a_token_that_ends_between_pages_is_renewed(session: requests.Session) -> None:
+    """A long walk outlives its token, and goes on at the very page that was refused."""
+    identity = Identity()
+
+    def api(seen: Seen) -> Reply:
+        if seen.path == "/token":
+            return identity.token(seen)
+        if not identity.admits(seen):
+            return Reply(401)
+        reply = orders(seen)
+        identity.expire()
+        return reply
+
+    with Loopback(api) as server:
+        login = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
+        stack = SessionStack(session, recommended(login), base_url=f"{server.origin}/api/")
+        assert list(stack.paginate("links")) == ROWS
+
+    assert identity.reused == 0
+    assert identity.renewals == 3
+
+
+def foreign(target: Callable[[Loopback], str]) -> tuple[list[str], type[Exception]]:
+    """Page into a link that leads to another host, and return what that host saw."""
+    with Loopback(lambda _: Reply(200, [])) as other, requests.Session() as session:
+        with Loopback(lambda _: Reply(200, [1], {"Link": f'<{target(other)}>; rel="next"'})) as api:
+            stack = SessionStack(session, recommended(), base_url=api.origin)
+            items = iter(stack.paginate("orders", headers_of_no_interest := {"q": "x"}))
+        raise AssertionError(headers_of_no_interest, items)

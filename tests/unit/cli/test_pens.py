@@ -1,0 +1,164 @@
+"""Lines and bars, on terminals and elsewhere."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from sessionkit.cli._pens import PlainPen, RichPen, bar, choose_pen
+
+HASHES = ("#", ".")
+
+
+class Stream(io.TextIOWrapper):
+    """Something to write to, a terminal or not."""
+
+    def __init__(self, *, terminal: bool = True, encoding: str = "utf-8") -> None:
+        self._bytes = io.BytesIO()
+        self._terminal = terminal
+        super().__init__(self._bytes, encoding=encoding, newline="")
+
+    def isatty(self) -> bool:
+        """Tell whether it is a terminal."""
+        return self._terminal
+
+    @property
+    def text(self) -> str:
+        """What was written."""
+        self.flush()
+        return self._bytes.getvalue().decode(self.encoding)
+
+
+@pytest.mark.parametrize(
+    ("part", "start", "drawn"),
+    [
+        (0.0, 0.0, ".........."),
+        (0.5, 0.0, "#####....."),
+        (1.0, 0.0, "##########"),
+        (0.3, 0.5, ".....###.."),
+        (0.9, 0.5, ".....#####"),
+        (0.1, 1.0, ".........#"),
+    ],
+)
+def test_a_bar_fills_its_columns(part: float, start: float, drawn: str) -> None:
+    """Bars under each other can be compared."""
+    assert bar(part, 10, HASHES, start=start) == drawn
+
+
+def test_a_terminal_without_rich_is_written_over() -> None:
+    """Progress stays on its line, and the next line leaves nothing of it."""
+    stream = Stream()
+    pen = PlainPen(stream)
+    pen.progress(1.5, 3.0, "s")
+    pen.progress(3, 4, "objects")
+    pen.line("done")
+
+    first, second, last = stream.text.split("\r")[0], *stream.text.split("\r")[1:]
+    assert first.endswith("1.5 of 3.0 s")
+    assert second.endswith("3 of 4 objects")
+    assert last == "done".ljust(len(second)) + "\n"
+
+
+def test_progress_that_shrinks_leaves_nothing_behind() -> None:
+    """A shorter text covers the longer one before it."""
+    stream = Stream()
+    pen = PlainPen(stream)
+    pen.progress(100, 480, "objects")
+    pen.progress(1, 2, "s")
+
+    first, second = stream.text.split("\r")
+    assert len(second) == len(first)
+
+
+def test_closing_ends_a_line_that_is_still_open() -> None:
+    """The shell's prompt begins on a line of its own."""
+    stream = Stream()
+    pen = PlainPen(stream)
+    pen.close()
+    assert stream.text == ""
+
+    pen.progress(0, 0, "s")
+    pen.close()
+    assert stream.text.endswith("\n")
+
+
+def test_a_pipe_gets_lines_and_no_progress() -> None:
+    """A log is not full of bars."""
+    stream = Stream(terminal=False)
+    pen = PlainPen(stream)
+    pen.progress(1, 2, "s")
+    pen.line("done", "bold")
+
+    assert stream.text == "done\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "blocks"),
+    [("utf-8", ("█", "░")), ("cp437", ("█", "░")), ("latin-1", HASHES), ("ascii", HASHES)],
+)
+def test_bars_are_made_of_what_the_terminal_can_show(
+    encoding: str, blocks: tuple[str, str]
+) -> None:
+    """No UnicodeEncodeError, and no question marks, on an old terminal."""
+    assert PlainPen(Stream(encoding=encoding)).blocks == blocks
+    assert RichPen(Stream(encoding=encoding)).blocks == blocks
+
+
+def test_a_stream_without_an_encoding_gets_ascii() -> None:
+    """Whatever stdout was replaced by can be written to."""
+    stream = io.StringIO()
+    pen = PlainPen(stream)
+    pen.line("x")
+
+    assert (pen.blocks, stream.getvalue()) == (HASHES, "x\n")
+
+
+@pytest.mark.parametrize(("columns", "width"), [("20", 40), ("60", 60), ("300", 88)])
+def test_lines_are_as_wide_as_can_be_read(
+    columns: str, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a tiny nor a huge window spoils the picture."""
+    monkeypatch.setenv("COLUMNS", columns)
+
+    assert PlainPen(Stream()).width == width
+
+
+@pytest.mark.parametrize(
+    ("terminal", "environ", "pen"),
+    [
+        (True, {}, RichPen),
+        (True, {"NO_COLOR": ""}, RichPen),
+        (True, {"NO_COLOR": "1"}, PlainPen),
+        (True, {"TERM": "dumb"}, PlainPen),
+        (False, {}, PlainPen),
+    ],
+)
+def test_rich_is_for_terminals_that_want_it(
+    terminal: bool, environ: dict[str, str], pen: type
+) -> None:
+    """Colours only where a person looks, and only if that person likes them (no-color.org)."""
+    assert type(choose_pen(Stream(terminal=terminal), environ)) is pen
+
+
+def test_without_rich_a_terminal_is_written_to_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra makes it prettier; nothing needs it."""
+    monkeypatch.setitem(sys.modules, "rich", None)
+
+    assert type(choose_pen(Stream(), {})) is PlainPen
+
+
+def test_rich_draws_progress_and_takes_it_off_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the demo the cursor is back, and only lines are left."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    stream = Stream()
+    pen = RichPen(stream)
+    pen.progress(1.0, 3.0, "s")
+    pen.progress(2.0, 3.0, "s")
+    pen.line("done [not markup]", "bold")
+    pen.close()
+
+    assert "2.0 of 3.0 s" in stream.text
+    assert stream.text.rindex("\x1b[?25h") > stream.text.rindex("\x1b[?25l")
+    assert "\x1b[1mdone [not markup]\x1b[0m\n" in stream.text
