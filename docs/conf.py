@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from docutils.nodes import field
 from sphinx.addnodes import desc_signature
+from sphinx.util.nodes import make_refnode
 
 if TYPE_CHECKING:
     from docutils.nodes import Element
@@ -28,6 +29,8 @@ exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
+# Each page says where its names are imported from.
+add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
@@ -49,6 +52,23 @@ html_theme = "furo"
 html_title = "sessionkit"
 
 
+def link_bare_name(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: Element
+) -> Element | None:
+    """Link a name that stands without its module to the one object of ours that is called so."""
+    bare = node["reftarget"].rpartition(".")[2]
+    if node.get("refdomain") != "py" or not bare:
+        return None
+    objects = env.domains.python_domain.objects
+    found = [name for name in objects if name.rpartition(".")[2] == bare]
+    if len(found) != 1:
+        return None
+    entry = objects[found[0]]
+    return make_refnode(
+        app.builder, node["refdoc"], entry.docname, entry.node_id, shown, title=found[0]
+    )
+
+
 def plain_in_signature(
     _app: Sphinx, _env: BuildEnvironment, node: pending_xref, shown: Element
 ) -> Element | None:
@@ -61,4 +81,5 @@ def plain_in_signature(
 
 def setup(app: Sphinx) -> None:
     """Let only what is written in prose fail the build."""
+    app.connect("missing-reference", link_bare_name, priority=400)
     app.connect("missing-reference", plain_in_signature)

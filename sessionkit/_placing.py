@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit, urlunsplit
 
 from requests.cookies import RequestsCookieJar, cookiejar_from_dict, merge_cookies
 
 from sessionkit._origins import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from requests import PreparedRequest
 
@@ -148,6 +149,21 @@ def place_in_options(kwargs: dict[str, Any], secret: Secret, url: str, target: s
         joint = "&" if "?" in base else "?"
         return f"{base}{joint}{urlencode({secret.name: secret.value})}{mark}{fragment}"
     return url
+
+
+def given_names(option: Any) -> set[str]:
+    """Return the names in ``params`` or ``cookies``, in any form that requests takes."""
+    if not option:
+        return set()
+    if isinstance(option, bytes):
+        option = option.decode("latin-1")
+    if isinstance(option, str):
+        return {name for name, _ in parse_qsl(option, keep_blank_values=True)}
+    if isinstance(option, CookieJar):
+        return {cookie.name for cookie in option}
+    if isinstance(option, Mapping):
+        return {str(name) for name in option}
+    return {str(pair[0]) for pair in option if isinstance(pair, (tuple, list)) and pair}
 
 
 def _with_cookie(

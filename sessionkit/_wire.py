@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
-from requests.cookies import get_cookie_header, merge_cookies
+from requests.cookies import RequestsCookieJar, get_cookie_header, merge_cookies
 from requests.utils import get_netrc_auth
 
 from sessionkit._answers import answer_within, own_answer, read_within
 from sessionkit._bodies import body_objects
 from sessionkit._exchange import Attempt
 from sessionkit._origins import is_absolute
-from sessionkit._placing import Placement, place_in_options
+from sessionkit._placing import Placement, given_names, place_in_options
 from sessionkit.errors import ConfigError, DeadlineExceeded, ReplayImpossible
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _BRING_A_TOKEN = {
 }
 SIDE_TIMEOUT = (5.0, 30.0)
 SIDE_BYTES = 1_048_576
+_OPTIONS = {"query": "params", "cookie": "cookies"}
 _SIDE_HEADERS = {"Accept": "application/json", "Cache-Control": "no-store"}
 
 
@@ -94,9 +96,9 @@ class Wire:
             kwargs["timeout"] = _capped(kwargs.get("timeout"), exchange)
         if exchange.prepared is not None:
             return self._send_prepared(exchange, kwargs)
-        if not exchange.secrets and not exchange.steps:
+        if not exchange.secrets and not exchange.steps and exchange.deadline is None:
             return self._enter(exchange.method, exchange.url, kwargs)
-        return self._request_with_secrets(exchange, kwargs)
+        return self._request_by_hops(exchange, kwargs)
 
     def _enter(self, method: str, url: str, kwargs: dict[str, Any]) -> Response:
         """Call what the caller called."""
@@ -121,9 +123,9 @@ class Wire:
         response = self._session.send(request, allow_redirects=False, **kwargs)
         if not follow or _next(response) is None:
             return response
-        return self._follow(response, placement, lambda _: kwargs)
+        return self._follow(exchange, response, placement, lambda _: dict(kwargs))
 
-    def _request_with_secrets(self, exchange: Exchange, kwargs: dict[str, Any]) -> Response:
+    def _request_by_hops(self, exchange: Exchange, kwargs: dict[str, Any]) -> Response:
         url = exchange.url
         late = bool(exchange.steps)
         beside: list[Secret] = []
@@ -140,14 +142,17 @@ class Wire:
         placement = Placement(exchange, self._displaced(exchange, kwargs) if late else None)
         if late:
             kwargs["auth"] = placement
-        follow = kwargs.get("allow_redirects", True)
+        # A session's own head() is not told, and by custom does not follow.
+        follow = kwargs.get("allow_redirects", self._entry != "head")
         kwargs["allow_redirects"] = False
         response = self._enter(exchange.method, url, kwargs)
         if not follow or _next(response) is None:
             return response
         if not late:
             placement.first(response.request)  # as sent: sets the origin that it began with
-        return self._follow(response, placement, lambda request: self._settings(request, kwargs))
+        return self._follow(
+            exchange, response, placement, lambda request: self._settings(request, kwargs)
+        )
 
     def _refuse_clash(self) -> None:
         if not self._brings_token:
@@ -181,6 +186,7 @@ class Wire:
 
     def _follow(
         self,
+        exchange: Exchange,
         response: Response,
         placement: Placement,
         settings: Callable[[PreparedRequest], dict[str, Any]],
@@ -197,7 +203,10 @@ class Wire:
                 raise requests.TooManyRedirects(message, response=response)
             history.append(response)
             placement.hop(request)
-            response = self._session.send(request, allow_redirects=False, **settings(request))
+            kwargs = settings(request)
+            if exchange.deadline is not None:
+                kwargs["timeout"] = _capped(kwargs.get("timeout"), exchange)
+            response = self._session.send(request, allow_redirects=False, **kwargs)
             response.history = list(history)
         return response
 
@@ -210,7 +219,7 @@ class Wire:
         given = bare.headers.pop("Cookie", None)
         if given is not None and given != get_cookie_header(jar, bare):
             return request  # written by hand: not ours to replace
-        fresh = merge_cookies(jar.copy(), self._session.cookies)
+        fresh = merge_cookies(merge_cookies(RequestsCookieJar(), jar), self._session.cookies)
         bare._cookies = fresh  # noqa: SLF001
         bare.prepare_cookies(fresh)
         return bare
@@ -233,15 +242,11 @@ class Wire:
             if given is None or exchange.prepared is None:
                 return given is not None
             # What the session itself puts on every request was not given on this call.
-            bare = self._own_kind(
-                requests.Request(exchange.prepared.method, exchange.prepared.url)
-            )
+            bare = self._own_kind(requests.Request(exchange.prepared.method, exchange.prepared.url))
             return self._session.prepare_request(bare).headers.get(name) != given
-        option = exchange.options.get("params" if place == "query" else "cookies")
-        try:
-            return option is not None and name in option
-        except TypeError:
-            return False
+        if place == "query" and name in given_names(urlsplit(exchange.url).query):
+            return True
+        return name in given_names(exchange.options.get(_OPTIONS[place]))
 
     def side(
         self, request: requests.Request, exchange: Exchange, deadline: float | None

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from requests import Response
 
-# name = token | "quoted string"; nothing nested, so its time is linear in the header's length.
-_PARAMETER = re.compile(r'([A-Za-z0-9_!#$%&\'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+# name = token | "quoted string"; begun only where a name begins and never gone back on (++), so
+# that its time is linear in the header's length.
+_PARAMETER = re.compile(
+    r"(?<![\w!#$%&'*+.^`|~-])([\w!#$%&'*+.^`|~-]++)\s*+=\s*+"
+    r'(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]++))',
+    re.ASCII,
+)
 _MOST_CHARACTERS = 8192
 
 

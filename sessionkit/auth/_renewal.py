@@ -53,10 +53,11 @@ class Ask(Protocol):
 class _Flight:
     """A renewal under way, and what came of it."""
 
-    __slots__ = ("done", "error", "token")
+    __slots__ = ("done", "error", "leader", "token")
 
     def __init__(self) -> None:
         self.done = False
+        self.leader = threading.get_ident()
         self.token: Token | None = None
         self.error: Exception | None = None
 
@@ -150,7 +151,8 @@ class Renewal:
 
     def login(self, token: Token | None, clock: Clock) -> None:
         """Take *token* as the one to use from now on, or allow obtaining one again."""
-        with self._locks():
+        # Under the store's lock, or a renewal that is just ending would be saved over it.
+        with self._store.lock(self._key, PATIENCE), self._locks():
             if token is not None:
                 self._store.save(self._key, token)
                 self._hold(token, clock)
@@ -185,7 +187,8 @@ class Renewal:
     def _early(self, ask: Ask, held: Token) -> Token:
         """Renew ahead of the end: one caller does, the others and all failures use what lives."""
         with self._locks():
-            if self._flights or ask.clock.monotonic() < self._early_again:
+            dead = self._dead is not None and self._dead[0] == held
+            if dead or self._flights or ask.clock.monotonic() < self._early_again:
                 return held
             flight = self._flights[ask.want] = _Flight()
         try:
@@ -219,6 +222,10 @@ class Renewal:
         return self._lead(ask, refused, flight)
 
     def _wait(self, flight: _Flight, seconds: float) -> None:
+        if flight.leader == threading.get_ident():
+            message = "obtaining a token needs a token: the grant called through its own handler"
+            hint = "send its requests by another session, or yield them as steps of a grant"
+            raise RenewalFailed(message, hint=hint)
         if not self._changed.wait_for(lambda: flight.done, max(seconds, 0.0)):
             message = "another thread's renewal of the token was not done in time"
             hint = "is the token endpoint slow? give the call a longer deadline"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from typing import Protocol
+from urllib.parse import quote_plus
 
 from sessionkit._exchange import Secret
 from sessionkit.errors import ConfigError
@@ -67,8 +70,27 @@ class Header:
         return f"Header({self.name!r})"
 
 
+class _MaskedInLogs(logging.Filter):
+    """Masks one query parameter in what urllib3 logs: at DEBUG it writes each path it asks for."""
+
+    def __init__(self, parameter: str) -> None:
+        super().__init__(parameter)
+        self._pattern = re.compile(rf"([?&]{re.escape(quote_plus(parameter))}=)[^&\s]*")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Mask, and let the record pass."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                self._pattern.sub(r"\1***", arg) if isinstance(arg, str) else arg
+                for arg in record.args
+            )
+        return True
+
+
 class Query:
     """A query parameter, such as ``api_key``; the URL then is a secret too.
+
+    urllib3 logs each path at DEBUG; the parameter is masked in its log from here on.
 
     Args:
         name: Name of the parameter.
@@ -80,6 +102,9 @@ class Query:
 
     def __init__(self, name: str) -> None:
         self.name = _plain(name, "name")
+        log = logging.getLogger("urllib3.connectionpool")
+        if not any(isinstance(f, _MaskedInLogs) and f.name == name for f in log.filters):
+            log.addFilter(_MaskedInLogs(name))
 
     def secret(self, value: str, origins: frozenset[str] | None) -> Secret:
         """Return the parameter."""

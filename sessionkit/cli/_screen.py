@@ -65,7 +65,7 @@ class Screen:
         if not spans:
             return
         self.phase("One of these uploads, as it went")
-        whole = max(span.started + span.seconds for span in spans)
+        whole = max(span.started + span.seconds for span in spans) or 1.0
         for span in spans:
             # A column at least: it did happen.
             start, part = span.started / whole, max(span.seconds / whole, 1 / self._bar)

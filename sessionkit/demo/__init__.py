@@ -6,15 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sessionkit.demo._process import ServerProcess
     from sessionkit.demo._server import DemoServer
 
-_HOMES = {
-    "DemoServer": "sessionkit.demo._server",
-    "ServerProcess": "sessionkit.demo._process",
-}
+_HOMES = {"DemoServer": "sessionkit.demo._server"}
 
-__all__ = ["DemoServer", "ServerProcess"]
+__all__ = ["DemoServer"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _HOST = "127.0.0.1"
 _PATIENCE = 1.0
+_CHILD = f"import sys; from {__name__} import main; main(sys.argv[1:])"
 
 
 class ServerProcess:
@@ -35,7 +36,7 @@ class ServerProcess:
     def __init__(self, token_seconds: float = 2.0, token_uses: int = 40) -> None:
         self.token_seconds = token_seconds
         self.token_uses = token_uses
-        self._command = [sys.executable, "-m", __name__, str(token_seconds), str(token_uses)]
+        self._command = [sys.executable, "-c", _CHILD, str(token_seconds), str(token_uses)]
         self._child: subprocess.Popen[bytes] | None = None
         self._port = 0
 
@@ -101,16 +102,12 @@ class ServerProcess:
         child, self._child = self._child, None
         if child is None:
             return
-        if child.stdin is not None:
-            child.stdin.close()
         try:
-            child.wait(_PATIENCE)
+            # Ends its input, and reads on: a child that is just starting still tells its port.
+            child.communicate(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:
             child.kill()
-            child.wait()
-        if child.stdout is not None:
-            # Not before: a child that is just starting would complain that nobody reads its port.
-            child.stdout.close()
+            child.communicate()
 
 
 def _read_port(child: subprocess.Popen[bytes]) -> int:
@@ -128,7 +125,3 @@ def main(arguments: list[str]) -> None:
         sys.stdout.write(server.origin.rpartition(":")[2] + "\n")
         sys.stdout.flush()
         sys.stdin.buffer.read()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

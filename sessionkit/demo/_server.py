@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import SHUT_RDWR, socket
 from socketserver import TCPServer
@@ -54,7 +55,7 @@ class DemoServer:
         self._identity = Identity(token_seconds=token_seconds, token_uses=token_uses, clock=clock)
         self._api = Api(self._identity, catalogue(seed), clock=clock)
         self._listener: _Listener | None = None
-        self._loop: Thread | None = None
+        self._ends = ExitStack()
 
     @property
     def origin(self) -> str:
@@ -86,10 +87,13 @@ class DemoServer:
         return self._api.figures()
 
     def __enter__(self) -> Self:
-        self._listener = _Listener(self._api)
+        self._listener = listener = _Listener(self._api)
         # The loop looks this often, in seconds, whether it is to end.
-        self._loop = Thread(target=self._listener.serve_forever, args=(0.02,), daemon=True)
-        self._loop.start()
+        loop = Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
+        loop.start()
+        # Called in the opposite order.
+        for end in (listener.server_close, loop.join, listener.shutdown):
+            self._ends.callback(end)
         return self
 
     def __exit__(
@@ -98,12 +102,8 @@ class DemoServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        listener, loop = self._listener, self._loop
-        if listener is not None and loop is not None:
-            listener.shutdown()
-            loop.join()
-            listener.server_close()
-        self._listener = self._loop = None
+        self._ends.close()
+        self._listener = None
 
 
 class _Listener(ThreadingHTTPServer):
@@ -146,17 +146,11 @@ class _Listener(ThreadingHTTPServer):
         with self._lock:
             left = dict(self._open)
         for connection in left.values():
-            _hang_up(connection)
+            # Its own thread may be quicker.
+            with suppress(OSError):
+                connection.shutdown(SHUT_RDWR)
         for worker in left:
             worker.join(_PATIENCE)
-
-
-def _hang_up(connection: socket) -> None:
-    try:
-        connection.shutdown(SHUT_RDWR)
-    except OSError:
-        # Its own thread was quicker.
-        return
 
 
 class _Connection(BaseHTTPRequestHandler):

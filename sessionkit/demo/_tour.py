@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
@@ -164,9 +163,9 @@ class Tour:
         )
 
     def _busy(self, worker: int, end: float) -> None:
-        for turn in count(1):
-            if self._clock.monotonic() >= end or self._crew.stop.is_set():
-                return
+        turn = 0
+        while self._clock.monotonic() < end and not self._crew.stop.is_set():
+            turn += 1
             answers = [
                 self._caller.get(f"products/{1 + (31 * worker + turn) % PRODUCTS}"),
                 self._caller.get("slow", ms=60),
@@ -255,7 +254,7 @@ class Tour:
             self._stack.get("busy", params={"after": RETRY_AFTER})
         except ServiceUnavailable as error:
             due = error.retry_after == RETRY_AFTER
-            self._mapped(error, f"asks to come back in {error.retry_after} s", due=due)
+            self._mapped(error, f"asks to come back in {error.retry_after or 0:g} s", due=due)
         except Exception as error:  # noqa: BLE001  # as above
             self._tally.failed(error)
         self._listener.progress(self._errors, ERRORS, "errors")

@@ -50,11 +50,13 @@ def scrubbed(error: BaseException, secrets: Iterable[str] = ()) -> BaseException
 def _chain(error: BaseException) -> list[BaseException]:
     """Return *error* with all it wraps, its causes and its contexts."""
     found: list[BaseException] = [error]
+    # By identity: what counts as equal is up to the exception.
+    seen = {id(error)}
     for link in found:
-        inner = (link.__cause__, link.__context__, *link.args, getattr(link, "reason", None))
-        # By identity: what counts as equal is up to the exception.
-        seen = {id(known) for known in found}
-        found += [e for e in inner if isinstance(e, BaseException) and id(e) not in seen]
+        for inner in (link.__cause__, link.__context__, *link.args, getattr(link, "reason", None)):
+            if isinstance(inner, BaseException) and id(inner) not in seen:
+                seen.add(id(inner))
+                found.append(inner)
     return found
 
 

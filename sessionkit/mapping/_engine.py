@@ -26,7 +26,7 @@ _SHOWN = 3
 
 
 class Loader(Generic[T]):
-    """Make objects of one type from JSON. Immutable, so one serves all threads.
+    """Make objects of one type from JSON. One serves all threads.
 
     The rules are strict: text is never taken for a number nor a number for text, nothing goes
     through ``str()``. Lossless steps are made: a whole number where a float is wanted, ISO 8601
@@ -39,10 +39,12 @@ class Loader(Generic[T]):
             of them and of JSON's own: ``list[Order]``, ``dict[str, Order]``, ``Order | None``.
     """
 
-    __slots__ = ("_model",)
+    __slots__ = ("_known", "_model")
 
     def __init__(self, model: type[T]) -> None:
         self._model = model
+        # Found out at the first need; two threads may both do so, to no harm.
+        self._known: msgspec.inspect.Type | None = None
 
     def __call__(self, raw: Any, where: str = "") -> T:
         """Make one object.
@@ -106,10 +108,12 @@ class Loader(Generic[T]):
         raise self._unmapped(thorough or problems)
 
     def _shape(self) -> msgspec.inspect.Type:
-        shape = msgspec.inspect.type_info(self._model)
-        if isinstance(shape, msgspec.inspect.CustomType):
-            raise self._unfit("no dataclass, Struct, attrs class, TypedDict or NamedTuple")
-        return shape
+        if self._known is None:
+            shape = msgspec.inspect.type_info(self._model)
+            if isinstance(shape, msgspec.inspect.CustomType):
+                raise self._unfit("no dataclass, Struct, attrs class, TypedDict or NamedTuple")
+            self._known = shape
+        return self._known
 
     def _unmapped(self, problems: list[Problem]) -> MappingError:
         shown = "; ".join(f"{p.pointer or '(document)'}: {p.message}" for p in problems[:_SHOWN])

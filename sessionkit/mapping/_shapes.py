@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import uuid
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, cast, get_origin
 
 import msgspec
 from msgspec import inspect as ms
@@ -81,8 +81,9 @@ def constraints(shape: ms.Type) -> dict[str, Any]:
 def fields_of(shape: Named) -> tuple[ms.Field, ...]:
     """Return the fields in the order in which the user wrote them; msgspec sorts a TypedDict's."""
     if isinstance(shape, ms.TypedDictType):
-        order = list(getattr(shape.cls, "__annotations__", ()))
-        return tuple(sorted(shape.fields, key=lambda field: order.index(field.name)))
+        names = getattr(get_origin(shape.cls) or shape.cls, "__annotations__", ())
+        order = {name: place for place, name in enumerate(names)}
+        return tuple(sorted(shape.fields, key=lambda field: order.get(field.name, 0)))
     return shape.fields
 
 
@@ -129,11 +130,8 @@ def tagged_in(shape: ms.Type) -> list[ms.StructType]:
 
 
 def as_row(shape: ms.NamedTupleType, members: dict[str, Any]) -> list[Any]:
-    """Turn an object into the array that msgspec reads a NamedTuple from."""
-    row = [members.get(field.encode_name, field.default) for field in shape.fields]
-    while row and row[-1] is msgspec.NODEFAULT:
-        row.pop()
-    return row
+    """Turn an object, complete but for defaults, into the array that a NamedTuple is read from."""
+    return [members.get(field.encode_name, field.default) for field in shape.fields]
 
 
 def _only(kinds: Iterable[ms.Type]) -> ms.Type | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import pytest
 import requests
 
 from sessionkit import SessionStack, recommended
-from sessionkit.auth import RefreshToken
+from sessionkit.auth import RefreshToken, StaticToken
 from sessionkit.errors import (
     ForeignPage,
     MappingError,
@@ -20,12 +21,14 @@ from sessionkit.errors import (
     StatusError,
 )
 from sessionkit.handlers import RetryHandler
-from sessionkit.paging import Cursor, LinkHeader, NextUrl, Offset, PageNumber, Paginator
+from sessionkit.paging import Cursor, NextUrl, Offset, PageNumber, Paginator
 from sessionkit.testing import FakeClock
 from tests.loopback import Identity, Loopback, Reply, Seen
 from tests.threads import at_once
 
-ROWS = [{"id": number, "day": f"2026-11-{number:02}"} for number in range(1, 8)]
+ROWS: list[dict[str, Any]] = [
+    {"id": number, "day": f"2026-11-{number:02}"} for number in range(1, 8)
+]
 SIZE = 3
 
 
@@ -46,7 +49,7 @@ def orders(seen: Seen) -> Reply:
     if seen.path == "/api/links":
         link = {"Link": f'</api/links?at={at + SIZE}>; rel="next"'} if more else {}
         return Reply(200, rows, {"X-Total-Count": str(len(ROWS)), **link})
-    ways = {
+    ways: dict[str, dict[str, Any]] = {
         "/api/urls": {"next": f"?at={at + SIZE}" if more else None},
         "/api/cursors": {"cursor": at + SIZE if more else None},
         "/api/pages": {"pages": 3},
@@ -98,7 +101,7 @@ def test_every_kind_of_pages_gives_the_whole_list(
     pages = stack.paginate(url, paginator=paginator, items="data.orders", into=Order)
 
     assert server.seen == []
-    assert list(pages) == [Order(row["id"], date.fromisoformat(str(row["day"]))) for row in ROWS]
+    assert list(pages) == [Order(row["id"], date.fromisoformat(row["day"])) for row in ROWS]
     assert len(server.seen) == requests_sent
 
 
@@ -204,10 +207,94 @@ def test_a_token_that_ends_between_pages_is_renewed(session: requests.Session) -
     assert identity.renewals == 3
 
 
-def foreign(target: Callable[[Loopback], str]) -> tuple[list[str], type[Exception]]:
-    """Page into a link that leads to another host, and return what that host saw."""
-    with Loopback(lambda _: Reply(200, [])) as other, requests.Session() as session:
-        with Loopback(lambda _: Reply(200, [1], {"Link": f'<{target(other)}>; rel="next"'})) as api:
-            stack = SessionStack(session, recommended(), base_url=api.origin)
-            items = iter(stack.paginate("orders", headers_of_no_interest := {"q": "x"}))
-        raise AssertionError(headers_of_no_interest, items)
+@pytest.fixture
+def thief() -> Iterator[Loopback]:
+    """Start a server of another origin, which keeps all that it is told."""
+    with Loopback(lambda _: Reply(200, [1])) as server:
+        yield server
+
+
+def secret_stack(session: requests.Session, server: Loopback) -> SessionStack:
+    return SessionStack(session, recommended(StaticToken("planted")), base_url=server.origin)
+
+
+@pytest.mark.parametrize("link", ["{0}/orders?page=2", "//{1}/orders?page=2", "http://u@{1}/"])
+def test_no_link_leads_to_a_thief(session: requests.Session, thief: Loopback, link: str) -> None:
+    """Another port is another origin: nothing is sent there, and the items so far are kept."""
+    target = link.format(thief.origin, thief.origin.removeprefix("http://"))
+    body = {"items": [1, 2], "next": target}
+    with Loopback(lambda _: Reply(200, body)) as server:
+        items = iter(secret_stack(session, server).paginate("orders", paginator=NextUrl()))
+        assert [next(items), next(items)] == [1, 2]
+        with pytest.raises(ForeignPage) as caught:
+            next(items)
+
+    assert thief.seen == []
+    assert "planted" not in f"{caught.value!r}{vars(caught.value)}"
+
+
+def test_a_redirected_page_moves_no_token(session: requests.Session) -> None:
+    """Links of a page that a redirect took elsewhere lead elsewhere, and are not followed."""
+    with (
+        Loopback(lambda _: Reply(200, [1], {"Link": '<?page=2>; rel="next"'})) as other,
+        Loopback(lambda _: Reply(302, {}, {"Location": f"{other.origin}/orders"})) as server,
+    ):
+        items = iter(secret_stack(session, server).paginate("orders"))
+        assert next(items) == 1
+        with pytest.raises(ForeignPage):
+            next(items)
+
+    assert len(other.seen) == 1
+    assert "authorization" not in other.seen[0].headers
+
+
+def test_a_redirect_within_the_house_moves_the_links(session: requests.Session) -> None:
+    """Relative links go on where the resource is now."""
+
+    def moving(seen: Seen) -> Reply:
+        if seen.path == "/old/orders":
+            return Reply(302, {}, {"Location": "/new/orders"})
+        more = {} if seen.query else {"Link": '<?page=2>; rel="next"'}
+        return Reply(200, [len(seen.query) + 1], more)
+
+    with Loopback(moving) as server:
+        pages = secret_stack(session, server).paginate("old/orders")
+        assert list(pages) == [1, 2]
+
+    assert [seen.path for seen in server.seen] == ["/old/orders", "/new/orders", "/new/orders"]
+    assert {seen.bearer for seen in server.seen} == {"planted"}
+
+
+def test_a_link_back_to_the_first_page_is_a_loop(session: requests.Session) -> None:
+    """A server that goes round in a circle is asked once for each page."""
+    ring = {"1": "2", "2": "3", "3": "1"}
+
+    def circle(seen: Seen) -> Reply:
+        number = seen.query["p"][0]
+        return Reply(200, [int(number)], {"Link": f'</orders?p={ring[number]}>; rel="next"'})
+
+    with Loopback(circle) as server:
+        items = stack_on(session, server).paginate(f"{server.origin}/orders", params={"p": 1})
+        got: list[int] = []
+        with pytest.raises(PageLoop, match="page 1"):
+            got.extend(items)
+
+    assert len(server.seen) == 3
+
+
+def test_paging_of_another_kind_is_not_taken_for_the_whole(
+    session: requests.Session, server: Loopback
+) -> None:
+    """The default paginator on another API says which one goes on, instead of stopping short."""
+    with pytest.raises(PagesUndetected) as caught:
+        list(stack_on(session, server).paginate("urls", items="/data/orders"))
+
+    assert "NextUrl('/next')" in caught.value.hint
+    assert len(server.seen) == 1
+
+
+def test_one_pages_object_serves_many_threads(session: requests.Session, server: Loopback) -> None:
+    """Each thread that iterates walks by itself and gets the whole list."""
+    pages = stack_on(session, server).paginate("links")
+
+    assert at_once(8, lambda _: list(pages)) == [ROWS] * 8

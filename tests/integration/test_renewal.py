@@ -332,3 +332,18 @@ def test_a_token_request_follows_no_redirect() -> None:
             with pytest.raises(RenewalFailed):
                 stack.get("/x")
         assert thief.seen == []
+
+
+def test_a_grant_that_calls_through_its_own_handler_is_told_so() -> None:
+    """Recursion is an error at once, neither a deadlock nor a stack overflow."""
+    stacks: list[SessionStack] = []
+
+    def obtain(_held: Token | None, _refused: requests.Response | None) -> str:
+        return str(stacks[0].get("/login").json())
+
+    with Loopback(lambda _: Reply()) as server, requests.Session() as session:
+        stacks.append(
+            SessionStack(session, [AuthHandler(CallableGrant(obtain))], base_url=server.origin)
+        )
+        with pytest.raises(RenewalFailed, match="its own handler"):
+            stacks[0].get("/x")

@@ -26,11 +26,13 @@ SECONDS: Final = 60.0
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 START = f"""
-import os, random, signal, sys, threading
+import os, random, signal, sys, threading, warnings
 from sessionkit._tokens import Token
 from sessionkit.errors import LockTimedOut
 from sessionkit.stores import MemoryTokenStore, SqliteTokenStore
 
+# Later versions of Python warn of what is tested here: forks with threads about.
+warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
 # Nothing here outlives its test, whatever goes wrong.
 if hasattr(signal, "alarm"):
     signal.alarm({SECONDS:.0f})

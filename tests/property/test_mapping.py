@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -138,12 +139,15 @@ def test_a_named_tuple_is_an_object_both_ways(point: Point) -> None:
 
 @given(DOCUMENTS)
 def test_any_document_is_an_object_or_one_clear_error(document: Any) -> None:
-    """No answer of any server ends in an exception that nobody expects, or in a half-made object."""
+    """No answer of any server ends in a surprising exception or in a half-made object."""
     try:
-        made = load(Order, document)
+        made: object = load(Order, document)
     except MappingError as error:
-        assert error.problems
-        assert all(_stands(document, problem.pointer) for problem in error.problems)
+        made = error
+
+    if isinstance(made, MappingError):
+        assert made.problems
+        assert all(_stands(document, problem.pointer) for problem in made.problems)
     else:
         assert isinstance(made, Order)
 
@@ -182,7 +186,7 @@ def test_every_problem_is_named_with_its_place_and_no_other(broken: set[str]) ->
     for pointer in broken:
         _put(document, pointer, BREAKABLE[pointer])
 
-    assert _problems(document) == broken
+    assert _problems(document) == sorted(broken)
 
 
 @given(st.text(min_size=30), st.sampled_from(["/id", "/state", "/ref", "/when", "/extra/size"]))
@@ -191,28 +195,25 @@ def test_no_long_value_is_ever_quoted(value: str, pointer: str) -> None:
     document = deepcopy(_as_json(WHOLE))
     _put(document, pointer, value)
 
-    try:
+    with pytest.raises(MappingError) as caught:
         load(Order, document)
-    except MappingError as error:
-        shown = f"{error} {error!r} {error.problems} {error.__cause__} {error.__context__}"
-        assert value not in shown
-        assert repr(value)[1:-1] not in shown
-    else:
-        raise AssertionError("this text is none of these things")
+
+    error = caught.value
+    shown = f"{error} {error!r} {error.problems} {error.__cause__} {error.__context__}"
+    assert value not in shown
+    assert repr(value)[1:-1] not in shown
 
 
 def _as_json(order: Order) -> Any:
     return json.loads(json.dumps(dump(order)))
 
 
-def _problems(document: Any) -> set[str]:
+def _problems(document: Any) -> list[str]:
     try:
         load(Order, document)
     except MappingError as error:
-        pointers = [problem.pointer for problem in error.problems]
-        assert len(pointers) == len(set(pointers))
-        return set(pointers)
-    return set()
+        return sorted(problem.pointer for problem in error.problems)
+    return []
 
 
 def _outcome(data: Any) -> Any:

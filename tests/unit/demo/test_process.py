@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import signal
+import socket
+import subprocess
 import sys
 from http.client import HTTPConnection
 
 import pytest
 
-from sessionkit.demo import ServerProcess
-from sessionkit.demo._process import main
+from sessionkit.demo._process import ServerProcess, main
 from sessionkit.errors import ConfigError
 
 
@@ -31,15 +32,21 @@ def test_the_child_serves_while_its_parent_holds_it() -> None:
     assert child.returncode == 0
 
 
-def test_the_child_ends_when_its_input_does() -> None:
+def test_the_child_ends_with_its_parent() -> None:
     """However the parent dies, nothing is left running."""
-    with ServerProcess() as server:
-        child = server._child
-        assert child is not None
-        assert child.stdin is not None
-        child.stdin.close()
+    program = (
+        "import os; from sessionkit.demo._process import ServerProcess\n"
+        "server = ServerProcess().__enter__()\n"
+        "print(server.origin, flush=True); os.kill(os.getpid(), 9)"
+    )
+    command = [sys.executable, "-c", program]
+    # Returns when the last process that holds the error output is gone: the server's own.
+    dead = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    address = dead.stdout.strip().removeprefix("http://").split(":")
 
-        assert child.wait(10) == 0
+    assert (dead.returncode, dead.stderr) == (-9, "")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address[0], int(address[1])), timeout=10)
 
 
 def test_a_child_that_does_not_end_is_ended() -> None:

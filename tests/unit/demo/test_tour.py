@@ -64,7 +64,7 @@ def test_a_tour_tells_what_it_finds() -> None:
     assert any("3 of 3 arrived whole" in text for text in notes.said)
     assert any("green rake, 25.61 EUR" in text for text in notes.said)
     assert any("requests.HTTPError" in text for text in notes.said)
-    assert any("come back in 120" in text for text in notes.said)
+    assert any("come back in 120 s" in text for text in notes.said)
 
 
 def test_a_tour_of_a_broken_server_comes_to_its_end() -> None:

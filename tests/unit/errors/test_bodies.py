@@ -179,9 +179,7 @@ def test_problem_details_without_a_type_are_about_blank() -> None:
             },
             ErrorDetail(
                 fields=(
-                    FieldError(
-                        "lines.0.a/b", "required", code="missing", pointer="/lines/0/a~1b"
-                    ),
+                    FieldError("lines.0.a/b", "required", code="missing", pointer="/lines/0/a~1b"),
                     FieldError("page", "no int", code="int"),
                     FieldError("odd", "x"),
                 )

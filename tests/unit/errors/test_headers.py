@@ -37,9 +37,9 @@ def test_the_most_common_header_wins() -> None:
 
 def test_a_strange_request_id_stays_one_short_line() -> None:
     """A server cannot write into a log what it likes."""
-    assert read_request_id({"x-request-id": "a\tb\x1b[0m" + "c" * 500}) == (
-        "ab[0m" + "c" * 500
-    )[:200]
+    assert (
+        read_request_id({"x-request-id": "a\tb\x1b[0m" + "c" * 500}) == ("ab[0m" + "c" * 500)[:200]
+    )
     assert read_request_id({"x-request-id": "  "}) is None
     assert read_request_id({}) is None
 

@@ -79,11 +79,8 @@ def test_no_class_of_the_tree_is_forgotten_here() -> None:
     """The table above is the tree, whole."""
     known = {kind for kind, _ in TWINS} | {SessionKitError}
 
-    assert known == {
-        kind
-        for name in ours.__all__
-        if isinstance(kind := getattr(ours, name), type) and issubclass(kind, SessionKitError)
-    }
+    found = {getattr(ours, name) for name in ours.__all__}
+    assert known == {k for k in found if isinstance(k, type) and issubclass(k, SessionKitError)}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +109,9 @@ def test_an_error_tells_whether_the_server_may_have_acted(
 
 def test_only_what_may_pass_is_retryable() -> None:
     """Trying again makes sense after these, and after no other."""
-    assert {kind for kind, _ in TWINS if kind.retryable} == {
+    retryable: set[type[BaseException]] = {kind for kind, _ in TWINS if kind.retryable}
+
+    assert retryable == {
         *(ours.ConnectFailed, ours.NameNotResolved, ours.ProxyFailed, ours.TlsFailed),
         *(ours.ConnectTimedOut, ours.CircuitOpen, ours.BudgetExhausted, ours.LockTimedOut),
         *(ours.RateLimited, ours.BadGateway, ours.ServiceUnavailable, ours.GatewayTimeout),

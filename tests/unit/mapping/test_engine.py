@@ -8,7 +8,7 @@ import pickle
 import uuid
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, Any, NamedTuple, NotRequired, Optional, TypedDict
+from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict
 
 import attrs
 import msgspec
@@ -224,7 +224,7 @@ def test_collections_of_models_are_types_too() -> None:
     assert load(dict[str, Line], {"a": {"price": 1}}) == {"a": Line(1.0)}
     assert load(dict[int, str], {"7": "x"}) == {7: "x"}
     assert load(tuple[int, str], [1, "a"]) == (1, "a")
-    assert load(Optional[Line], None) is None
+    assert load(Line | None, None) is None
     assert load(int | str | list[Line], [{"price": 1}]) == [Line(1.0)]
 
 
@@ -322,11 +322,12 @@ def test_a_document_without_an_end_is_refused() -> None:
         deep = (deep["children"] or [None])[0]
 
 
+@pytest.mark.parametrize("data", [{}, b"{}"])
 @pytest.mark.parametrize("kind", [Plain, Lost, Line | Positive, "text", Plain | None])
-def test_a_type_that_cannot_be_loaded_is_an_error_of_the_setup(kind: Any) -> None:
+def test_a_type_that_cannot_be_loaded_is_an_error_of_the_setup(kind: Any, data: Any) -> None:
     """The model is at fault, not the server, and the hint says what works."""
     with pytest.raises(SessionKitError) as caught:
-        load(kind, {})
+        load(kind, data)
 
     assert isinstance(caught.value, ConfigError | MappingError)
     if isinstance(caught.value, ConfigError):
@@ -355,9 +356,8 @@ def test_a_loader_is_made_once_and_used_often() -> None:
     assert lines({"price": 1}) == Line(1.0)
     assert lines.read(b'{"price": 1}') == Line(1.0)
     assert repr(lines) == "Loader(Line)"
-    assert repr(Loader(Annotated[dict[str, Line | None], "a note"])) == (
-        "Loader(dict[str, Line | None])"
-    )
+    noted: Any = Annotated[dict[str, Line | None], "a note"]
+    assert repr(Loader(noted)) == "Loader(dict[str, Line | None])"
 
 
 def test_any_function_can_stand_in_for_a_type() -> None:
@@ -374,7 +374,7 @@ def test_what_is_not_given_is_left_out_and_none_is_null() -> None:
 
     @dataclass
     class Change:
-        note: str | None | msgspec.UnsetType = msgspec.UNSET
+        note: str | msgspec.UnsetType | None = msgspec.UNSET
         price: float | msgspec.UnsetType = msgspec.UNSET
 
     assert dump(Change(note=None)) == {"note": None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, TypedDict, TypeVar
 
 import msgspec
 import pytest
@@ -23,6 +23,8 @@ from sessionkit.mapping._shapes import (
     positions,
     tagged_in,
 )
+
+T = TypeVar("T")
 
 
 class Cat(msgspec.Struct, tag="cat"):
@@ -51,6 +53,13 @@ class Pair(NamedTuple):
     y: int = 2
 
 
+class Many(TypedDict, Generic[T]):
+    """Takes a type of its own."""
+
+    b: T
+    a: int
+
+
 class Settings(TypedDict):
     """Has its fields in no order of the alphabet."""
 
@@ -76,7 +85,7 @@ def test_models_are_read_member_by_member_but_for_rows(kind: Any, named: bool) -
 
 @pytest.mark.parametrize(
     ("kind", "nullable"),
-    [(int, False), (int | None, True), (Any, True), (None, True), (Literal["a", None], True)],
+    [(int, False), (int | None, True), (Any, True), (None, True), (Literal["a"] | None, True)],
 )
 def test_null_is_allowed_by_whoever_names_it(kind: Any, nullable: bool) -> None:
     """Optional is what says None, in every way to write it."""
@@ -142,7 +151,7 @@ def test_the_member_of_a_union_is_found_by_what_there_is() -> None:
 
 
 def test_an_object_becomes_the_row_of_a_named_tuple() -> None:
-    """Defaults fill what is missing; a required member that is missing is left to the engine."""
+    """Defaults fill what is missing, and what the model does not know is left out."""
     shape = type_info(Pair)
     assert isinstance(shape, msgspec.inspect.NamedTupleType)
 
@@ -156,6 +165,10 @@ def test_fields_stand_in_the_order_of_the_class() -> None:
     assert isinstance(shape, msgspec.inspect.TypedDictType)
 
     assert [field.name for field in fields_of(shape)] == ["b", "c", "a"]
+
+    generic = type_info(Many[int])
+    assert isinstance(generic, msgspec.inspect.TypedDictType)
+    assert [field.name for field in fields_of(generic)] == ["b", "a"]
 
 
 @pytest.mark.parametrize(

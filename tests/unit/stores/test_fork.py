@@ -63,6 +63,42 @@ def test_nobody_enters_during_a_fork() -> None:
     assert entered.is_set()
 
 
+def test_a_fork_comes_through_a_busy_store() -> None:
+    """Threads that come and go without a pause do not keep a server from starting its workers."""
+    gate = ForkGate()
+    inside, leave = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def stay() -> None:
+        with gate.passing():
+            inside.set()
+            leave.wait(20)
+
+    def fork() -> None:
+        gate.before_fork()
+        order.append("fork")
+        gate.after_fork_in_parent()
+
+    def come() -> None:
+        with gate.passing():
+            order.append("next")
+
+    threads = [threading.Thread(target=work) for work in (stay, fork, come)]
+    threads[0].start()
+    assert inside.wait(20)
+    threads[1].start()
+    while not gate._forks:
+        threads[1].join(0.001)
+    threads[2].start()
+    threads[2].join(0.02)
+    assert order == []
+    leave.set()
+    for thread in threads:
+        thread.join(20)
+
+    assert order == ["fork", "next"]
+
+
 def test_a_fork_from_within_does_not_wait_for_itself() -> None:
     """A signal handler may fork wherever it strikes."""
     gate = ForkGate(patience=60.0)

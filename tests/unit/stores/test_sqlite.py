@@ -269,7 +269,7 @@ def test_nothing_of_a_forgotten_token_stays_in_the_file(path: Path) -> None:
 def test_a_damaged_file_is_told_and_left_as_it_is(path: Path, damage: str) -> None:
     """What can still be saved by hand is not lost to a login that overwrites it."""
     store = SqliteTokenStore(path)
-    for number in range(200):
+    for number in range(60):
         store.save(f"key-{number}", Token(f"planted-{number}" * 20))
     whole = path.read_bytes()
     page = 4096
