@@ -20,6 +20,12 @@ DELEGATED = (
     *("get_adapter", "mount", "get_redirect_target", "should_strip_auth", "rebuild_auth"),
     *("rebuild_proxies", "rebuild_method", "resolve_redirects"),
 )
+#: What is the stack's own, never the session's.
+OWN = frozenset(
+    ("handlers", "base_url", "paginate", "using", "explain", "side", "request", "send", "close")
+)
+SEND_OPTIONS = frozenset(("timeout", "verify", "cert", "proxies", "stream"))
+REQUEST_OPTIONS = SEND_OPTIONS | {"params", "headers", "cookies", "auth", "hooks"}
 
 
 def delegate(name: str) -> property:
@@ -51,3 +57,8 @@ def bound_arguments(method: Any, entry: str, args: tuple[Any, ...]) -> dict[str,
         message = f"{entry}() takes {len(names)} positional arguments here but got {len(args)}"
         raise TypeError(message)
     return dict(zip(names, args, strict=False))
+
+
+def text_of(url: Any) -> str:
+    """Return a URL as text; requests takes bytes and anything that prints as one."""
+    return url.decode("utf-8") if isinstance(url, bytes) else str(url)

@@ -15,15 +15,19 @@ from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._core import Core
 from sessionkit._delegation import (
     DELEGATED,
+    OWN,
+    REQUEST_OPTIONS,
+    SEND_OPTIONS,
     VERB_FILLERS,
     VERBS,
     bound_arguments,
     checked_session,
     delegate,
+    text_of,
 )
 from sessionkit._exchange import Call, Exchange, Record
 from sessionkit._origins import is_absolute, join_base, origin_of
-from sessionkit._wire import STOCK_SESSION
+from sessionkit._side import STOCK_SESSION
 from sessionkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,12 +43,6 @@ else:
     _Session = STOCK_SESSION
 
 T = TypeVar("T")
-
-_OWN = frozenset(
-    ("handlers", "base_url", "paginate", "using", "explain", "side", "request", "send", "close")
-)
-_SEND_OPTIONS = frozenset(("timeout", "verify", "cert", "proxies", "stream"))
-_REQUEST_OPTIONS = _SEND_OPTIONS | {"params", "headers", "cookies", "auth", "hooks"}
 
 
 class SessionStack(_Session):
@@ -69,7 +67,7 @@ class SessionStack(_Session):
         ConfigError: Not a session, not a handler, or not an absolute URL.
     """
 
-    _own_names: frozenset[str] = _OWN | frozenset(VERBS)
+    _own_names: frozenset[str] = OWN | frozenset(VERBS)
     _core: Core
     _inner: requests.Session
     _base_url: str | None
@@ -137,7 +135,7 @@ class SessionStack(_Session):
             message = "a stack with handlers is not pickled: it would carry tokens and live locks"
             hint = "build the stack in the process that uses it, from settings and a shared store"
             raise ConfigError(message, hint=hint)
-        return _rebuild, (type(self), self._inner, self._base_url)
+        return partial(type(self), base_url=self._base_url), (self._inner,)
 
     def close(self) -> None:
         """Close the session if the stack made it; a session of yours stays open."""
@@ -203,7 +201,7 @@ class SessionStack(_Session):
         if core.pid != os.getpid():
             core.after_fork()
         if self._options:
-            usable = _SEND_OPTIONS | core.handlers.options
+            usable = SEND_OPTIONS | core.handlers.options
             kwargs = {**{k: v for k, v in self._options.items() if k in usable}, **kwargs}
         prepared: Any = request
         if not core.handlers.links or isinstance(prepared, Request):
@@ -221,10 +219,10 @@ class SessionStack(_Session):
             given = {k: v for k, v in kwargs.items() if v is not None or k not in VERB_FILLERS}
             kwargs = {**self._options, **given}
         if self._base_url is not None:
-            url = join_base(self._base_url, _text(url))
+            url = join_base(self._base_url, text_of(url))
         if core.handlers.links:
             freeze_iterators(kwargs)
-            return self._run(entry, method, _text(url), kwargs)
+            return self._run(entry, method, text_of(url), kwargs)
         if entry != "request":
             answer: Response = getattr(self._inner, entry)(url, **kwargs)
             return answer
@@ -276,7 +274,7 @@ class SessionStack(_Session):
             deadline: Moment of the clock's ``monotonic``, or None.
         """
         core = self._core
-        method, url = request.method or "", _text(request.url)
+        method, url = request.method or "", text_of(request.url)
         record = Record(method, url, (), core.clock.monotonic())
         call = Call(record, core.wire("request"), core.clock, self._home)
         exchange = Exchange(call, method, url=url, options={})
@@ -292,7 +290,7 @@ class SessionStack(_Session):
         Raises:
             ConfigError: A name that neither requests nor a handler reads.
         """
-        known = _REQUEST_OPTIONS | self._core.handlers.options
+        known = REQUEST_OPTIONS | self._core.handlers.options
         unknown = sorted(set(options) - known)
         if unknown:
             message = f"no handler of this stack reads {', '.join(unknown)}"
@@ -383,13 +381,3 @@ for _name in DELEGATED:
 if not TYPE_CHECKING:
     # Inherited positional names stay visible to those who inspect the signature.
     SessionStack.request.__wrapped__ = STOCK_SESSION.request
-
-
-def _text(url: Any) -> str:
-    return url.decode("utf-8") if isinstance(url, bytes) else str(url)
-
-
-def _rebuild(
-    kind: type[SessionStack], session: requests.Session, base_url: str | None
-) -> SessionStack:
-    return kind(session, base_url=base_url)

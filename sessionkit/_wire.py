@@ -7,7 +7,6 @@ overrides, caches, signatures and tokens all go on working.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,12 +14,14 @@ import requests
 from requests.cookies import RequestsCookieJar, get_cookie_header, merge_cookies
 from requests.utils import get_netrc_auth
 
-from sessionkit._answers import answer_within, own_answer, read_within
+from sessionkit._answers import answer_within, own_answer
 from sessionkit._bodies import body_objects
 from sessionkit._exchange import Attempt
 from sessionkit._origins import is_absolute
 from sessionkit._placing import Placement, given_names, place_in_options
-from sessionkit.errors import ConfigError, DeadlineExceeded, ReplayImpossible
+from sessionkit._side import STOCK_SESSION, own_kind, send_side
+from sessionkit._timeouts import capped
+from sessionkit.errors import ConfigError, ReplayImpossible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 
     from sessionkit._exchange import Exchange, Secret
 
-#: The class itself, whatever a test or a plugin has put in place of ``requests.Session``.
-STOCK_SESSION: type[requests.Session] = next(
-    base for base in requests.sessions.Session.__mro__ if base.__module__ == "requests.sessions"
-)
 #: Sessions that write their own ``Authorization`` inside ``request``, by module and class.
 _BRING_A_TOKEN = {
     ("requests_oauthlib.oauth2_session", "OAuth2Session"),
@@ -41,10 +38,7 @@ _BRING_A_TOKEN = {
     ("authlib.integrations.requests_client.oauth1_session", "OAuth1Session"),
     ("google.auth.transport.requests", "AuthorizedSession"),
 }
-SIDE_TIMEOUT = (5.0, 30.0)
-SIDE_BYTES = 1_048_576
 _OPTIONS = {"query": "params", "cookie": "cookies"}
-_SIDE_HEADERS = {"Accept": "application/json", "Cache-Control": "no-store"}
 
 
 class Wire:
@@ -93,7 +87,7 @@ class Wire:
             kwargs["stream"] = True
         if exchange.deadline is not None:
             kwargs["stream"] = True
-            kwargs["timeout"] = _capped(kwargs.get("timeout"), exchange)
+            kwargs["timeout"] = capped(kwargs.get("timeout"), exchange)
         if exchange.prepared is not None:
             return self._send_prepared(exchange, kwargs)
         if not exchange.secrets and not exchange.steps and exchange.deadline is None:
@@ -205,7 +199,7 @@ class Wire:
             placement.hop(request)
             kwargs = settings(request)
             if exchange.deadline is not None:
-                kwargs["timeout"] = _capped(kwargs.get("timeout"), exchange)
+                kwargs["timeout"] = capped(kwargs.get("timeout"), exchange)
             response = self._session.send(request, allow_redirects=False, **kwargs)
             response.history = list(history)
         return response
@@ -230,7 +224,7 @@ class Wire:
             return exchange.prepared.url or ""
         if type(self._session) is STOCK_SESSION and is_absolute(exchange.url):
             return exchange.url
-        bare = self._own_kind(requests.Request(exchange.method, exchange.url))
+        bare = own_kind(self._session, requests.Request(exchange.method, exchange.url))
         return self._session.prepare_request(bare).url or ""
 
     def brings(self, exchange: Exchange, place: str, name: str) -> bool:
@@ -242,7 +236,9 @@ class Wire:
             if given is None or exchange.prepared is None:
                 return given is not None
             # What the session itself puts on every request was not given on this call.
-            bare = self._own_kind(requests.Request(exchange.prepared.method, exchange.prepared.url))
+            bare = own_kind(
+                self._session, requests.Request(exchange.prepared.method, exchange.prepared.url)
+            )
             return self._session.prepare_request(bare).headers.get(name) != given
         if place == "query" and name in given_names(urlsplit(exchange.url).query):
             return True
@@ -252,50 +248,7 @@ class Wire:
         self, request: requests.Request, exchange: Exchange, deadline: float | None
     ) -> Response:
         """Send *request* past all handlers; see :meth:`Exchange.side`."""
-        record, clock = exchange.record, exchange.clock
-        started = clock.monotonic()
-        attempt = Attempt(len(record.renewals) + 1, started - record.started)
-        record.renewals.append(attempt)
-        end = started + sum(SIDE_TIMEOUT)
-        end = end if deadline is None else min(end, deadline)
-        timeout = _least(SIDE_TIMEOUT, max(end - started, 0.001))
-        try:
-            prepared = self._own_kind(request).prepare()
-            for name, value in _SIDE_HEADERS.items():
-                prepared.headers.setdefault(name, value)
-            response = self._send_side(prepared, timeout)
-            attempt.status = response.status_code
-            read_within(response, clock, end, most_bytes=SIDE_BYTES)
-        except Exception as error:
-            attempt.error = type(error).__name__
-            raise
-        finally:
-            attempt.seconds = clock.monotonic() - started
-        return response
-
-    def _own_kind(self, request: requests.Request) -> requests.Request:
-        """Return *request* as the class that a session of another make (niquests) works with."""
-        if isinstance(self._session, STOCK_SESSION):
-            return request
-        for base in type(self._session).__mro__:
-            kind: Any = getattr(sys.modules.get(base.__module__), "Request", None)
-            if base.__name__ == "Session" and kind is not None:
-                names = ("method", "url", "headers", "files", "data", "params", "auth", "cookies")
-                given = {name: getattr(request, name) for name in names}
-                own: requests.Request = kind(**given, json=request.json)
-                return own
-        return request
-
-    def _send_side(self, prepared: PreparedRequest, timeout: tuple[float, float]) -> Response:
-        session = self._session
-        settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)  # noqa: FBT003
-        try:
-            return session.send(prepared, allow_redirects=False, timeout=timeout, **settings)
-        except Exception as error:
-            response = answer_within(error)
-            if response is None:
-                raise
-            return response
+        return send_side(self._session, request, exchange, deadline=deadline)
 
 
 def _begin_bodies(exchange: Exchange) -> None:
@@ -310,21 +263,3 @@ def _begin_bodies(exchange: Exchange) -> None:
 def _next(response: Response) -> PreparedRequest | None:
     request: PreparedRequest | None = getattr(response, "next", None)
     return request
-
-
-def _capped(timeout: Any, exchange: Exchange) -> Any:
-    """Return *timeout* (seconds, a pair, None or urllib3's own) capped by the time that is left."""
-    left = (exchange.deadline or 0.0) - exchange.clock.monotonic()
-    if left <= 0:
-        message = "the deadline of this call passed before an attempt could be made"
-        hint = "give the call more time: deadline= is for attempts, waits and renewal together"
-        raise DeadlineExceeded(message, hint=hint, method=exchange.method, url=exchange.url)
-    if timeout is None:
-        return left
-    if isinstance(timeout, tuple):
-        return _least(timeout, left)
-    return min(timeout, left) if isinstance(timeout, (int, float)) else timeout
-
-
-def _least(timeout: tuple[Any, ...], left: float) -> Any:
-    return tuple(left if part is None else min(part, left) for part in timeout)

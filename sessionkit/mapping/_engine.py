@@ -89,6 +89,30 @@ class Loader(Generic[T]):
             raise self._unfit(error) from error
         return self(decode(body), where)
 
+    def many(self, rows: list[Any], where: str = "") -> list[T]:
+        """Make one object of each row, in one go where all of them fit.
+
+        Args:
+            rows: Decoded JSON.
+            where: JSON Pointer of the array in its document.
+
+        Raises:
+            MappingError: A row does not fit; all its problems are named, and ``index`` is its own.
+            ConfigError: The type cannot be loaded from JSON at all.
+        """
+        try:
+            return msgspec.convert(rows, list[self._model], str_keys=True)  # type: ignore[name-defined]  # computed
+        except (msgspec.ValidationError, RecursionError, TypeError, NameError):
+            pass  # One by one, the row at fault is found, and only that one is walked.
+        made: list[T] = []
+        for index, row in enumerate(rows):
+            try:
+                made.append(self(row, f"{where}/{index}"))
+            except MappingError as error:
+                error.complete(index=index)
+                raise
+        return made
+
     def _mended(self, raw: Any, where: str) -> T:
         """Load what msgspec refused, or say all that is wrong with it."""
         problems: list[Problem] = []

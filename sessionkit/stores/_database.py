@@ -61,6 +61,8 @@ def transaction(path: Path, begin: str) -> Iterator[Connection]:
     with _GATE.passing(), closing(_connect(path, _COMMIT_PATIENCE)) as connection:
         # Bytes, because the error about a text that is no UTF-8 would quote it.
         connection.text_factory = bytes
+        # A power cut takes back nothing that was committed: there is no second refresh token.
+        connection.execute("PRAGMA synchronous = EXTRA")
         # What is overwritten or deleted is gone from the file, too.
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute(begin)

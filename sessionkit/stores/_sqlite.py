@@ -62,7 +62,8 @@ class SqliteTokenStore:
         clock: Measures and makes the waits for other processes.
 
     Raises:
-        ConfigError: *path* is ``:memory:``, which no two connections would share.
+        ConfigError: *path* cannot be a file's, such as ``:memory:``, which no two connections
+            would share.
         StoreError: The folder does not exist.
     """
 
@@ -75,13 +76,7 @@ class SqliteTokenStore:
         patience: float = 5.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        if os.fspath(path) == ":memory:":
-            raise ConfigError(
-                "a SqliteTokenStore needs a file", hint="use MemoryTokenStore, or memory: in a URL"
-            )
-        given = Path(path).expanduser().absolute()
-        # The folder resolved, for SQLite stumbles over `..`; the file not, for a link is refused.
-        self._path = given.parent.resolve() / given.name
+        self._path = _absolute(os.fspath(path))
         self._patience = patience
         self._clock = clock
         self._locks = KeyedLocks(repr(self))
@@ -211,7 +206,7 @@ class SqliteTokenStore:
     def _token(self, key: str, content: bytes) -> Token:
         try:
             return Token.from_dict(json.loads(content))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             # From None, because the JSON error carries the whole text, secrets included.
             raise StoreUnreadable(
                 f"what the token store {self._path} holds for {key!r:.80} is no token",
@@ -242,6 +237,20 @@ class SqliteTokenStore:
         return StoreUnreadable(
             f"the token store {self._path} {what}", hint=way_out, store=repr(self)
         )
+
+
+def _absolute(path: str) -> Path:
+    if path == ":memory:" or "\0" in path:
+        raise ConfigError(
+            "a SqliteTokenStore needs the path of a file",
+            hint="for tokens in memory use MemoryTokenStore, or memory: in a URL",
+        )
+    try:
+        given = Path(path).expanduser().absolute()
+        # The folder resolved, for SQLite stumbles over `..`; the file not, for a link is refused.
+        return given.parent.resolve() / given.name
+    except RuntimeError as error:
+        raise ConfigError(f"a SqliteTokenStore cannot be at {path!r}: {error}") from error
 
 
 def _name(key: str) -> tuple[bytes]:

@@ -125,6 +125,8 @@ def _is_reserved(host: str) -> bool:
         return (
             host in READ_ONLY
             or len(labels) == 1
+            # No top-level domain has one letter.
+            or len(labels[-1]) == 1
             or labels[-1] in RESERVED
             or labels[-2:] in (["example", "com"], ["example", "net"], ["example", "org"])
         )

@@ -360,6 +360,19 @@ def test_a_loader_is_made_once_and_used_often() -> None:
     assert repr(Loader(noted)) == "Loader(dict[str, Line | None])"
 
 
+def test_the_rows_of_a_page_are_made_in_one_go() -> None:
+    """A page costs what the engine costs; a bad row is named with its place and number."""
+    lines = Loader(Line)
+
+    assert lines.many([{"price": 1}, {"price": 2, "count": None}]) == [Line(1.0), Line(2.0)]
+    assert lines.many([{"price": 1}] * 2) == [Line(1.0)] * 2
+    with pytest.raises(MappingError, match="fit Line: /data/1/price: missing") as caught:
+        lines.many([{"price": 1}, {}, {}], "/data")
+    assert caught.value.index == 1
+    with pytest.raises(ConfigError):
+        Loader(Plain).many([{}])
+
+
 def test_any_function_can_stand_in_for_a_type() -> None:
     """A model of a library that is not known here brings its own way in."""
     by_hand = loader(lambda raw: raw["price"] * 2)

@@ -44,6 +44,12 @@ def test_a_transaction_that_fails_leaves_nothing(path: Path) -> None:
         assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
 
 
+def test_what_is_committed_survives_a_power_cut(path: Path) -> None:
+    """A rotated refresh token is the only one there is, so the folder is synced, too."""
+    with _database.transaction(path, "BEGIN IMMEDIATE") as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (3,)
+
+
 def test_a_seized_file_is_busy_until_it_is_free(path: Path) -> None:
     """One renewal at a time; nothing is left behind by it."""
     held = _database.seize(path)

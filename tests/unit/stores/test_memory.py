@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 
 import pytest
@@ -46,6 +47,18 @@ def test_two_stores_share_nothing() -> None:
 
     with one.lock("app", 1.0), other.lock("app", 1.0):
         assert other.load("app") is None
+
+
+def test_a_forked_child_starts_with_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker need not log in again, and what it then does is its own."""
+    store = MemoryTokenStore()
+    store.save("app", Token("a"))
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    inherited = store.load("app")
+    store.forget("app")
+    monkeypatch.undo()
+
+    assert inherited == store.load("app") == Token("a")
 
 
 def test_a_store_of_tokens_cannot_be_pickled() -> None:

@@ -95,7 +95,8 @@ def test_a_store_to_come_is_told_as_such(kind: str) -> None:
         ("sqlite://host/tokens.db", "third slash"),
         ("sqlite:tokens.db?mode=ro", "takes no options"),
         ("sqlite:tokens.db#x", "takes no options"),
-        ("sqlite::memory:", "needs a file"),
+        ("sqlite::memory:", "needs the path of a file"),
+        ("sqlite:nul%00.db", "needs the path of a file"),
     ],
 )
 def test_a_url_that_is_half_right_says_which_half(url: str, message: str) -> None:

@@ -233,6 +233,15 @@ def test_memory_is_no_file() -> None:
     assert "MemoryTokenStore" in caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["~no-such-user/tokens.db", "folder\0/tokens.db", "nul\0.db"])
+def test_what_cannot_be_a_path_is_refused(tmp_path: Path, name: str) -> None:
+    """A slip in a setting is told when the program starts."""
+    where = name if name[0] == "~" else f"{tmp_path}/{name}"
+
+    with pytest.raises(ConfigError, match="home directory|the path of a file"):
+        SqliteTokenStore(where)
+
+
 def test_a_worker_process_gets_the_way_and_not_the_tokens(path: Path) -> None:
     """A store may be an argument of a task; no token travels with it."""
     store = SqliteTokenStore(path, patience=3.0)

@@ -1,0 +1,80 @@
+"""The recommended chain."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from sessionkit import SessionStack, Token, recommended
+from sessionkit.auth import AuthHandler, Header, StaticToken
+from sessionkit.errors import NotFound
+from sessionkit.handlers import DeadlineHandler, ErrorHandler, RetryHandler, TimingHandler
+from sessionkit.stores import MemoryTokenStore
+from tests.loopback import Reply
+from tests.unit.stacks import Keeper, opened
+
+
+def test_the_recommended_handlers_stand_in_their_order() -> None:
+    """Each handler works on what those around it leave for it."""
+    chain = recommended(StaticToken("t"))
+
+    assert list(chain) == ["errors", "timing", "deadline", "retry", "auth"]
+    assert [type(handler) for handler in chain.values()] == [
+        *(ErrorHandler, TimingHandler, DeadlineHandler, RetryHandler, AuthHandler),
+    ]
+
+
+def test_without_a_grant_nobody_logs_in() -> None:
+    """A public API needs no token, and gets none."""
+    assert list(recommended()) == ["errors", "timing", "deadline", "retry"]
+
+
+def test_without_errors_a_stack_answers_as_a_plain_session_does() -> None:
+    """Code that looks at ``status_code`` itself is handed such a stack."""
+    chain = recommended(errors=False)
+    with opened(lambda _: Reply(404), chain) as (stack, _):
+        assert stack.get("x").status_code == 404
+    with opened(lambda _: Reply(404), recommended()) as (stack, _), pytest.raises(NotFound):
+        stack.get("x")
+
+    assert list(chain) == ["timing", "deadline", "retry"]
+
+
+def test_the_chain_is_a_mapping_of_the_users_own() -> None:
+    """It can be edited before it is used, and the next one is fresh."""
+    chain = recommended(StaticToken("t"))
+    del chain["retry"]
+    keeper = Keeper()
+    chain["mine"] = keeper
+    with requests.Session() as session:
+        assert SessionStack(session, chain).handlers.names == (
+            *("errors", "timing", "deadline", "auth", "mine"),
+        )
+
+    assert "retry" in recommended()
+    assert recommended()["retry"] is not recommended()["retry"]
+
+
+def test_what_the_auth_handler_needs_is_passed_on_to_it() -> None:
+    """Store, scheme and origins are given in one place."""
+    store = MemoryTokenStore()
+    store.save("static", Token("from the store"))
+    answered = recommended(
+        StaticToken("t"), scheme=Header("X-Key"), origins=["http://other.example"], store=store
+    )["auth"]
+
+    assert "Header('X-Key')" in repr(answered)
+    assert "http://other.example:80" in repr(answered)
+
+
+def test_a_call_by_the_recommended_chain_has_time_outs_and_times() -> None:
+    """A first program waits for nothing for ever, and sees where its time went."""
+    keeper = Keeper()
+    chain = {**recommended(StaticToken("t")), "keeper": keeper}
+    with opened(handlers=chain) as (stack, server):
+        response = stack.get("x")
+
+        assert server.seen[0].bearer == "t"
+    assert keeper.only.options["timeout"] == (5.0, 30.0)
+    assert response.headers["X-Client-Attempts"] == "1"
+    assert set(response.exchange.handlers) == {*chain, "wire"}  # type: ignore[attr-defined]

@@ -1,0 +1,544 @@
+"""A stack is a session: exactly the wrapped one's, with handlers between."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import Mock, patch
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from requests_toolbelt.sessions import BaseUrlSession
+
+from sessionkit import Exchange, Forward, SessionStack, recommended
+from sessionkit._delegation import DELEGATED, VERBS
+from sessionkit.auth import AuthHandler, StaticToken
+from sessionkit.errors import ConfigError
+from sessionkit.handlers import DeadlineHandler, RetryHandler
+from sessionkit.testing import FakeClock
+from tests.loopback import Loopback, Reply, Seen
+from tests.unit.stacks import Keeper, Recorder, opened, passing
+
+EXAMPLE = "https://api.example/v1/"
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    """Make the user's session."""
+    with requests.Session() as made:
+        yield made
+
+
+# -- Every public name is the session's
+
+
+def test_a_stack_is_a_session(session: requests.Session) -> None:
+    """An SDK that checks the type of its ``session=`` takes a stack."""
+    assert isinstance(SessionStack(session), requests.Session)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in DELEGATED if not callable(getattr(requests.Session, name, None))]
+)
+def test_a_setting_is_read_set_and_deleted_on_the_session(
+    session: requests.Session, name: str
+) -> None:
+    """There is one set of settings, whichever object it is reached by."""
+    stack = SessionStack(session, [passing])
+    value = object()
+
+    setattr(stack, name, value)
+
+    assert vars(session)[name] is value
+    assert getattr(stack, name) is value
+    delattr(stack, name)
+    assert name not in vars(session)
+    assert not hasattr(stack, name)
+
+
+def test_a_setting_changed_in_place_is_changed_on_the_session(session: requests.Session) -> None:
+    """``stack.headers.update(...)`` does what it does on any session."""
+    stack = SessionStack(session)
+
+    stack.headers["X-One"] = "1"
+    stack.cookies.set("a", "b")
+    adapter = HTTPAdapter()
+    stack.mount("http://x", adapter)
+
+    assert session.headers["X-One"] == "1"
+    assert session.cookies["a"] == "b"
+    assert session.get_adapter("http://x/") is stack.get_adapter("http://x/") is adapter
+
+
+def test_a_name_that_sessions_do_not_know_goes_to_the_session(session: requests.Session) -> None:
+    """Code that keeps a setting of its own on a session finds it there again."""
+    stack = SessionStack(session, [passing])
+
+    stack.region = "eu"  # type: ignore[attr-defined]  # as users do
+
+    assert vars(session)["region"] == "eu"
+    assert stack.region == "eu"  # type: ignore[attr-defined]
+    del stack.region  # type: ignore[attr-defined]
+    assert not hasattr(session, "region")
+    with pytest.raises(AttributeError, match="region"):
+        stack.region  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_methods_and_names_of_a_subclass_are_reached() -> None:
+    """A session that can do more can do it through the stack."""
+
+    class Vendor(requests.Session):
+        level = 3
+
+        def greet(self, name: str) -> str:
+            return f"{name} at {self.level}"
+
+    with Vendor() as session:
+        stack: Any = SessionStack(session)
+
+        assert stack.greet("x") == "x at 3"
+        assert {"greet", "level", "paginate", "headers"} <= set(dir(stack))
+
+
+def test_a_name_with_an_underscore_stays_on_the_stack(session: requests.Session) -> None:
+    """The workings of one object do not get into those of the other."""
+    stack = SessionStack(session)
+
+    stack._mine = 1
+
+    assert "_mine" not in vars(session)
+    assert stack._mine == 1
+    del stack._mine
+    assert not hasattr(stack, "_mine")
+
+
+def test_names_declared_by_a_subclass_of_the_stack_stay_on_the_stack(
+    session: requests.Session,
+) -> None:
+    """A vendor's own attributes do not land on the user's session."""
+
+    class VendorStack(SessionStack):
+        region: str
+        retries = 3
+
+        @property
+        def place(self) -> str:
+            return f"in {self.region}"
+
+    class Derived(VendorStack):
+        tier = 1
+
+    for kind in (VendorStack, Derived):
+        stack = kind(session)
+        stack.region = "eu"
+        stack.retries = 5
+        stack.verify = False
+
+        assert (stack.place, stack.retries, session.verify) == ("in eu", 5, False)
+        assert not {"region", "retries", "place"} & set(vars(session))
+
+
+def test_wrapping_changes_nothing_on_the_session() -> None:
+    """A session compares equal before and after it was wrapped, used and let go of."""
+    session = requests.Session()
+    session.headers["X-One"], session.auth = "1", ("user", "word")
+    session.params, session.max_redirects = {"q": "1"}, 7
+    before = {name: copy.copy(value) for name, value in vars(session).items()}
+    handlers = recommended(StaticToken("s3cret"))
+    with opened(handlers=handlers, session=session) as (stack, _):
+        stack.get("x")
+        stack.using(timeout=3).get("x")
+        stack.close()
+
+        after = vars(session)
+        assert after.keys() == before.keys()
+        same = before.keys() - {"cookies", "adapters", "headers"}
+        assert {name: after[name] for name in same} == {name: before[name] for name in same}
+        assert dict(session.headers) == dict(before["headers"])
+        assert dict(session.adapters) == dict(before["adapters"])
+
+
+def test_a_stack_tells_what_it_is_made_of(session: requests.Session) -> None:
+    """A glance in a debugger shows the chain, and no secret."""
+    stack = SessionStack(session, [passing, AuthHandler(StaticToken("s3cret"))])
+
+    assert repr(stack) == "<SessionStack over Session: passing, auth>"
+    assert repr(SessionStack(session)) == "<SessionStack over Session: no handlers>"
+
+
+# -- Calls
+
+
+def test_a_stack_without_handlers_adds_nothing() -> None:
+    """It hands every call to the session as it is, and the answer back as it is."""
+    given = {"params": {"q": "1"}, "timeout": 3}
+    recorder = Recorder()
+    with opened(session=recorder) as (stack, server):
+        response = stack.request("GET", "x", **given)
+        prepared = requests.Request("GET", server.origin).prepare()
+        stack.send(prepared)
+
+        assert recorder.requested == [{"method": "GET", "url": f"{server.origin}/x", **given}]
+        assert recorder.sent[-1] is prepared
+    assert not hasattr(response, "exchange")
+
+
+def test_every_verb_passes_the_handlers() -> None:
+    """GET, POST and all others are one call each."""
+    keeper = Keeper()
+    with opened(handlers=[keeper]) as (stack, server):
+        for verb in VERBS:
+            getattr(stack, verb)("x")
+
+        assert [seen.method for seen in server.seen] == [verb.upper() for verb in VERBS]
+    assert [exchange.method for exchange in keeper.exchanges] == [verb.upper() for verb in VERBS]
+
+
+def test_an_answer_carries_the_record_of_its_call() -> None:
+    """Attempts and times are there, and nothing else was added to the answer."""
+    with opened(handlers=[passing]) as (stack, _):
+        plain = stack._inner.get(f"{stack.base_url}x")
+        handled = stack.get("x")
+
+    assert vars(handled).keys() - vars(plain).keys() == {"exchange"}
+    assert handled.exchange.attempts[0].status == 200  # type: ignore[attr-defined]
+
+
+def test_a_mock_of_the_class_stays_alive() -> None:
+    """Users' tests that patch ``requests.Session.get`` keep a stack off the network."""
+    stack = SessionStack(requests.Session(), [passing], base_url=EXAMPLE)
+    with patch("requests.Session.get", return_value="mocked") as get:
+        assert stack.get("x") == "mocked"
+
+    get.assert_called_once_with("x")
+
+
+@pytest.mark.parametrize("name", [*VERBS, "request", "send"])
+def test_a_mock_on_the_stack_itself_is_what_is_called(
+    session: requests.Session, name: str
+) -> None:
+    """``patch.object(stack, "get")`` keeps off the network, and is gone afterwards."""
+    stack = SessionStack(session, [passing], base_url=EXAMPLE)
+    before = dict(vars(stack))
+    with patch.object(stack, name, return_value="mocked") as mocked:
+        assert getattr(stack, name)("x") == "mocked"
+        mocked.assert_called_once()
+
+    assert vars(stack) == before
+    assert vars(session).keys() == vars(requests.Session()).keys()
+
+
+def test_a_mock_of_the_sessions_own_request_is_what_the_wire_calls(
+    session: requests.Session,
+) -> None:
+    """A stack around a session that a test has patched does not reach the network either."""
+    stack = SessionStack(session, [passing], base_url=EXAMPLE)
+    answer = requests.Response()
+    with patch.object(session, "request", return_value=answer) as request:
+        assert stack.get("x", timeout=3) is answer
+
+    request.assert_called_once_with("GET", f"{EXAMPLE}x", params=None, timeout=3)
+
+
+def test_a_mocked_answer_passes_through_the_handlers(session: requests.Session) -> None:
+    """The usual stand-in for a response is good enough for a stack too."""
+    stack = SessionStack(session, [passing], base_url=EXAMPLE)
+    answer = Mock(status_code=200)
+    answer.json.return_value = {"id": 7}
+    with patch.object(session, "request", return_value=answer):
+        response = stack.get("x")
+
+    assert (response.status_code, response.json()) == (200, {"id": 7})
+
+
+def test_the_signature_of_request_is_that_of_requests(session: requests.Session) -> None:
+    """Whoever inspects the session to see which arguments it takes finds them."""
+    stack = SessionStack(session, [passing])
+
+    assert inspect.signature(stack.request) == inspect.signature(session.request)
+
+
+def test_positional_arguments_mean_what_they_mean_on_the_session() -> None:
+    """Parameters, body and headers end up where the session at hand has them."""
+
+    class Swapped(Recorder):
+        def request(self, method: str, url: str, data: Any = None, **kwargs: Any) -> Any:
+            return super().request(method, url, data=data, **kwargs)
+
+    for handlers in ((), [passing]):
+        with opened(handlers=handlers) as (stack, server):
+            stack.request("POST", "x", {"q": "1"}, b"body", {"X-One": "1"})
+
+            (seen,) = server.seen
+            assert (seen.query, seen.body, seen.headers["x-one"]) == ({"q": ["1"]}, b"body", "1")
+        with opened(handlers=handlers, session=Swapped()) as (stack, server):
+            stack.request("POST", "x", b"body")
+
+            assert (server.seen[0].query, server.seen[0].body) == ({}, b"body")
+
+
+def test_an_argument_that_is_given_twice_is_a_type_error(session: requests.Session) -> None:
+    """A contradiction in a call is found, as it is with any function."""
+    for handlers in ((), [passing]):
+        stack: Any = SessionStack(session, handlers, base_url=EXAMPLE)
+        with pytest.raises(TypeError):
+            stack.request("GET", "x", {"q": "1"}, params={"q": "2"})
+
+
+def test_a_url_may_be_bytes_or_any_object_with_a_text() -> None:
+    """What requests takes for a URL is taken here."""
+
+    class Address:
+        def __str__(self) -> str:
+            return "z"
+
+    with opened(handlers=[passing]) as (stack, server):
+        for url in (b"x", "y", Address()):
+            stack.get(url)
+
+        assert [seen.path for seen in server.seen] == ["/x", "/y", "/z"]
+
+
+def test_an_unprepared_request_is_refused_as_requests_refuses_it() -> None:
+    """The mistake has the message that is known."""
+    for handlers in ((), [passing]):
+        with opened(handlers=handlers) as (stack, server), pytest.raises(ValueError, match="Prepared"):
+            stack.send(requests.Request("GET", server.origin))  # type: ignore[arg-type]  # the point
+
+
+# -- Base URL
+
+
+def test_relative_urls_are_appended_to_the_base() -> None:
+    """With or without a slash, under the whole path of the base; absolute ones stay."""
+    with opened(base="/v1/") as (stack, server), Loopback(lambda _: Reply()) as other:
+        for url in ("orders", "/orders", "orders/7?a=1", f"{other.origin}/elsewhere"):
+            stack.get(url)
+
+        assert [seen.path for seen in server.seen] == ["/v1/orders", "/v1/orders", "/v1/orders/7"]
+        assert [seen.path for seen in other.seen] == ["/elsewhere"]
+
+
+@pytest.mark.parametrize("url", ["api.example", "/v1/", "", 7, "http://", "http://[::1"])
+def test_a_base_that_is_no_absolute_url_is_refused(session: requests.Session, url: Any) -> None:
+    """The mistake is found when the stack is built, not in the first answer."""
+    with pytest.raises(ConfigError, match="base_url"):
+        SessionStack(session, base_url=url)
+
+
+def test_a_base_can_be_changed_later(session: requests.Session) -> None:
+    """The home that tokens may go to moves with it, and the session is not touched."""
+    stack = SessionStack(session, base_url=EXAMPLE)
+    stack.base_url = "http://other.example/"
+
+    assert (stack.base_url, stack._home) == ("http://other.example/", "http://other.example:80")
+    assert "base_url" not in vars(session)
+    stack.base_url = None
+    assert stack._home is None
+
+
+def test_without_a_base_of_its_own_a_stack_shows_the_sessions(session: requests.Session) -> None:
+    """A session that resolves relative URLs itself goes on to do so."""
+    with Loopback(lambda _: Reply()) as server, BaseUrlSession(server.origin + "/v2/") as based:
+        stack = SessionStack(based, [passing])
+        stack.get("x")
+
+        assert stack.base_url == server.origin + "/v2/"
+        assert server.seen[0].path == "/v2/x"
+    assert SessionStack(session).base_url is None
+
+
+# -- Its own life
+
+
+def test_a_stack_closes_only_a_session_that_it_made(session: requests.Session) -> None:
+    """A session that was handed over stays open for its owner."""
+    closed: list[object] = []
+
+    class Noting(HTTPAdapter):
+        def close(self) -> None:
+            closed.append(self)
+            super().close()
+
+    for given in (session, None):
+        with SessionStack(given) as stack:
+            stack.mount("http://", Noting())
+        stack.close()
+
+    assert len(closed) == 2
+    assert session.get_adapter("http://x") not in closed
+    session.close()
+
+
+def test_a_stack_without_a_session_makes_a_plain_one() -> None:
+    """One name is enough for a first program."""
+    with Loopback(lambda _: Reply()) as server, SessionStack(base_url=server.origin) as stack:
+        assert stack.get("x").ok
+
+
+def test_a_stack_without_handlers_is_pickled_as_its_session_is() -> None:
+    """What worked with the session in a pool of processes works with the stack."""
+
+    class Kept(requests.Session):
+        __attrs__ = [*requests.Session.__attrs__, "region"]
+
+        region = "none"
+
+    globals()["Kept"] = Kept  # pickle looks classes up by name
+    Kept.__qualname__ = "Kept"
+    with Kept() as session:
+        session.region = "eu"
+        session.headers["X-One"] = "1"
+        stack = SessionStack(session, base_url=EXAMPLE)
+        twin: Any = pickle.loads(pickle.dumps(stack))
+
+    assert (type(twin), twin.base_url) == (SessionStack, EXAMPLE)
+    assert (type(twin._inner), twin.region, twin.headers["X-One"]) == (Kept, "eu", "1")
+
+
+def test_a_stack_with_handlers_refuses_to_be_pickled(session: requests.Session) -> None:
+    """A token does not end up in a pickle, and the way out is named."""
+    stack = SessionStack(session, recommended(StaticToken("s3cret")), base_url=EXAMPLE)
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(ConfigError, match="not pickled") as caught:
+            attempt(stack)  # type: ignore[operator]
+
+        assert "build the stack" in caught.value.hint
+
+
+@pytest.mark.parametrize("handlers", [[7], ["retry"], [RetryHandler], {"retry": None}, RetryHandler()])
+def test_what_is_no_handler_is_refused_when_the_stack_is_built(
+    session: requests.Session, handlers: Any
+) -> None:
+    """A single handler without its list is as clear a mistake as a wrong one."""
+    with pytest.raises(ConfigError, match="handler"):
+        SessionStack(session, handlers)
+
+
+# -- Defaults for some calls
+
+
+def test_using_gives_calls_their_defaults_and_leaves_the_stack_alone() -> None:
+    """A part of a program sets its own time-out without a second session."""
+    keeper = Keeper()
+    with opened(handlers=[keeper]) as (stack, server):
+        light = stack.using(timeout=3, headers={"X-One": "1"})
+        light.get("x")
+        light.using(timeout=4).get("x")
+        light.get("x", timeout=None)
+        stack.get("x")
+
+        assert [seen.headers.get("x-one") for seen in server.seen] == ["1", "1", "1", None]
+    assert [e.options.get("timeout", "none") for e in keeper.exchanges] == [3, 4, None, "none"]
+    assert isinstance(light, SessionStack)
+    assert (light._inner, light.base_url) == (stack._inner, stack.base_url)
+
+
+def test_parameters_from_using_hold_where_the_call_gives_none() -> None:
+    """The verbs of requests hand over ``params=None`` unasked; that is not the caller's wish."""
+    for handlers in ((), [passing]):
+        with opened(handlers=handlers) as (stack, server):
+            light = stack.using(params={"tenant": "blue"})
+            light.get("x")
+            light.get("x", params={"tenant": "red"})
+
+            assert [seen.query["tenant"] for seen in server.seen] == [["blue"], ["red"]]
+
+
+def test_using_takes_the_options_that_the_handlers_declare() -> None:
+    """A budget for each of many calls is set once, and read by its handler only."""
+    keeper, recorder = Keeper(), Recorder()
+    handlers = [keeper, DeadlineHandler(), RetryHandler()]
+    with opened(handlers=handlers, session=recorder, clock=FakeClock()) as (stack, server):
+        light = stack.using(deadline=60, retries=0)
+        light.get("x")
+        light.get("x", deadline=None)
+        light.send(requests.Request("GET", server.origin).prepare())
+
+    options = [exchange.options["deadline"] for exchange in keeper.exchanges]
+    assert options == [60, None, 60]
+    assert not {"deadline", "retries"} & set(recorder.requested[0])
+
+
+def test_using_refuses_a_name_that_nobody_reads(session: requests.Session) -> None:
+    """A misspelt option is an error that lists those there are, not a setting without effect."""
+    stack = SessionStack(session, [RetryHandler()])
+
+    with pytest.raises(ConfigError, match="deadline, timeuot") as caught:
+        stack.using(timeuot=3, deadline=3, timeout=3)
+
+    assert "retries" in caught.value.hint
+    assert "timeout" in caught.value.hint
+
+
+def test_using_applies_to_prepared_requests_what_they_can_take() -> None:
+    """A time-out holds for them too; headers are settled already and are left alone."""
+    keeper = Keeper()
+    with opened(handlers=[keeper]) as (stack, server):
+        light = stack.using(timeout=3, headers={"X-One": "1"})
+        light.send(requests.Request("GET", server.origin).prepare())
+
+        assert "x-one" not in server.seen[0].headers
+    assert dict(keeper.only.options) == {"timeout": 3}
+
+
+def test_a_light_stack_ends_in_the_sessions_own_verbs_too() -> None:
+    """What a subclass of requests overrides is honoured there as well."""
+
+    class Tagging(requests.Session):
+        def get(self, url: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # as users write it
+            return super().get(url, params={"own": "1"}, **kwargs)
+
+    for handlers in ((), [passing]):
+        with opened(handlers=handlers, session=Tagging()) as (stack, server):
+            stack.using(timeout=3).get("x")
+
+            assert server.seen[0].query == {"own": ["1"]}
+
+
+def test_a_vendors_stack_stays_of_its_kind() -> None:
+    """Deriving a light stack keeps the subclass and what it holds."""
+
+    class VendorStack(SessionStack):
+        region: str = "none"
+
+    with VendorStack() as stack:
+        stack.region = "eu"
+        light = stack.using(timeout=3)
+
+    assert isinstance(light, VendorStack)
+    assert light.region == "eu"
+
+
+def test_a_stack_walks_over_pages() -> None:
+    """Items come one by one, through the handlers, over as many pages as there are."""
+    keeper = Keeper()
+
+    def answer(seen: Seen) -> Reply:
+        page = int(seen.query.get("page", ["1"])[0])
+        links = {"Link": f'</x?page={page + 1}>; rel="next"'} if page < 3 else {}
+        return Reply(200, [{"page": page}], links)
+
+    with opened(answer, [keeper]) as (stack, _):
+        items = [item["page"] for item in stack.paginate("x")]
+
+    assert items == [1, 2, 3]
+    assert len(keeper.exchanges) == 3
+
+
+def test_an_error_inside_a_handler_ends_the_time_of_the_record() -> None:
+    """A record that a handler kept is complete, whatever became of the call."""
+    clock, keeper = FakeClock(), Keeper()
+
+    def failing(exchange: Exchange, forward: Forward) -> requests.Response:
+        clock.advance(2)
+        raise KeyError
+
+    with opened(handlers=[keeper, failing], clock=clock) as (stack, _), pytest.raises(KeyError):
+        stack.get("x")
+
+    assert keeper.only.record.seconds == 2.0
