@@ -149,8 +149,8 @@ def answer_within(error: Exception) -> Response | None:
 
 def own_answer(response: Response) -> Response:
     """Return *response*, or a shallow copy of one that a cache below may hand out again."""
-    seen = getattr(response, "exchange", None) is not None
-    if not seen and not getattr(response, "from_cache", False):
+    # Looked at exactly: a stand-in from a test tool has every attribute that is asked for.
+    if "exchange" not in vars(response) and getattr(response, "from_cache", False) is not True:
         return response
     copy: Response = object.__new__(type(response))
     copy.__dict__.update(response.__dict__)

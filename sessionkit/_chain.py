@@ -46,8 +46,11 @@ class Handlers:
         self._lock = threading.Lock()
         if isinstance(handlers, Mapping):
             pairs: list[tuple[str | None, Any]] = list(handlers.items())
-        else:
+        elif hasattr(handlers, "__iter__"):
             pairs = [(None, handler) for handler in handlers]
+        else:
+            message = f"handlers must be a mapping or a list, not {type(handlers).__name__}"
+            raise ConfigError(message, hint="one handler alone goes into a list: [handler]")
         for name, handler in pairs:
             self.add(handler, name=name)
 

@@ -10,6 +10,7 @@ from sessionkit._redact import redact_url
 from sessionkit._stack import SessionStack
 from sessionkit.errors import ConfigError
 from sessionkit.resources._codec import Plain
+from sessionkit.resources._urls import check_names
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     import requests
 
     from sessionkit.resources._codec import Codec
-
-#: Names that collections and operations rely on.
-_RESERVED = ("stack", "close")
 
 
 class ApiClient:
@@ -78,9 +76,7 @@ class ApiClient:
         super().__init_subclass__(**kwargs)
         if cls.base_url is not None:
             _check_base(cls.base_url, cls.__name__)
-        for name in _RESERVED:
-            if name in vars(cls):
-                raise ConfigError(f"{cls.__name__}.{name}: the base class needs this name itself")
+        check_names(cls, ("stack", "close"))
 
     @property
     def stack(self) -> SessionStack:

@@ -51,6 +51,12 @@ class Core:
             wire = self._wires[entry] = Wire(self.session, entry)
         return wire
 
+    def here(self) -> Core:
+        """Return itself, ready for the process that asks."""
+        if self.pid != os.getpid():
+            self.after_fork()
+        return self
+
     def after_fork(self) -> None:
         """Give a forked child connections of its own.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from sessionkit._side import STOCK_SESSION
 from sessionkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,9 +49,14 @@ def bound_arguments(method: Any, entry: str, args: tuple[Any, ...]) -> dict[str,
     """Name positional arguments as the session's own method names them; orders differ."""
     import inspect
 
+    parameters = list(inspect.signature(method).parameters.values())
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        # An override that hands everything on: what it overrides decides.
+        stock = inspect.signature(getattr(STOCK_SESSION, entry))
+        parameters = list(stock.parameters.values())[1:]
     names = [
         parameter.name
-        for parameter in inspect.signature(method).parameters.values()
+        for parameter in parameters
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     ][2 if entry == "request" else 1 :]
     if len(args) > len(names):

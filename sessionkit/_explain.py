@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ def explain_stack(session: Any, handlers: Handlers, base_url: str | None) -> str
 
 
 def _settings(handler: Any) -> str:
+    while isinstance(handler, partial):
+        handler = handler.func  # its own repr would show the arguments, secrets among them
     if hasattr(handler, "__qualname__"):
         return f"function {handler.__module__}.{handler.__qualname__}"
     kind: Any = type(handler)

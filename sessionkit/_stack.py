@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -68,8 +67,6 @@ class SessionStack(_Session):
     """
 
     _own_names: frozenset[str] = OWN | frozenset(VERBS)
-    _core: Core
-    _inner: requests.Session
     _base_url: str | None
     _home: str | None
     _options: Mapping[str, Any]
@@ -197,9 +194,7 @@ class SessionStack(_Session):
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """Send a prepared request through the handlers; see :meth:`requests.Session.send`."""
-        core = self._core
-        if core.pid != os.getpid():
-            core.after_fork()
+        core = self._core.here()
         if self._options:
             usable = SEND_OPTIONS | core.handlers.options
             kwargs = {**{k: v for k, v in self._options.items() if k in usable}, **kwargs}
@@ -209,11 +204,10 @@ class SessionStack(_Session):
         return self._run("send", request.method or "", request.url or "", kwargs, request)
 
     def _enter(self, entry: str, method: str, url: Any, *args: Any, **kwargs: Any) -> Response:
-        core = self._core
-        if core.pid != os.getpid():
-            core.after_fork()
+        core = self._core.here()
         if args:
-            kwargs.update(bound_arguments(getattr(self._inner, entry), entry, args))
+            # dict() refuses what is given twice, as any call does.
+            kwargs = dict(**kwargs, **bound_arguments(getattr(self._inner, entry), entry, args))
         if self._options:
             # The verbs of requests fill these in with None; any other None was meant.
             given = {k: v for k, v in kwargs.items() if v is not None or k not in VERB_FILLERS}
@@ -223,10 +217,9 @@ class SessionStack(_Session):
         if core.handlers.links:
             freeze_iterators(kwargs)
             return self._run(entry, method, text_of(url), kwargs)
-        if entry != "request":
-            answer: Response = getattr(self._inner, entry)(url, **kwargs)
-            return answer
-        return self._inner.request(method, url, **kwargs)
+        places = (method, url) if entry == "request" else (url,)
+        answer: Response = getattr(self._inner, entry)(*places, **kwargs)
+        return answer
 
     def _run(
         self,

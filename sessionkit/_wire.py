@@ -75,7 +75,7 @@ class Wire:
             attempt.seconds = now() - started
         attempt.status = response.status_code
         response = own_answer(response)
-        record.from_cache = bool(getattr(response, "from_cache", False))
+        record.from_cache = getattr(response, "from_cache", False) is True
         response.exchange = record  # type: ignore[attr-defined]
         call.live = response
         return response

@@ -231,7 +231,7 @@ class AuthHandler:
     def _refuses(self, response: Response, allowed: frozenset[str] | None) -> bool:
         if response.status_code != _UNAUTHORIZED and not self._says_expired(response):
             return False
-        if getattr(response, "from_cache", False):
+        if getattr(response, "from_cache", False) is True:
             return False
         first = response.history[0].url if response.history else response.url
         try:

@@ -122,7 +122,6 @@ def _fault(error: Exception, exchange: Exchange) -> SessionKitError | None:
 def _answered(response: Response, exchange: Exchange, cause: Exception | None) -> SessionKitError:
     """Return the error that an answer is, with as much of its body as is cheap; free its wire."""
     _read_some(response, exchange)
-    response.close()
     fault = status_error(response, secrets=_secrets(exchange), now=exchange.clock.time())
     fault.__cause__ = cause
     return fault
@@ -131,6 +130,7 @@ def _answered(response: Response, exchange: Exchange, cause: Exception | None) -
 def _read_some(response: Response, exchange: Exchange) -> None:
     """Read what comes of an unread body, within bounds: an endless one must not hold the call."""
     if is_read(response):
+        response.close()
         return
     body = bytearray()
     # A body that breaks off leaves what came of it; the error is the status.
@@ -139,6 +139,8 @@ def _read_some(response: Response, exchange: Exchange) -> None:
             body += piece
             if len(body) >= MOST_BYTES:
                 break
+    # First, because requests hands what it takes for read back to the pool as it is.
+    response.close()
     response._content = bytes(body[:MOST_BYTES])  # noqa: SLF001  # where requests keeps a body
     response._content_consumed = True  # noqa: SLF001
 
@@ -193,12 +195,14 @@ def _watched_class(plain: type[Response]) -> type[Response]:
         # Misuse is told at once, as requests does.
         return _mapped(self, plain.iter_content(self, *args, **kwargs))
 
-    def reduce_ex(self: Any, protocol: SupportsIndex) -> Any:
-        # Pickles and copies are of the class that was there before.
+    def reduce_ex(self: Any, _protocol: SupportsIndex) -> Any:
+        # Pickles and copies are of the class that was there before. By protocol 1, because later
+        # ones insist on the object's own class. The body is read first, into this object, as ever.
+        self.__getstate__()
         bare: Any = object.__new__(plain)
         vars(bare).update(vars(self))
         del bare._sessionkit_watch  # noqa: SLF001
-        return bare.__reduce_ex__(protocol)
+        return bare.__reduce_ex__(1)
 
     return type(
         plain.__name__,

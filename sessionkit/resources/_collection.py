@@ -13,7 +13,7 @@ from sessionkit.errors import ConfigError, InvalidRequest
 from sessionkit.mapping._engine import Loader, dump, name_of
 from sessionkit.resources._calls import ask
 from sessionkit.resources._codec import Plain, evidence
-from sessionkit.resources._urls import check_path, query, segment
+from sessionkit.resources._urls import check_names, check_path, query, segment
 
 if TYPE_CHECKING:
     from requests import Response
@@ -84,6 +84,15 @@ class Collection(Generic[T]):
         self._paginator = paginator
         self._codec = Plain(items=items) if items is not None else codec
         self._slash = "/" if trailing_slash else ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Check the names that the body of the class takes.
+
+        Raises:
+            ConfigError: A name that the base class needs itself.
+        """
+        super().__init_subclass__(**kwargs)
+        check_names(cls, ("stack", "path", "codec", "bind"))
 
     @overload
     def __get__(self, client: None, owner: type) -> Self: ...

@@ -119,3 +119,14 @@ def check_path(path: object, owner: str) -> None:
         raise ConfigError(f"{owner}: {path!r} must be a path below the client's base_url")
     if "#" in path or {".", ".."} & set(path.partition("?")[0].split("/")):
         raise ConfigError(f"{owner}: {path!r} must have neither a fragment nor dot segments")
+
+
+def check_names(cls: type, reserved: tuple[str, ...]) -> None:
+    """Refuse a class whose body takes a name that its base needs.
+
+    Raises:
+        ConfigError: One of *reserved* is taken.
+    """
+    for name in reserved:
+        if name in vars(cls):
+            raise ConfigError(f"{cls.__name__}.{name}: the base class needs this name itself")

@@ -16,7 +16,7 @@ from requests_oauthlib import OAuth2Session
 from sessionkit import Exchange, Forward, SessionStack
 from sessionkit._exchange import Secret
 from sessionkit.auth import AuthHandler, Bearer, Header, Query, StaticToken
-from sessionkit.errors import ConfigError, DeadlineExceeded, NotFound, StatusError
+from sessionkit.errors import ConfigError, NotFound, StatusError
 from sessionkit.handlers import ErrorHandler
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply, Seen
@@ -159,32 +159,6 @@ def test_an_overridden_head_does_not_begin_to_follow_redirects(handler: Any) -> 
 # -- Time
 
 
-@pytest.mark.parametrize(
-    ("given", "capped"),
-    [
-        ({}, 10.0),
-        ({"timeout": None}, 10.0),
-        ({"timeout": 3}, 3),
-        ({"timeout": 30}, 10.0),
-        ({"timeout": (5, 30)}, (5, 10.0)),
-        ({"timeout": (None, 3)}, (10.0, 3)),
-    ],
-)
-def test_no_time_out_is_longer_than_the_time_that_is_left(
-    given: dict[str, Any], capped: object
-) -> None:
-    """A call with ten seconds to go does not wait thirty for its answer."""
-    clock = FakeClock(start=100.0)
-    script = Script(200, 200)
-    limited = Keeper(lambda exchange: exchange.with_deadline(110.0))
-    stack, _ = stack_over(script, limited, clock=clock)
-
-    stack.get("x", **given)
-    stack.send(requests.Request("GET", "http://api.example/").prepare(), **given)
-
-    assert script.timeouts == [capped, capped]
-
-
 def test_a_time_out_is_shorter_at_each_attempt() -> None:
     """The deadline is one for all attempts."""
     clock = FakeClock()
@@ -200,21 +174,6 @@ def test_a_time_out_is_shorter_at_each_attempt() -> None:
     stack.get("x", timeout=30)
 
     assert script.timeouts == [10.0, 6.0]
-
-
-def test_nothing_is_sent_after_the_deadline() -> None:
-    """A call whose time is up costs the server nothing, and says what it is about."""
-    clock = FakeClock(start=100.0)
-    script = Script()
-    stack, _ = stack_over(
-        script, Keeper(lambda exchange: exchange.with_deadline(100.0)), clock=clock
-    )
-
-    with pytest.raises(DeadlineExceeded) as caught:
-        stack.get("x?key=s3cret")
-
-    assert script.sent == 0
-    assert "s3cret" not in str(caught.value)
 
 
 # -- A session that raises for a status

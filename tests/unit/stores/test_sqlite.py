@@ -238,7 +238,7 @@ def test_what_cannot_be_a_path_is_refused(tmp_path: Path, name: str) -> None:
     """A slip in a setting is told when the program starts."""
     where = name if name[0] == "~" else f"{tmp_path}/{name}"
 
-    with pytest.raises(ConfigError, match="home directory|the path of a file"):
+    with pytest.raises(ConfigError, match=r"home directory|the path of a file"):
         SqliteTokenStore(where)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -232,3 +234,37 @@ def test_a_stack_sends_side_requests_for_whoever_logs_in() -> None:
         assert response.status_code == 201
         assert "x-api-key" not in server.seen[0].headers
     assert keeper.exchanges == []
+
+
+def test_the_stock_session_is_known_whatever_stands_in_its_place() -> None:
+    """A plugin that puts its own class at ``requests.Session`` changes nothing here."""
+    assert STOCK_SESSION.__module__ == "requests.sessions"
+    assert STOCK_SESSION.__name__ == "Session"
+
+
+def test_a_session_of_another_make_gets_requests_of_its_own_kind() -> None:
+    """A session that is none of requests' is not handed an object that it does not know."""
+    make = types.ModuleType("other_make")
+
+    class Request(requests.Request):
+        pass
+
+    class Session:
+        pass
+
+    class Derived(Session):
+        pass
+
+    Session.__module__ = Derived.__module__ = make.__name__
+    make.Request = Request  # type: ignore[attr-defined]  # as such modules have it
+    given = requests.Request("POST", "http://id.example/token", data={"a": "b"}, headers={"X": "y"})
+    other: Any = Derived()
+    with pytest.MonkeyPatch.context() as patch, requests.Session() as plain:
+        patch.setitem(sys.modules, make.__name__, make)
+        own = own_kind(other, given)
+
+        assert own_kind(plain, given) is given
+    assert type(own) is Request
+    assert (own.method, own.url, own.data, own.headers) == (
+        *("POST", given.url, {"a": "b"}, {"X": "y"}),
+    )

@@ -1,0 +1,76 @@
+"""Schemes: where a token goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sessionkit.auth import Bearer, Cookie, Header, Query, Scheme
+from sessionkit.errors import ConfigError
+
+ORIGINS = frozenset(["https://api.example:443"])
+
+
+@pytest.mark.parametrize(
+    ("scheme", "place", "name", "value"),
+    [
+        (Bearer(), "header", "Authorization", "Bearer t0ken"),
+        (Bearer("Token"), "header", "Authorization", "Token t0ken"),
+        (Header("X-Api-Key"), "header", "X-Api-Key", "t0ken"),
+        (Header("X-Auth", "Key"), "header", "X-Auth", "Key t0ken"),
+        (Query("api_key"), "query", "api_key", "t0ken"),
+        (Cookie("sid"), "cookie", "sid", "t0ken"),
+    ],
+    ids=repr,
+)
+def test_a_scheme_says_where_a_token_goes(
+    scheme: Scheme, place: str, name: str, value: str
+) -> None:
+    """Name, place and spelling are the vendor's, and the token is bound to its origins."""
+    secret = scheme.secret("t0ken", ORIGINS)
+
+    assert (secret.place, secret.name, secret.value) == (place, name, value)
+    assert (scheme.place, scheme.name) == (place, name)
+    assert secret.origins == ORIGINS
+
+
+def test_a_token_without_origins_belongs_to_where_the_session_leads() -> None:
+    """Nothing is added to what was asked for."""
+    assert Bearer().secret("t0ken", None).origins is None
+
+
+@pytest.mark.parametrize(
+    ("scheme", "text"),
+    [
+        (Bearer("Token"), "Bearer('Token')"),
+        (Header("X-Key"), "Header('X-Key')"),
+        (Query("key"), "Query('key')"),
+        (Cookie("sid"), "Cookie('sid')"),
+    ],
+    ids=repr,
+)
+def test_a_scheme_shows_its_setting(scheme: Scheme, text: str) -> None:
+    """An explanation of the stack tells where the token goes."""
+    assert repr(scheme) == text
+
+
+@pytest.mark.parametrize("make", [Bearer, Header, Query, Cookie])
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "a\r\nb", "ä", "a\tb"])
+def test_a_name_that_would_break_the_request_is_refused(make: Any, name: str) -> None:
+    """A line break or a blank in a header's name is found when the scheme is built."""
+    with pytest.raises(ConfigError, match="must be printable"):
+        make(name)
+
+
+@pytest.mark.parametrize("name", ["a;b", "a=b", "a,b", 'a"b'])
+def test_a_cookie_cannot_have_a_name_that_reads_as_two(name: str) -> None:
+    """A separator in the name would make another cookie of it (RFC 6265, section 4.1.1)."""
+    with pytest.raises(ConfigError):
+        Cookie(name)
+
+
+def test_a_prefix_that_would_break_the_header_is_refused() -> None:
+    """It is part of the header too."""
+    with pytest.raises(ConfigError, match="prefix"):
+        Header("X-Key", "a\r\nb")
