@@ -110,7 +110,9 @@ def report(figures: dict[str, list[tuple[float, float]]]) -> dict[str, Any]:
         }
     slope = [
         (sixteen[0] - eight[0]) / 8
-        for sixteen, eight in zip(figures["16 pass-through"], figures["8 pass-through"], strict=True)
+        for sixteen, eight in zip(
+            figures["16 pass-through"], figures["8 pass-through"], strict=True
+        )
     ]
     rows["one more pass-through handler, cpu_us"] = round(statistics.median(slope), 2)
     return rows

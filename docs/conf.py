@@ -60,7 +60,11 @@ def link_bare_name(
     if node.get("refdomain") != "py" or not bare:
         return None
     objects = env.domains.python_domain.objects
-    found = [name for name in objects if name.rpartition(".")[2] == bare]
+    found = [
+        name
+        for name, entry in objects.items()
+        if name.rpartition(".")[2] == bare and not entry.aliased
+    ]
     if len(found) != 1:
         return None
     entry = objects[found[0]]

@@ -192,24 +192,29 @@ def compile_chain(links: tuple[Link, ...], now: Callable[[], float]) -> Forward:
     Done once for each tuple of handlers: what belongs to a call is found through its exchange,
     because an object for each layer and call would cost more than the layer itself.
     """
-    step: Forward = _on_the_wire
+    handle: Handle = _on_the_wire
+    forward: Forward = _nowhere
     for index in range(len(links) - 1, -1, -1):
-        step = _bound(links[index].handle, _guarded(step, index, now))
-    return step
+        # Handler *index* is given a way to what was bound last: the next one in, or the wire.
+        forward = _way(handle, forward, index, now)
+        handle = links[index].handle
+
+    def enter(exchange: Exchange) -> Response:
+        return handle(exchange, forward)
+
+    return enter
 
 
-def _on_the_wire(exchange: Exchange) -> Response:
+def _on_the_wire(exchange: Exchange, _: Forward) -> Response:
     return exchange.call.wire.send(exchange)
 
 
-def _bound(handle: Handle, forward: Forward) -> Forward:
-    def step(exchange: Exchange) -> Response:
-        return handle(exchange, forward)
-
-    return step
+def _nowhere(exchange: Exchange) -> Response:
+    message = f"nothing lies beyond the wire, for {exchange!r}"
+    raise AssertionError(message)
 
 
-def _guarded(step: Forward, index: int, now: Callable[[], float]) -> Forward:
+def _way(handle: Handle, beyond: Forward, index: int, now: Callable[[], float]) -> Forward:
     """Make the ``forward`` of handler *index*: a second call is safe, and time is taken."""
 
     def forward(exchange: Exchange) -> Response:
@@ -218,8 +223,8 @@ def _guarded(step: Forward, index: int, now: Callable[[], float]) -> Forward:
             _clear_the_way(exchange)
         started = now()
         try:
-            response = step(exchange)
-            if not exchange.stream:
+            response = handle(exchange, beyond)
+            if not exchange.stream and getattr(response, "_content", None) is False:
                 # Read for a caller who wanted no stream, where a handler further in asked for
                 # the answer unread; body errors so rise inside the handlers around this one.
                 exchange.read(response)

@@ -65,11 +65,15 @@ _BARE = r"(?P<v>[^\s&;,\"'<>)\]}]+)"
 _TO_END_OF_LINE = r"(?P<v>[^\r\n\"']+)"
 _SCHEME = r"\b(Bearer|Basic|Negotiate)(\s+)([\w.~+/=:-]+)"
 _LONG_VALUE = r"\b(Token|token|ApiKey|apikey)(\s+)([\w.-]{16,})"
-_USERINFO = r"(?<=//)[^\s/?#@\\\"'<>]+@"
+_USERINFO = r"(?<=//)[^{beyond}/?#\\]+@"
 #: A password with an unescaped ``/``, ``?`` or ``#``: no valid URL, and so printed in an error.
 _BROKEN_USERINFO = (
-    r"(?<=//)(?!\[)[^\s/?#@\\\"'<>:]{0,256}:(?!\d*(?:[/?#\\\s\"'<>]|$))[^\s@\"'<>]{0,256}@"
+    r"(?<=//)(?!\[)[^{beyond}/?#@\\:]{{0,256}}:"
+    r"(?![0-9]*(?:[{beyond}/?#\\]|$))[^{beyond}]{{0,256}}@"
 )
+#: What ends a URL inside a text; by itself it goes on to its end.
+_TEXT_BEYOND = r"\s\"'<>"
+_URL_BEYOND = r"\x00"
 
 
 def is_secret_name(name: str) -> bool:
@@ -102,10 +106,12 @@ def redact_url(url: str) -> str:
     return f"{base}{question_mark}{_query(query)}{hash_mark}{_query(fragment)}"
 
 
-def _without_userinfo(text: str) -> str:
+def _without_userinfo(text: str, beyond: str = _URL_BEYOND) -> str:
     if "@" not in text:
         return text
-    return re.sub(_BROKEN_USERINFO, f"{MASK}@", re.sub(_USERINFO, f"{MASK}@", text))
+    for pattern in (_USERINFO, _BROKEN_USERINFO):
+        text = re.sub(pattern.format(beyond=beyond), f"{MASK}@", text)
+    return text
 
 
 def _query(query: str) -> str:
@@ -133,7 +139,8 @@ def secrets_in_url(url: str) -> list[str]:
     Short ones are left out: ``?key=name`` must not mask every ``name`` in a text.
     """
     found: list[str] = []
-    for match in re.finditer(rf"{_BROKEN_USERINFO}|{_USERINFO}", url) if "@" in url else ():
+    pattern = f"{_BROKEN_USERINFO}|{_USERINFO}".format(beyond=_URL_BEYOND)
+    for match in re.finditer(pattern, url) if "@" in url else ():
         user, colon, password = match[0].removesuffix("@").partition(":")
         # A password that broke the URL turns up in pieces.
         found += [password, *re.split(r"[/?#\\]", password)] if colon else [user]
@@ -174,8 +181,8 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     """
     for spelling in spellings(secrets):
         text = text.replace(spelling, MASK)
-    if "://" in text or "//" in text:
-        text = _without_userinfo(text)
+    if "//" in text:
+        text = _without_userinfo(text, _TEXT_BEYOND)
     if ":" in text or "=" in text:
         text = _scrub_pairs(text)
     text = re.sub(_SCHEME, _scheme, text)

@@ -191,6 +191,7 @@ class AuthHandler:
         """Return the refused answer intact, and renew so that the caller's own next try works."""
         if exchange.stream:
             # Its connection stays with the caller, who may read it; the next call renews.
+            self._renewal.refuse(token)
             return response
         response.content  # noqa: B018  # read first: its connection may be needed to renew
         try:

@@ -8,6 +8,7 @@ then obtains a token. It is saved before anybody uses it.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from typing import TYPE_CHECKING, Protocol
@@ -72,7 +73,7 @@ class Renewal:
 
     __slots__ = (
         *("_changed", "_dead", "_early_again", "_era", "_failed", "_failures", "_flights"),
-        *("_held", "_key", "_logged_out", "_pid", "_renew_at", "_store"),
+        *("_held", "_key", "_logged_out", "_pid", "_refused", "_renew_at", "_store"),
         *("_unproven", "_unproven_until"),
     )
 
@@ -86,6 +87,7 @@ class Renewal:
         self._dead: tuple[Token | None, LoginRequired] | None = None
         self._logged_out = False
         self._early_again = 0.0
+        self._refused: Token | None = None
         self._unproven: Token | None = None
         self._unproven_until = 0.0
         self._era = 0
@@ -104,7 +106,7 @@ class Renewal:
     def ready(self, clock: Clock) -> Token | None:
         """Return the token if nothing has to be done for it; no lock, no store."""
         held = self._held
-        if held is None or self._logged_out:
+        if held is None or held is self._refused or self._logged_out:
             return None
         return held if held.expires_at is None or clock.time() < self._renew_at else None
 
@@ -119,6 +121,8 @@ class Renewal:
         held = self._held
         if held is None or self._logged_out or not held.lives(ask.clock.time()):
             return self._fetch(ask, None)
+        if held is self._refused:
+            return self._fetch(ask, held)
         if ask.clock.time() < self._renew_at or ask.clock.monotonic() < self._early_again:
             return held
         return self._early(ask, held)
@@ -143,6 +147,10 @@ class Renewal:
             StoreError: The store cannot be read, or its lock was not free in time.
         """
         return self._fetch(ask, refused)
+
+    def refuse(self, token: Token) -> None:
+        """Note that *token* was refused where it could not be replaced; the next call does it."""
+        self._refused = token
 
     def accepted(self, token: Token) -> None:
         """Note that an answer proved *token* good."""
@@ -193,7 +201,7 @@ class Renewal:
             flight = self._flights[ask.want] = _Flight()
         try:
             return self._lead(ask, held, flight, lenient=True)
-        except SessionKitError as error:
+        except Exception as error:  # noqa: BLE001  # it costs no call anything while the token lives
             self._early_again = ask.clock.monotonic() + COOL_DOWN
             _LOG.warning("early renewal failed, the token is used while it lives: %s", error)
             return held
@@ -320,6 +328,7 @@ class Renewal:
         return refused is None or token.value != refused.value
 
     def _hold(self, token: Token, clock: Clock) -> None:
+        self._renew_at = math.inf
         if token.expires_at is not None:
             left = token.expires_at - clock.time()
             life = token.expires_in if token.expires_in is not None else left

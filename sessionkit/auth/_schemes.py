@@ -10,6 +10,8 @@ from urllib.parse import quote_plus
 from sessionkit._exchange import Secret
 from sessionkit.errors import ConfigError
 
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
 
 class Scheme(Protocol):
     """Turns a token into a secret on a request. Stateless, hence thread-safe."""
@@ -35,7 +37,7 @@ class Bearer:
     name = "Authorization"
 
     def __init__(self, prefix: str = "Bearer") -> None:
-        self._prefix = _plain(prefix, "prefix")
+        self._prefix = _token(prefix, "prefix")
 
     def secret(self, value: str, origins: frozenset[str] | None) -> Secret:
         """Return the header."""
@@ -58,8 +60,8 @@ class Header:
     place = "header"
 
     def __init__(self, name: str, prefix: str = "") -> None:
-        self.name = _plain(name, "name")
-        self._prefix = _plain(prefix, "prefix") if prefix else ""
+        self.name = _token(name, "name")
+        self._prefix = _token(prefix, "prefix") if prefix else ""
 
     def secret(self, value: str, origins: frozenset[str] | None) -> Secret:
         """Return the header."""
@@ -101,7 +103,10 @@ class Query:
     place = "query"
 
     def __init__(self, name: str) -> None:
-        self.name = _plain(name, "name")
+        if not name or not name.isascii() or not name.isprintable() or " " in name:
+            message = "name of a query parameter must be printable ASCII without blanks"
+            raise ConfigError(message)
+        self.name = name
         log = logging.getLogger("urllib3.connectionpool")
         if not any(isinstance(f, _MaskedInLogs) and f.name == name for f in log.filters):
             log.addFilter(_MaskedInLogs(name))
@@ -126,7 +131,7 @@ class Cookie:
     place = "cookie"
 
     def __init__(self, name: str) -> None:
-        self.name = _plain(name, "name")
+        self.name = _token(name, "name")
 
     def secret(self, value: str, origins: frozenset[str] | None) -> Secret:
         """Return the cookie."""
@@ -136,8 +141,8 @@ class Cookie:
         return f"Cookie({self.name!r})"
 
 
-def _plain(text: str, what: str) -> str:
-    if not text or not text.isascii() or not text.isprintable() or " " in text or ":" in text:
-        message = f"{what} of a scheme must be printable ASCII without blanks and colons"
-        raise ConfigError(message)
+def _token(text: str, what: str) -> str:
+    if not _TOKEN.fullmatch(text):
+        message = f"{what} of a scheme must be printable, and a token (RFC 9110, section 5.6.2)"
+        raise ConfigError(message, hint="letters, digits and !#$%&'*+-.^_`|~")
     return text

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import ssl
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from requests import exceptions as requests_errors
 from urllib3 import exceptions as urllib3_errors
@@ -91,6 +91,8 @@ _BODY_FAULTS: tuple[type[Exception], ...] = (
 )
 #: Forks whose classes have the same names but no common parents.
 _FORKS: Mapping[str, str] = MappingProxyType({"requests": "niquests", "urllib3": "urllib3_future"})
+_PARSERS = ("http.client", "urllib.parse")
+_LIBRARIES = (*_FORKS, *_FORKS.values())
 #: urllib3 begins its texts with a pool or a connection.
 _BEFORE_TEXT = re.compile(r"^(?:<[^>]*>|\w+\((?:host|port|[^()]*=)[^()]*\)): ")
 
@@ -186,8 +188,8 @@ def _kind(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
         return _kind_by_reason(error, in_body=in_body)
     if type(error) in (requests_errors.RequestException, requests_errors.RetryError):
         return tree.TransportError
-    if isinstance(error, ValueError) and _raised_in_http_client(error.__traceback__):
-        # A header or path with characters that cannot be sent; its text shows the value.
+    if isinstance(error, ValueError) and _refused_below(error.__traceback__):
+        # A header or URL that requests let through; the text shows its value.
         return tree.InvalidRequest
     return None
 
@@ -217,11 +219,15 @@ def _holds(error: BaseException, kind: type[BaseException]) -> bool:
     return isinstance(reason, kind) or any(isinstance(arg, kind) for arg in reason.args)
 
 
-def _raised_in_http_client(traceback: TracebackType | None) -> bool:
-    while traceback is not None and traceback.tb_next is not None:
+def _refused_below(traceback: TracebackType | None) -> bool:
+    """Tell whether Python's own parsers refused what requests or urllib3 gave them."""
+    names: list[str] = []
+    while traceback is not None:
+        names.append(str(traceback.tb_frame.f_globals.get("__name__")))
         traceback = traceback.tb_next
-    name: Any = traceback and traceback.tb_frame.f_globals.get("__name__")
-    return bool(name == "http.client")
+    callers = [name for name in names if name not in _PARSERS]
+    below = bool(names) and names[-1] in _PARSERS
+    return below and callers[-1:] != [] and callers[-1].partition(".")[0] in _LIBRARIES
 
 
 def _message(kind: type[SessionKitError], error: Exception) -> str:

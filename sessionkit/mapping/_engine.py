@@ -17,6 +17,7 @@ import msgspec.inspect
 from sessionkit._redact import scrub
 from sessionkit.errors import ConfigError, DecodeError, InvalidRequest, MappingError, Problem
 from sessionkit.mapping._problems import Walk, pointer_of
+from sessionkit.mapping._shapes import fields_of, is_named
 from sessionkit.mapping._words import said_by
 
 T = TypeVar("T")
@@ -113,6 +114,16 @@ class Loader(Generic[T]):
                 raise
         return made
 
+    @property
+    def members(self) -> frozenset[str] | None:
+        """Names that an object of this type has in JSON; None for what has any, or is no object.
+
+        Raises:
+            ConfigError: The type cannot be loaded from JSON at all.
+        """
+        shape = self._shape()
+        return frozenset(f.encode_name for f in fields_of(shape)) if is_named(shape) else None
+
     def _mended(self, raw: Any, where: str) -> T:
         """Load what msgspec refused, or say all that is wrong with it."""
         problems: list[Problem] = []
@@ -133,7 +144,10 @@ class Loader(Generic[T]):
 
     def _shape(self) -> msgspec.inspect.Type:
         if self._known is None:
-            shape = msgspec.inspect.type_info(self._model)
+            try:
+                shape = msgspec.inspect.type_info(self._model)
+            except (TypeError, NameError) as error:
+                raise self._unfit(error) from error
             if isinstance(shape, msgspec.inspect.CustomType):
                 raise self._unfit("no dataclass, Struct, attrs class, TypedDict or NamedTuple")
             self._known = shape

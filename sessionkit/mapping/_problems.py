@@ -62,7 +62,7 @@ class Walk:
         if isinstance(shape, ms.UnionType):
             return self._union(shape, value, at)
         if isinstance(value, dict) and is_named(shape):
-            return self._object(shape, value, at)  # type: ignore[arg-type]  # is_named tells
+            return self._object(shape, value, at)
         if isinstance(value, dict) and isinstance(shape, Mapped):
             return self._mapping(shape, value, at)
         if isinstance(value, list) and isinstance(shape, ARRAYS):

@@ -5,7 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import uuid
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, cast, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    TypeAlias,
+    TypeGuard,
+    Union,
+    cast,
+    get_origin,
+)
 
 import msgspec
 from msgspec import inspect as ms
@@ -13,10 +23,15 @@ from msgspec import inspect as ms
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from msgspec.inspect import FrozenDictType as FrozenDictType
+else:
+    # Came with msgspec 0.22; before that no shape is of this kind.
+    FrozenDictType = getattr(ms, "FrozenDictType", ms.DictType)
+
 Named: TypeAlias = ms.DataclassType | ms.StructType | ms.TypedDictType | ms.NamedTupleType
 """What is read from a JSON object, member by member."""
 
-Mapped: TypeAlias = ms.DictType | ms.FrozenDictType
+Mapped: TypeAlias = ms.DictType | FrozenDictType
 """What is read from a JSON object of any members."""
 
 ARRAYS = (ms.ListType, ms.SetType, ms.FrozenSetType, ms.VarTupleType, ms.CollectionType)
@@ -42,11 +57,11 @@ _PLAIN: dict[type[ms.Type], Any] = {
     ms.UUIDType: uuid.UUID,
     ms.DecimalType: decimal.Decimal,
     ms.DictType: dict,
-    ms.FrozenDictType: dict,
+    FrozenDictType: dict,
 }
 
 
-def is_named(shape: ms.Type) -> bool:
+def is_named(shape: ms.Type) -> TypeGuard[Named]:
     """Tell whether *shape* is read from a JSON object, member by member."""
     if isinstance(shape, ms.StructType):
         return not shape.array_like

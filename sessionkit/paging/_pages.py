@@ -180,6 +180,10 @@ class Pages(Generic[T]):
     def _loaded(self, rows: list[Any], pointer: str) -> list[T]:
         if self._load is None:
             return rows
+        if (many := getattr(self._load, "many", None)) is not None:
+            # The mapping engine makes a page of objects in one go, several times as fast.
+            loaded: list[T] = many(rows, pointer)
+            return loaded
         items: list[T] = []
         for index, row in enumerate(rows):
             try:

@@ -198,8 +198,9 @@ class Collection(Generic[T]):
     def update(self, key: Key, changes: T | Mapping[str, Any]) -> T:
         """PATCH an object and return it as the server has it.
 
-        The body is a merge patch (RFC 7396): what is not in it stays, None removes. Where members
-        were given, and the answer is empty or lacks some of them, the object is read by GET.
+        The body is a merge patch (RFC 7396): what is not in it stays, None removes. Where the
+        answer does not have every member of the model, the object is read again by GET; after a
+        whole object was given, the answer is laid over it.
 
         Args:
             key: Key of the object.
@@ -216,8 +217,7 @@ class Collection(Generic[T]):
     def replace(self, key: Key, new: T | Mapping[str, Any]) -> T:
         """PUT an object in place of another and return it as the server has it.
 
-        What the server answers is laid over an object that was given; members are treated as in
-        :meth:`update`.
+        What the server answers is read as by :meth:`update`.
 
         Args:
             key: Key of the object.
@@ -246,8 +246,9 @@ class Collection(Generic[T]):
         if not isinstance(given, Mapping):
             return self._merged(response, sent, given)
         answer = self.codec.members(response)
-        if not isinstance(answer, dict) or not sent.keys() <= answer.keys():
-            # Whether a missing member was left out or never there, only the server knows.
+        whole = self._loader.members
+        if not isinstance(answer, dict) or whole is None or not whole <= answer.keys():
+            # Whether what is missing has its default or is unchanged, only the server knows.
             return self.get(key)
         with evidence(response):
             return self._loader(answer)

@@ -55,7 +55,11 @@ def query(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: object, name: str) -> str:
-    plain = dump(value)
+    # Only what JSON has, too: str() of anything else would send <object at 0x7f...>.
+    try:
+        plain = dump(value)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{name} cannot be part of a URL: {error.message}") from error
     if isinstance(plain, bool):
         return "true" if plain else "false"
     if not isinstance(plain, str | int | float):

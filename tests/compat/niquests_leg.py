@@ -22,7 +22,9 @@ class Api(Identity):
 
     def answer(self, seen: Seen) -> Reply:
         """Answer; 404 under /missing."""
-        return Reply(404, {"detail": "not here"}) if seen.path == "/missing" else super().answer(seen)
+        return (
+            Reply(404, {"detail": "not here"}) if seen.path == "/missing" else super().answer(seen)
+        )
 
 
 def settings(session: niquests.Session) -> dict[str, str]:

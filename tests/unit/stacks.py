@@ -31,7 +31,7 @@ def opened(
         base: Path of the stack's ``base_url``; None-like for a stack without one.
     """
     clocks = {} if clock is None else {"clock": clock}
-    with Loopback(answer) as server, (session or requests.Session()) as inner:
+    with Loopback(answer) as server, session or requests.Session() as inner:
         base_url = server.origin + base if base else None
         yield SessionStack(inner, handlers, base_url=base_url, **clocks), server
 

@@ -162,7 +162,8 @@ def test_two_handlers_of_one_class_need_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "places", [{"before": "a", "after": "b"}, {"first": True, "after": "a"}, {"before": "a", "first": True}]
+    "places",
+    [{"before": "a", "after": "b"}, {"first": True, "after": "a"}, {"before": "a", "first": True}],
 )
 def test_two_positions_at_once_are_refused(places: dict[str, Any]) -> None:
     """A handler stands in one place, and it is the one that was meant."""

@@ -46,14 +46,18 @@ def test_a_url_that_pretends_to_be_ours_is_seen_through(url: str) -> None:
     assert "evil.example" in origin_of(url)
 
 
-@pytest.mark.parametrize("url", ["", "orders/7", "/orders", "//api.example/x", "http://", "https:///x"])
+@pytest.mark.parametrize(
+    "url", ["", "orders/7", "/orders", "//api.example/x", "http://", "https:///x"]
+)
 def test_a_url_without_a_server_has_no_origin(url: str) -> None:
     """No origin is guessed, so nothing is trusted by accident."""
     with pytest.raises(ValueError, match="absolute URL|cannot be parsed"):
         origin_of(url)
 
 
-@pytest.mark.parametrize("url", ["http://[::1", "http://a b.example/", "http://x:port/", "http://x:99999/"])
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://a b.example/", "http://x:port/", "http://x:99999/"]
+)
 def test_a_url_that_cannot_be_parsed_is_a_value_error(url: str) -> None:
     """Whoever asks has one class to catch, and the text shows no part of the URL."""
     with pytest.raises(ValueError, match="URL") as caught:
@@ -71,7 +75,8 @@ def test_a_url_with_scheme_and_authority_is_absolute(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "x", "/x", "//x", "?a=http://b", "x?next=http://b", "1http://x", "a b://x", "mailto:x"]
+    "url",
+    ["", "x", "/x", "//x", "?a=http://b", "x?next=http://b", "1http://x", "a b://x", "mailto:x"],
 )
 def test_a_url_without_a_scheme_of_its_own_is_relative(url: str) -> None:
     """A URL inside a query does not make the whole one absolute."""
@@ -97,7 +102,9 @@ def test_a_relative_url_is_appended_to_the_base(base: str, url: str, joined: str
     assert join_base(base, url) == joined
 
 
-@pytest.mark.parametrize("url", ["//evil.example/x", "\\\\evil.example/x", "@evil.example/", ":80@evil.example"])
+@pytest.mark.parametrize(
+    "url", ["//evil.example/x", "\\\\evil.example/x", "@evil.example/", ":80@evil.example"]
+)
 def test_a_relative_url_cannot_name_another_host(url: str) -> None:
     """A path that came from outside stays a path on the base's own server."""
     for base in ("https://api.example/v1/", "https://api.example"):

@@ -13,7 +13,7 @@ import requests
 from sessionkit import Exchange, Forward, SessionStack
 from sessionkit._answers import BodyTooLarge
 from sessionkit._exchange import Record
-from sessionkit._side import SIDE_BYTES
+from sessionkit._side import SIDE_BYTES, STOCK_SESSION, own_kind
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply, Seen
 from tests.unit.stacks import Keeper, opened

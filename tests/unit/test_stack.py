@@ -219,9 +219,7 @@ def test_a_mock_of_the_class_stays_alive() -> None:
 
 
 @pytest.mark.parametrize("name", [*VERBS, "request", "send"])
-def test_a_mock_on_the_stack_itself_is_what_is_called(
-    session: requests.Session, name: str
-) -> None:
+def test_a_mock_on_the_stack_itself_is_what_is_called(session: requests.Session, name: str) -> None:
     """``patch.object(stack, "get")`` keeps off the network, and is gone afterwards."""
     stack = SessionStack(session, [passing], base_url=EXAMPLE)
     before = dict(vars(stack))
@@ -309,7 +307,10 @@ def test_a_url_may_be_bytes_or_any_object_with_a_text() -> None:
 def test_an_unprepared_request_is_refused_as_requests_refuses_it() -> None:
     """The mistake has the message that is known."""
     for handlers in ((), [passing]):
-        with opened(handlers=handlers) as (stack, server), pytest.raises(ValueError, match="Prepared"):
+        with (
+            opened(handlers=handlers) as (stack, server),
+            pytest.raises(ValueError, match="Prepared"),
+        ):
             stack.send(requests.Request("GET", server.origin))  # type: ignore[arg-type]  # the point
 
 
@@ -413,7 +414,9 @@ def test_a_stack_with_handlers_refuses_to_be_pickled(session: requests.Session) 
         assert "build the stack" in caught.value.hint
 
 
-@pytest.mark.parametrize("handlers", [[7], ["retry"], [RetryHandler], {"retry": None}, RetryHandler()])
+@pytest.mark.parametrize(
+    "handlers", [[7], ["retry"], [RetryHandler], {"retry": None}, RetryHandler()]
+)
 def test_what_is_no_handler_is_refused_when_the_stack_is_built(
     session: requests.Session, handlers: Any
 ) -> None:

@@ -15,7 +15,6 @@ from tests.unit.handlers.scripted import Script, stack_over
 from tests.unit.stacks import Keeper
 
 
-
 @pytest.mark.parametrize(
     ("given", "capped"),
     [

@@ -128,6 +128,7 @@ def test_a_key_beside_the_sessions_own_login_leaves_that_alone() -> None:
 
 def test_a_verb_that_the_session_overrides_is_what_is_called() -> None:
     """A session whose own ``get`` adds something still adds it."""
+
     class Tagging(Recorder):
         def get(self, url: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # as users write it
             return super().get(url, headers={"X-Tag": "own get"}, **kwargs)

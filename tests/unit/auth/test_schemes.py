@@ -63,6 +63,12 @@ def test_a_name_that_would_break_the_request_is_refused(make: Any, name: str) ->
         make(name)
 
 
+@pytest.mark.parametrize("name", ["auth[key]", "api.key", "$key", "key,2"])
+def test_a_query_parameter_may_be_named_as_the_vendor_likes(name: str) -> None:
+    """It is encoded into the URL, so brackets and the like are no danger."""
+    assert Query(name).secret("t0ken", None).name == name
+
+
 @pytest.mark.parametrize("name", ["a;b", "a=b", "a,b", 'a"b'])
 def test_a_cookie_cannot_have_a_name_that_reads_as_two(name: str) -> None:
     """A separator in the name would make another cookie of it (RFC 6265, section 4.1.1)."""

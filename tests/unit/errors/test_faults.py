@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ssl
-from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 from requests import exceptions as theirs
 from urllib3 import exceptions as low
+from urllib3.connection import HTTPConnection
 
 from sessionkit import errors as ours
 from sessionkit.errors import SessionKitError, status_error, transport_error
@@ -325,6 +326,25 @@ def test_a_header_that_http_client_refuses_is_an_invalid_request(value: str) -> 
     fault = transport_error(caught.value)
     assert type(fault) is ours.InvalidRequest
     assert fault.message == "a header holds characters that cannot be sent"
+
+
+@pytest.mark.parametrize("url", ["http://[::1/", "http://u:odd-one@\u2100/"])
+def test_a_url_that_python_refuses_is_an_invalid_request(url: str) -> None:
+    """requests asks ``.netrc`` about a URL before it looks at it itself."""
+    with pytest.raises(ValueError, match=r"Invalid IPv6|NFKC") as caught:
+        requests.utils.get_netrc_auth(url)
+
+    fault = transport_error(caught.value, secrets=["odd-one"])
+    assert type(fault) is ours.InvalidRequest
+    assert "odd-one" not in fault.message
+
+
+def test_a_parser_that_a_handler_called_is_no_business_of_ours() -> None:
+    """A bug in a program is not blamed on its request."""
+    with pytest.raises(ValueError, match="Invalid IPv6") as caught:
+        urlsplit("http://[::1/")
+
+    assert transport_error(caught.value) is None
 
 
 def test_forks_of_requests_are_understood_by_name() -> None:

@@ -373,6 +373,24 @@ def test_the_rows_of_a_page_are_made_in_one_go() -> None:
         Loader(Plain).many([{}])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_loader_knows_the_members_of_its_type(kind: Any) -> None:
+    """Whether an answer is the whole object can be told by its names."""
+    assert Loader(kind).members == frozenset(("id", "note", "lines"))
+
+
+def test_members_have_their_names_on_the_wire() -> None:
+    """What is renamed is known by the name that the server uses; what is no object has none."""
+
+    class Renamed(msgspec.Struct, rename="camel"):
+        the_id: int
+
+    assert Loader(Renamed).members == frozenset(("theId",))
+    assert Loader(dict[str, int]).members is None
+    with pytest.raises(ConfigError):
+        Loader(Lost).members  # noqa: B018  # a property that raises
+
+
 def test_any_function_can_stand_in_for_a_type() -> None:
     """A model of a library that is not known here brings its own way in."""
     by_hand = loader(lambda raw: raw["price"] * 2)

@@ -6,12 +6,12 @@ import datetime as dt
 import enum
 import uuid
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from requests import Request
-from requests.utils import unquote
 
 from sessionkit.errors import ConfigError, InvalidRequest
 from sessionkit.resources import UNSET
