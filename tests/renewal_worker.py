@@ -32,7 +32,7 @@ def main(origin: str, database: str, threads: int) -> None:
 
         for line in sys.stdin:
             path = line.strip()
-            print(json.dumps(at_once(threads, lambda _, path=path: call(path))), flush=True)  # noqa: T201
+            print(json.dumps(at_once(threads, lambda _, path=path: call(path))), flush=True)
 
 
 if __name__ == "__main__":

@@ -103,8 +103,8 @@ class Query:
     place = "query"
 
     def __init__(self, name: str) -> None:
-        if not name or not name.isascii() or not name.isprintable() or " " in name:
-            message = "name of a query parameter must be printable ASCII without blanks"
+        if not name or not name.isascii() or not name.isprintable() or set(name) & set(" :"):
+            message = "name of a query parameter must be printable ASCII without blanks and colons"
             raise ConfigError(message)
         self.name = name
         log = logging.getLogger("urllib3.connectionpool")

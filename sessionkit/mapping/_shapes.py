@@ -23,7 +23,7 @@ from msgspec import inspect as ms
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from msgspec.inspect import FrozenDictType as FrozenDictType
+    from msgspec.inspect import FrozenDictType
 else:
     # Came with msgspec 0.22; before that no shape is of this kind.
     FrozenDictType = getattr(ms, "FrozenDictType", ms.DictType)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import inspect as ms
 
 from sessionkit._redact import scrub
-from sessionkit.mapping._shapes import FrozenDictType, constraints
+from sessionkit.mapping._shapes import constraints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ _WORDS: dict[type[ms.Type], str] = {
     ms.FloatType: "number",
     ms.StrType: "text",
     ms.DictType: "object",
-    FrozenDictType: "object",
+    getattr(ms, "FrozenDictType", ms.DictType): "object",  # came with msgspec 0.22
     ms.DataclassType: "object",
     ms.TypedDictType: "object",
     ms.NamedTupleType: "object",

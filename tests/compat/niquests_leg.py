@@ -1,7 +1,8 @@
 """What the stack does over a niquests session. Run in an environment of its own.
 
-niquests brings its own urllib3 in place of the usual one, so it cannot share an environment with the
-other tests. Run as ``python -m tests.compat.niquests_leg``; prints what holds, and fails otherwise.
+niquests brings its own urllib3 in place of the usual one, so it cannot share an environment with
+the other tests. Run as ``python -m tests.compat.niquests_leg``; prints what holds, and fails
+otherwise.
 """
 
 from __future__ import annotations

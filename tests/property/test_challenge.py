@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from sessionkit.auth._challenge import challenge_parameters, wanted_scope
 
-TOKENS = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789!#$%&'*+.^_`|~-", min_size=1, max_size=12)
+TOKENS = st.text(
+    "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789!#$%&'*+.^_`|~-", min_size=1, max_size=12
+)
 #: What HTTP allows inside quotes (RFC 9110, section 5.6.4), escapes apart.
 QUOTED = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
 PIECES = st.sampled_from(['"', "\\", "=", ",", " ", "\t", "a", "Bearer ", 'b="c"', "é", "\x00", ""])

@@ -61,10 +61,11 @@ def test_no_secret_parameter_of_a_url_is_shown(
 @given(odd_secrets, paths)
 def test_no_password_of_a_url_is_shown(secret: str, path: str) -> None:
     """Escaped as it should be, or not."""
-    for password in (quote(secret, safe=""), secret):
+    # An unescaped @ ends the password for some readers and not for others.
+    for password in (quote(secret, safe=""), secret.replace("@", "")):
         clean = redact_url(f"https://ann:{password}@api.x/{path}")
 
-        # A password of digits that ends before a slash is, to every parser, a port.
+        # Digits before a slash are, to every parser, a port.
         if not re.match(r"[0-9]*(?:[/?#\\]|$)", password):
             assert password not in clean.removesuffix(path)
             assert clean.startswith(f"https://{MASK}@")

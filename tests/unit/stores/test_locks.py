@@ -30,13 +30,13 @@ def test_a_forked_child_makes_its_state_from_its_parents(monkeypatch: pytest.Mon
     states = PerProcess(make)
     parents = states.get()
     monkeypatch.setattr(os, "getpid", lambda: -1)
-    childs = states.get()
+    child = states.get()
     monkeypatch.setattr(os, "getpid", lambda: -2)
-    grandchilds = states.get()
+    grandchild = states.get()
 
     assert parents == ("made from", None)
-    assert childs == ("made from", parents)
-    assert grandchilds == ("made from", childs)
+    assert child == ("made from", parents)
+    assert grandchild == ("made from", child)
     assert len(made) == 3
 
 
