@@ -94,7 +94,8 @@ class Handlers:
 
         Args:
             handler: An object with ``handle(exchange, forward)``, or a function of these two.
-            name: Its unique name; by default its class name in snake case without ``Handler``.
+            name: Its unique name; by default what its class calls ``name``, or else the name of
+                the class in snake case without ``Handler``.
             before: Name of the handler that it goes directly outside of.
             after: Name of the handler that it goes directly inside of.
             first: Put it outermost.
@@ -173,7 +174,11 @@ def _known(links: tuple[Link, ...]) -> str:
 
 
 def _default_name(handler: object) -> str:
-    name = getattr(handler, "__name__", None) or type(handler).__name__
+    kind = type(handler)
+    declared = getattr(kind, "name", None)
+    if isinstance(declared, str):
+        return declared
+    name = getattr(handler, "__name__", None) or kind.__name__
     return _HUMPS.sub("_", name.removesuffix("Handler") or name).lower()
 
 

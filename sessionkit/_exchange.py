@@ -101,10 +101,8 @@ class Record:
         return dict(zip(names, own, strict=True))
 
     def __repr__(self) -> str:
-        return (
-            f"<Record {self.method} {self.url}: {len(self.attempts)} attempts, "
-            f"{len(self.renewals)} renewals, {self.seconds:.3f}s>"
-        )
+        counts = f"attempts: {len(self.attempts)}, renewals: {len(self.renewals)}"
+        return f"<Record {self.method} {self.url} in {self.seconds:.3f}s, {counts}>"
 
 
 class Secret:

@@ -18,8 +18,9 @@ class Handler(Protocol):
 
     It may derive a changed exchange before it forwards, look at the response after, forward more
     than once (a retry), or not at all (a cache hit). A plain function of the two arguments is a
-    handler too. An attribute ``options`` (a frozenset of names) declares the call options that the
-    handler reads; these never reach the session.
+    handler too. An attribute ``name`` of its class is its name in a chain; by default that is the
+    name of the class in snake case without ``Handler``. An attribute ``options`` (a frozenset of
+    names) declares the call options that the handler reads; these never reach the session.
     """
 
     def handle(self, exchange: Exchange, forward: Forward) -> Response:

@@ -132,7 +132,9 @@ class SessionStack(_Session):
             message = "a stack with handlers is not pickled: it would carry tokens and live locks"
             hint = "build the stack in the process that uses it, from settings and a shared store"
             raise ConfigError(message, hint=hint)
-        return partial(type(self), base_url=self._base_url), (self._inner,)
+        shared = {"_core", "_inner", *VERBS}
+        own = {name: value for name, value in vars(self).items() if name not in shared}
+        return type(self), (self._inner,), own
 
     def close(self) -> None:
         """Close the session if the stack made it; a session of yours stays open."""

@@ -8,6 +8,12 @@ from sessionkit.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
     from sessionkit._exchange import Exchange
+    from sessionkit.errors._base import Sent
+
+
+def _sent(exchange: Exchange) -> Sent:
+    # The attempt that is not made has recorded itself already.
+    return "no" if len(exchange.record.attempts) <= 1 else "maybe"
 
 
 def capped(timeout: Any, exchange: Exchange) -> Any:
@@ -16,7 +22,9 @@ def capped(timeout: Any, exchange: Exchange) -> Any:
     if left <= 0:
         message = "the deadline of this call passed before an attempt could be made"
         hint = "give the call more time: deadline= is for attempts, waits and renewal together"
-        raise DeadlineExceeded(message, hint=hint, method=exchange.method, url=exchange.url)
+        raise DeadlineExceeded(
+            message, hint=hint, method=exchange.method, url=exchange.url, sent=_sent(exchange)
+        )
     if timeout is None:
         return left
     if isinstance(timeout, tuple):

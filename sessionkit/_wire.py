@@ -107,10 +107,11 @@ class Wire:
         request: Any = exchange.prepared
         if len(exchange.record.attempts) > 1:
             request = self._with_fresh_cookies(request)
-        if not exchange.secrets and not exchange.steps:
+        if exchange.secrets or exchange.steps:
+            # A copy, or the secret would stay in an object that the caller keeps and logs.
+            request = request.copy()
+        elif exchange.deadline is None:
             return self._session.send(request, **kwargs)
-        # A copy, or the secret would stay in an object that the caller keeps and logs.
-        request = request.copy()
         placement = Placement(exchange)
         placement.first(request)
         follow = kwargs.pop("allow_redirects", True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 
 import requests
 
@@ -17,22 +18,23 @@ from sessionkit.stores import SqliteTokenStore
 from tests.threads import at_once
 
 
+def tried(stack: SessionStack, path: str, _: int) -> str:
+    """Call *path*; return the status, or all that the error says."""
+    try:
+        return str(stack.get(path).status_code)
+    except requests.RequestException as error:
+        return f"{type(error).__name__}: {error} | {getattr(error, 'hint', '')}"
+
+
 def main(origin: str, database: str, threads: int) -> None:
     """Serve until the input ends."""
     grant = RefreshToken(f"{origin}/token", "refresh-0", client_id="app")
     store = SqliteTokenStore(database)
     with requests.Session() as session:
         stack = SessionStack(session, recommended(grant, store=store), base_url=origin)
-
-        def call(path: str) -> str:
-            try:
-                return str(stack.get(path).status_code)
-            except requests.RequestException as error:
-                return f"{type(error).__name__}: {error} | {getattr(error, 'hint', '')}"
-
         for line in sys.stdin:
-            path = line.strip()
-            print(json.dumps(at_once(threads, lambda _, path=path: call(path))), flush=True)
+            results = at_once(threads, partial(tried, stack, line.strip()))
+            print(json.dumps(results), flush=True)
 
 
 if __name__ == "__main__":

@@ -77,8 +77,8 @@ class CallableGrant:
 
     Args:
         obtain: Called with the token it replaces and the answer that refused it (either may be
-            None); returns a :class:`~sessionkit.Token`, a text, or None for "there is no other":
-            the refused answer then stands. One thread at a time calls it.
+            None); returns a :class:`~sessionkit.Token`, a text, or None for "there is no other",
+            which is raised as ``LoginRequired``. One thread at a time calls it.
         key: Name under which its tokens are stored.
     """
 

@@ -188,16 +188,15 @@ class AuthHandler:
     def _renewed_for_the_next(
         self, exchange: Exchange, ask: _Ask, token: Token, response: Response
     ) -> Response:
-        """Return the refused answer intact, and renew so that the caller's own next try works."""
-        if exchange.stream:
-            # Its connection stays with the caller, who may read it; the next call renews.
-            self._renewal.refuse(token)
-            return response
-        response.content  # noqa: B018  # read first: its connection may be needed to renew
-        try:
-            _timed(exchange, partial(self._renewal.successor, ask, token))
-        except SessionKitError as error:
-            ask.log(error)
+        """Return the refused answer intact, and see that the caller's own next try works."""
+        # Where it is streamed, its connection stays with the caller: the next call renews first.
+        self._renewal.refuse(token)
+        if not exchange.stream:
+            exchange.read(response)  # before the renewal, which may need its connection
+            try:
+                _timed(exchange, partial(self._renewal.successor, ask, token))
+            except SessionKitError as error:
+                ask.log(error)
         return response
 
     def _carrying(

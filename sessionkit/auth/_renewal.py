@@ -328,6 +328,7 @@ class Renewal:
         return refused is None or token.value != refused.value
 
     def _hold(self, token: Token, clock: Clock) -> None:
+        self._refused = None
         self._renew_at = math.inf
         if token.expires_at is not None:
             left = token.expires_at - clock.time()

@@ -203,7 +203,7 @@ class Tour:
         silence = self._server.token_seconds * 1.05
         end = self._clock.monotonic() + silence
         while (left := end - self._clock.monotonic()) > 0:
-            self._listener.progress(silence - left, silence, "s")
+            self._listener.progress(max(silence - left, 0.0), silence, "s")
             self._clock.sleep(min(left, _GLANCE))
         before = self._server.figures()["renewals"]
         self._crew.run(self._return)

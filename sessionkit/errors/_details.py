@@ -85,7 +85,7 @@ class ErrorDetail(_Value):
 
     @property
     def summary(self) -> str:
-        """One line: the first field and how many more, or the detail, title or code."""
+        """The first field and how many more, or the detail, title or code; in one line."""
         if self.fields:
             more = len(self.fields) - 1
             return f"{self.fields[0]} (+{more})" if more else str(self.fields[0])

@@ -333,13 +333,13 @@ class PagingError(SessionKitError, requests_errors.RequestException):
 class PageLoop(PagingError):
     """The server sent us to a page that was fetched before; it was not fetched again."""
 
-    hint = "check the paginator's settings; a server with one constant handle needs repeat='allow'"
+    hint = "check the paginator's settings: what it sends does not lead on"
 
 
 class ForeignPage(PagingError):
     """The next page is on another origin; nothing was sent there."""
 
-    hint = "if that host is yours, allow its origin on the paginator"
+    hint = "if that host is yours, walk its pages with a stack that has it as base_url"
 
 
 class PagesUndetected(PagingError):

@@ -47,6 +47,8 @@ class ErrorHandler:
 
     __slots__ = ()
 
+    name = "errors"
+
     def handle(self, exchange: Exchange, forward: Forward) -> Response:
         """Forward, and raise what failed.
 

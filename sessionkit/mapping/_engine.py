@@ -6,6 +6,7 @@ mends what servers are known to leave out, and otherwise names every problem wit
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from types import UnionType
@@ -238,14 +239,33 @@ def dump(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Do what msgspec does not: leave UNSET out of mappings, name the fields of NamedTuples."""
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+    """Do what msgspec does not.
+
+    UNSET is left out of mappings, and the fields of NamedTuples are named. Members of a dataclass
+    are asked for by name: those that msgspec loaded with their default stand in the class alone,
+    and its own writer would leave them out.
+    """
+    if isinstance(value, msgspec.Struct):
+        return _plain_struct(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    elif isinstance(value, tuple) and hasattr(value, "_asdict"):
         value = value._asdict()
     if isinstance(value, Mapping):
         return {k: _plain(v) for k, v in value.items() if v is not msgspec.UNSET}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
+
+
+def _plain_struct(value: msgspec.Struct) -> Any:
+    """Write a Struct by its own rules (names, tags, what it omits), and its members by ours."""
+    written = msgspec.to_builtins(value, str_keys=True)
+    if isinstance(written, dict):
+        for name, key in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
+            if key in written:
+                written[key] = _plain(getattr(value, name))
+    return written
 
 
 def decode(body: bytes) -> Any:

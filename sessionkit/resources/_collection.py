@@ -53,7 +53,7 @@ class Collection(Generic[T]):
     Args:
         model: Type of the objects; whatever the mapper knows.
         path: Path below the client's ``base_url``.
-        paginator: The way from page to page of a listing; found out where none is given.
+        paginator: The way from page to page of a listing; by default the ``Link`` header.
         items: Where a listing holds its items; short for ``codec=Plain(items=...)``.
         codec: How documents hold the objects; by default as the client says.
         trailing_slash: Whether URLs end in a slash, as Django REST framework has them.

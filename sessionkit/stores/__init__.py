@@ -1,10 +1,8 @@
 """Tokens at rest, and the lock around a renewal. Knows no HTTP.
 
-| store | lives | shared by |
-|---|---|---|
-| `MemoryTokenStore` | as long as the process | threads |
-| `SqliteTokenStore` | in a file with mode 0600 | threads and processes of one machine |
-| `CallableTokenStore` | where two functions of yours put it | whoever your lock knows |
+- `MemoryTokenStore`: as long as the process; shared by its threads.
+- `SqliteTokenStore`: in a file with mode 0600; shared by the processes of one machine.
+- `CallableTokenStore`: where two functions of yours put it; shared by whoever your lock knows.
 
 `open_store` takes the choice from a URL, such as one in an environment variable.
 """

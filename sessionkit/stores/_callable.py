@@ -26,7 +26,7 @@ class CallableTokenStore:
     """Keeps tokens by calling functions of yours: a row of your database, a vault, a cache.
 
     As thread-safe as the functions are; it calls them from any thread. What they raise arrives
-    as a `StoreError` with the original as its cause.
+    as a `StoreError` with the original as its cause::
 
         tokens = {}
         store = CallableTokenStore(

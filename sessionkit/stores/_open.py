@@ -17,11 +17,9 @@ _PLANNED: Final = ("file", "keyring", "redis", "rediss", "postgresql", "django")
 def open_store(url: str) -> TokenStore:
     """Return the token store that *url* names, such as one from an environment variable.
 
-    | URL | store |
-    |---|---|
-    | `memory:` | a new `MemoryTokenStore` |
-    | `sqlite:tokens.db` | `SqliteTokenStore`, path relative to the working folder |
-    | `sqlite:///var/lib/app/tokens.db` | `SqliteTokenStore`, absolute path |
+    - ``memory:`` is a new `MemoryTokenStore`;
+    - ``sqlite:tokens.db`` a `SqliteTokenStore`, its path relative to the working folder;
+    - ``sqlite:///var/lib/app/tokens.db`` the same with an absolute path.
 
     In a path, ``%20`` and the like stand for other characters, as in any URL.
 

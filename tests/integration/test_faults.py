@@ -235,7 +235,7 @@ def closed_port() -> int:
     return port
 
 
-def test_nobody_listens(session: requests.Session) -> None:
+def test_nobody_listens_on_the_port(session: requests.Session) -> None:
     """Nothing was sent, so anything may be sent again."""
     with pytest.raises(ConnectFailed) as caught:
         stack_on(session).post(f"http://u:{SECRET}@127.0.0.1:{closed_port()}/?api_key={SECRET}")

@@ -108,4 +108,4 @@ def test_any_sequence_of_edits_keeps_names_unique_and_in_order() -> None:
     """A chain can be edited by a program, in any order, and is never left half changed."""
     from hypothesis.stateful import run_state_machine_as_test
 
-    run_state_machine_as_test(ChainEdits)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(ChainEdits)

@@ -39,7 +39,7 @@ def sent_to(url: str) -> str | None:
 @example("http://evil.example\\@good.example/")
 @example("http://good.example\\.evil.example/")
 @example("http://good.example:80\\@evil.example/")
-@example("http://good.example／@evil.example")
+@example("http://good.example\uff0f@evil.example")
 def test_an_origin_is_that_of_the_host_that_requests_connects_to(url: str) -> None:
     """No spelling makes one server look like another: it is the same, or there is none."""
     try:

@@ -23,7 +23,7 @@ from sessionkit._answers import (
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.errors import NotFound
 from sessionkit.testing import FakeClock
-from tests.loopback import Loopback, Reply
+from tests.loopback import Loopback, Reply, Seen
 
 #: Far more than any bound tested here, far less than what an unbounded read would take.
 SOON = 5.0
@@ -152,6 +152,56 @@ def test_a_body_that_stalls_past_the_deadline_is_given_up(over: threading.Event)
             read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + 0.1)
 
         assert response.raw.closed
+
+
+def test_nothing_is_read_after_the_deadline() -> None:
+    """A body that is there already does not stretch the time."""
+    with unread(Reply(200, b"body")) as (response, _, _):
+        with pytest.raises(requests.ReadTimeout, match="deadline"):
+            read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic())
+
+        assert response.raw.closed
+
+
+def test_a_read_time_out_before_the_deadline_is_what_requests_makes_of_it(
+    over: threading.Event,
+) -> None:
+    """The caller's own time-out keeps its meaning: the server was silent for so long."""
+
+    def silent() -> Iterator[bytes]:
+        yield b"start"
+        over.wait(SOON)
+
+    def stalling(_: Seen) -> Reply:
+        return Reply(200, silent(), {"Content-Length": "100"})
+
+    with Loopback(stalling) as server, requests.Session() as session:
+        response = session.get(server.origin, stream=True, timeout=0.05)
+        with pytest.raises(requests.ConnectionError, match="timed out"):
+            read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + SOON)
+
+
+def test_an_answer_without_a_connection_is_read_as_requests_reads_it() -> None:
+    """Answers from mocks, whose bodies are any object with ``read``, are read as well."""
+
+    class Mocked:
+        def __init__(self) -> None:
+            self.left = [b"mocked"]
+
+        def read(self, size: int = -1) -> bytes:
+            return self.left.pop() if self.left else b""
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    for read in (True, False):
+        response = requests.Response()
+        response.raw = Mocked()
+        if read:
+            read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + SOON)
+        else:
+            drop(response, SYSTEM_CLOCK)
+        assert response.content == b"mocked"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from sessionkit import Exchange, Forward
 from sessionkit._chain import Handlers
 from sessionkit._exchange import MOST_ATTEMPTS
 from sessionkit.errors import ConfigError, ReplayImpossible
+from sessionkit.handlers import ErrorHandler, TimingHandler
 from tests.loopback import Reply, Seen
 from tests.unit.stacks import Again, Keeper, opened, passing
 
@@ -324,7 +325,7 @@ def test_a_prepared_request_is_sent_again_whole() -> None:
 def test_parameters_from_a_generator_are_asked_both_times() -> None:
     """The second attempt asks the same question."""
     with opened(handlers=[Again()]) as (stack, server):
-        stack.get("x", params=((name, "1") for name in "ab"))  # type: ignore[arg-type]  # requests takes it
+        stack.get("x", params=((name, "1") for name in "ab"))
 
         assert [seen.query for seen in server.seen] == [{"a": ["1"], "b": ["1"]}] * 2
 
@@ -546,3 +547,8 @@ def test_a_body_that_trickles_does_not_outlast_the_deadline() -> None:
         with pytest.raises((requests.Timeout, requests.ConnectionError)):
             stack.get("x")
         over.set()
+
+
+def test_a_handler_may_bring_its_name() -> None:
+    """Their order is checked by name, so a list names them as ``recommended()`` does."""
+    assert Handlers([ErrorHandler(), TimingHandler()]).names == ("errors", "timing")

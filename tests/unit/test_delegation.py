@@ -100,7 +100,7 @@ def test_a_decorated_method_is_bound_by_what_it_wraps() -> None:
 
     class Traced(requests.Session):
         @functools.wraps(requests.Session.request)
-        def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        def request(self, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
             return super().request(*args, **kwargs)
 
     with Traced() as session:

@@ -82,7 +82,7 @@ def test_an_exchange_cannot_be_changed_in_place(exchange: Exchange, name: str) -
 def test_nothing_is_added_to_an_exchange_or_taken_off_it(exchange: Exchange) -> None:
     """What belongs to one handler does not end up in the hands of another."""
     with pytest.raises(AttributeError):
-        exchange.more = 1  # type: ignore[attr-defined]  # that is the point
+        exchange.more = 1
     with pytest.raises(AttributeError):
         del exchange.url
 
@@ -195,6 +195,25 @@ def test_a_new_body_takes_the_place_of_every_old_one(exchange: Exchange) -> None
     assert not replaced.option("files")
 
 
+@pytest.mark.parametrize(
+    "change", [{"method": "PUT"}, {"url": "http://x/"}, {"data": b"new"}, {}], ids=repr
+)
+def test_only_what_is_named_is_replaced(exchange: Exchange, change: dict[str, Any]) -> None:
+    """Whatever else the call is made of stays as it is, in both ways to send."""
+    plain = exchange.replace(**change)
+    given = taken_prepared(data=b"old")
+    assert given.prepared is not None
+    prepared = given.replace(**change).prepared
+
+    assert plain.method == change.get("method", "POST")
+    assert plain.url == change.get("url", exchange.url)
+    assert plain.option("data") == change.get("data")
+    assert prepared is not None
+    assert prepared.method == change.get("method", "POST")
+    assert prepared.url == change.get("url", given.prepared.url)
+    assert prepared.body == change.get("data", b"old")
+
+
 def test_an_exchange_tells_whether_it_could_be_sent_again() -> None:
     """A handler knows beforehand, and keeps the answer that it has."""
     assert taken("POST", "x", data=b"x").replayable
@@ -286,6 +305,34 @@ def test_an_attempt_that_failed_names_its_error() -> None:
     (attempt,) = keeper.only.record.attempts
     assert (attempt.status, attempt.error) == (None, "ConnectionError")
     assert "ConnectionError" in repr(attempt)
+
+
+def test_an_attempt_whose_body_failed_names_that_error() -> None:
+    """A record does not show a success where the answer broke off."""
+    keeper = Keeper(lambda exchange: exchange.unread())
+    cut = Reply(200, iter([b"cut"]), {"Content-Length": "100"})
+    with (
+        opened(lambda _: cut, [keeper]) as (stack, _),
+        pytest.raises(requests.exceptions.ChunkedEncodingError),
+    ):
+        stack.get("x")
+
+    (attempt,) = keeper.only.record.attempts
+    assert (attempt.status, attempt.error) == (200, "ChunkedEncodingError")
+
+
+def test_reading_an_answer_that_was_never_sent_changes_no_record() -> None:
+    """A handler that answers by itself may hand out what it likes."""
+    response = requests.Response()
+    response._content = b"canned"
+
+    def canned(exchange: Exchange, forward: Any) -> requests.Response:
+        exchange.read(response)
+        return response
+
+    with opened(handlers=[canned]) as (stack, _):
+        assert stack.get("x").text == "canned"
+    assert response.exchange.attempts == []  # type: ignore[attr-defined]
 
 
 def test_a_record_is_plain_data() -> None:

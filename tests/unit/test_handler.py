@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from functools import partial
 
+import pytest
 import requests
 
 from sessionkit import Exchange, Forward, Handler, SessionStack
@@ -103,10 +104,10 @@ def test_a_handler_may_raise_what_it_likes() -> None:
         raise error
 
     with opened(handlers=[passing, refusing]) as (stack, server):
-        try:
+        with pytest.raises(KeyError) as caught:
             stack.get("x")
-        except KeyError as caught:
-            assert caught is error
+
+        assert caught.value is error
         assert server.seen == []
 
 

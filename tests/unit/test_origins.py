@@ -51,7 +51,7 @@ def test_a_url_that_pretends_to_be_ours_is_seen_through(url: str) -> None:
 )
 def test_a_url_without_a_server_has_no_origin(url: str) -> None:
     """No origin is guessed, so nothing is trusted by accident."""
-    with pytest.raises(ValueError, match="absolute URL|cannot be parsed"):
+    with pytest.raises(ValueError, match=r"absolute URL|cannot be parsed"):
         origin_of(url)
 
 

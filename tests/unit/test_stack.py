@@ -26,6 +26,12 @@ from tests.unit.stacks import Keeper, Recorder, opened, passing
 EXAMPLE = "https://api.example/v1/"
 
 
+class RegionalStack(SessionStack):
+    """A vendor's stack with a setting of its own."""
+
+    region: str = "none"
+
+
 @pytest.fixture
 def session() -> Iterator[requests.Session]:
     """Make the user's session."""
@@ -79,14 +85,14 @@ def test_a_name_that_sessions_do_not_know_goes_to_the_session(session: requests.
     """Code that keeps a setting of its own on a session finds it there again."""
     stack = SessionStack(session, [passing])
 
-    stack.region = "eu"  # type: ignore[attr-defined]  # as users do
+    stack.region = "eu"
 
     assert vars(session)["region"] == "eu"
-    assert stack.region == "eu"  # type: ignore[attr-defined]
-    del stack.region  # type: ignore[attr-defined]
+    assert stack.region == "eu"
+    del stack.region
     assert not hasattr(session, "region")
     with pytest.raises(AttributeError, match="region"):
-        stack.region  # type: ignore[attr-defined]  # noqa: B018
+        stack.region  # noqa: B018
 
 
 def test_methods_and_names_of_a_subclass_are_reached() -> None:
@@ -199,6 +205,22 @@ def test_every_verb_passes_the_handlers() -> None:
     assert [exchange.method for exchange in keeper.exchanges] == [verb.upper() for verb in VERBS]
 
 
+def test_a_stack_over_a_stack_has_a_record_of_its_own() -> None:
+    """Each stack tells what it did, and neither overwrites the other."""
+    with opened(handlers={"inner": passing}) as (inner, _):
+        records: list[Any] = []
+
+        def noting(exchange: Exchange, forward: Forward) -> requests.Response:
+            response = forward(exchange)
+            records.append(response.exchange)  # type: ignore[attr-defined]  # set by the stack
+            return response
+
+        response: Any = SessionStack(inner, {"outer": noting}).get("x")
+
+    assert set(response.exchange.handlers) == {"outer", "wire"}
+    assert response.exchange is records[0]
+
+
 def test_an_answer_carries_the_record_of_its_call() -> None:
     """Attempts and times are there, and nothing else was added to the answer."""
     with opened(handlers=[passing]) as (stack, _):
@@ -213,8 +235,9 @@ def test_a_mock_of_the_class_stays_alive() -> None:
     """Users' tests that patch ``requests.Session.get`` keep a stack off the network."""
     stack = SessionStack(requests.Session(), [passing], base_url=EXAMPLE)
     with patch("requests.Session.get", return_value="mocked") as get:
-        assert stack.get("x") == "mocked"
+        answer: Any = stack.get("x")
 
+    assert answer == "mocked"
     get.assert_called_once_with("x")
 
 
@@ -267,7 +290,7 @@ def test_positional_arguments_mean_what_they_mean_on_the_session() -> None:
     """Parameters, body and headers end up where the session at hand has them."""
 
     class Swapped(Recorder):
-        def request(self, method: str, url: str, data: Any = None, **kwargs: Any) -> Any:
+        def request(self, method: str, url: str, data: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
             return super().request(method, url, data=data, **kwargs)
 
     for handlers in ((), [passing]):
@@ -388,7 +411,7 @@ def test_a_stack_without_handlers_is_pickled_as_its_session_is() -> None:
     """What worked with the session in a pool of processes works with the stack."""
 
     class Kept(requests.Session):
-        __attrs__ = [*requests.Session.__attrs__, "region"]
+        __attrs__ = [*requests.Session.__attrs__, "region"]  # noqa: RUF012  # as sessions have it
 
         region = "none"
 
@@ -404,12 +427,23 @@ def test_a_stack_without_handlers_is_pickled_as_its_session_is() -> None:
     assert (type(twin._inner), twin.region, twin.headers["X-One"]) == (Kept, "eu", "1")
 
 
+def test_a_pickle_keeps_what_belongs_to_the_stack_itself(session: requests.Session) -> None:
+    """Defaults from ``using``, and what a vendor's stack holds, are there on the other side."""
+    light: Any = pickle.loads(pickle.dumps(SessionStack(session).using(timeout=3)))
+    vendor = RegionalStack(session, base_url=EXAMPLE)
+    vendor.region = "eu"
+    twin: Any = pickle.loads(pickle.dumps(vendor))
+
+    assert light._options == {"timeout": 3}
+    assert (type(twin), twin.region, twin.base_url) == (RegionalStack, "eu", EXAMPLE)
+
+
 def test_a_stack_with_handlers_refuses_to_be_pickled(session: requests.Session) -> None:
     """A token does not end up in a pickle, and the way out is named."""
     stack = SessionStack(session, recommended(StaticToken("s3cret")), base_url=EXAMPLE)
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(ConfigError, match="not pickled") as caught:
-            attempt(stack)  # type: ignore[operator]
+            attempt(stack)
 
         assert "build the stack" in caught.value.hint
 

@@ -53,6 +53,7 @@ def test_nothing_is_sent_after_the_deadline() -> None:
         stack.get("x?key=s3cret")
 
     assert script.sent == 0
+    assert caught.value.sent == "no"
     assert "s3cret" not in str(caught.value)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
+from requests.cookies import cookiejar_from_dict
+from requests.structures import CaseInsensitiveDict
 from requests_oauthlib import OAuth2Session
 
 from sessionkit import Exchange, Forward, SessionStack
@@ -214,6 +216,7 @@ def test_the_sessions_own_error_is_raised_if_that_answer_is_final() -> None:
             stack.get("x")
 
         assert type(caught.value) is requests.HTTPError
+        assert caught.value.response is not None
         assert caught.value.response.json() == {"detail": "no"}
 
 
@@ -312,6 +315,18 @@ def test_a_replayed_prepared_request_carries_the_cookies_that_the_refusal_set(ja
     assert "visit" not in prepared.headers.get("Cookie", "")
 
 
+def test_a_request_that_was_put_together_by_hand_is_replayed_as_it_is() -> None:
+    """Without a jar of its own there is nothing to renew."""
+    with opened(visits, [Again()]) as (stack, server):
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url = "GET", server.origin
+        prepared.headers = CaseInsensitiveDict({"X-One": "1"})
+        prepared.hooks = {"response": []}
+        stack.send(prepared)
+
+        assert ["cookie" in seen.headers for seen in server.seen] == [False, False]
+
+
 def test_a_cookie_header_written_by_hand_is_not_replaced() -> None:
     """What the caller wrote is what is sent, both times."""
     with opened(visits, [Again()]) as (stack, server):
@@ -329,7 +344,7 @@ def test_the_target_is_what_the_session_makes_of_the_url() -> None:
 
     class Based(requests.Session):
         def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-            request.url = f"http://other.example/{request.url}"
+            request.url = "http://other.example/" + str(request.url)
             return super().prepare_request(request)
 
     keeper = Keeper()
@@ -352,7 +367,10 @@ def test_the_target_is_what_the_session_makes_of_the_url() -> None:
         ({"headers": {"X-KEY": "mine"}}, "header", "X-Key"),
         ({"params": {"key": "mine"}}, "query", "key"),
         ({"params": [("key", "mine")]}, "query", "key"),
+        ({"params": "a=1&key=mine"}, "query", "key"),
+        ({"params": b"key="}, "query", "key"),
         ({"cookies": {"sid": "mine"}}, "cookie", "sid"),
+        ({"cookies": cookiejar_from_dict({"sid": "mine"})}, "cookie", "sid"),
     ],
 )
 def test_a_credential_of_the_call_itself_is_noticed(
@@ -367,6 +385,15 @@ def test_a_credential_of_the_call_itself_is_noticed(
     given, bare = keeper.exchanges
     assert given.brings(place, name)
     assert not bare.brings(place, name)
+
+
+def test_a_key_in_the_url_itself_is_noticed() -> None:
+    """A link that brings its own key keeps it, and gets no second one."""
+    with recorded(carrying(Query("key"))) as (stack, server, _):
+        stack.get("x?key=mine")
+        stack.send(requests.Request("GET", server.origin + "/y?key=mine").prepare())
+
+        assert [seen.query["key"] for seen in server.seen] == [["mine"], ["mine"]]
 
 
 def test_a_credential_that_the_session_always_adds_was_not_given_on_this_call() -> None:

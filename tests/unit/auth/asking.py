@@ -18,7 +18,7 @@ LIMIT = 20.0
 
 
 class Asking:
-    """One call that wants a token of a renewal, entered now; obtaining is a function of the test."""
+    """One call that wants a token, entered now; what it obtains is up to the test."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Asking:
 
 
 class Server:
-    """An identity server as the renewal sees it: a function that is called, and may be made to wait.
+    """An identity server as the renewal sees it: a function that is called.
 
     Args:
         life: ``expires_in`` of its tokens, in seconds.

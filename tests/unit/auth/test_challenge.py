@@ -32,8 +32,8 @@ def refused(challenge: str | None) -> requests.Response:
         ('Bearer realm="api"', {"realm": "api"}),
         ("Bearer error=invalid_token", {"error": "invalid_token"}),
         (
-            'Bearer Realm = "api" , ERROR="invalid_token",error_description="it \\"ended\\", sorry"',
-            {"realm": "api", "error": "invalid_token", "error_description": 'it "ended", sorry'},
+            'Bearer Realm = "api" , ERROR="invalid_token",error_description="\\"ended\\", sorry"',
+            {"realm": "api", "error": "invalid_token", "error_description": '"ended", sorry'},
         ),
         ('Basic realm="one", Bearer realm="two", scope=""', {"realm": "one", "scope": ""}),
         ('Bearer realm="never closed', {}),

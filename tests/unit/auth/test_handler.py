@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -102,7 +103,12 @@ def test_a_credential_of_the_call_itself_wins(given: dict[str, Any]) -> None:
 def test_a_foreign_url_is_no_reason_to_log_in() -> None:
     """Nothing is obtained, placed or renewed for a host that is not ours."""
     calls: list[object] = []
-    auth = AuthHandler(CallableGrant(lambda held, refused: calls.append(1) or "t0ken"))
+
+    def obtain(*given: object) -> str:
+        calls.append(given)
+        return "t0ken"
+
+    auth = AuthHandler(CallableGrant(obtain))
     with opened(lambda _: Reply(401)) as (stack, _), Loopback(lambda _: Reply(401)) as foreign:
         stack.handlers.add(auth)
         for url in (foreign.origin, "http://[::1", "http://:80/"):
@@ -233,7 +239,7 @@ def test_a_body_that_can_be_sent_once_leaves_the_refusal_intact(stream: bool) ->
         with stack.post("x", data=b"whole") as again:
             assert again.ok
 
-        assert [seen.body for seen in server.at("/x")][0] == b"once"
+        assert server.at("/x")[0].body == b"once"
         assert identity.reused == 0
 
 
@@ -255,6 +261,37 @@ def test_a_program_that_only_streams_is_not_refused_for_ever(errors: bool) -> No
 
         assert chain.post("x", data=pieces()).ok
         assert [seen.body for seen in server.at("/x")] == [b"once", b"once"]
+
+
+def test_a_refusal_stands_where_the_renewal_for_the_next_call_fails(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The caller gets the answer of the API, and the log the reason why it will not get better."""
+    with logged_in() as (stack, identity, _):
+        identity.expire()
+        identity.down = True
+        with caplog.at_level(logging.WARNING, "sessionkit.auth"):
+            assert stack.post("x", data=pieces()).json() == {"detail": "token ended"}
+        identity.down = False
+
+        assert stack.post("x", data=pieces()).ok
+    assert "could not be renewed" in caplog.text
+
+
+def test_an_answer_from_an_odd_address_is_not_taken_for_a_refusal() -> None:
+    """A stand-in for an answer that tells no URL renews nothing."""
+
+    class Odd(requests.Session):
+        def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+            response = super().send(*args, **kwargs)
+            response.url = "somewhere"
+            return response
+
+    with logged_in(session=Odd()) as (stack, identity, _):
+        identity.expire()
+
+        assert stack.get("x").status_code == 401
+        assert identity.renewals == 1
 
 
 def test_a_token_that_cannot_be_renewed_is_passed_on_as_refused() -> None:

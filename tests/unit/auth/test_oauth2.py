@@ -54,7 +54,7 @@ def answered(reply: Reply, grant: Any = None) -> Token:
         return walked((grant or credentials)(f"{server.origin}/token"))
 
 
-def refreshing(url: str, refresh_token: str | None = "first", **settings: Any) -> RefreshToken:  # noqa: S107
+def refreshing(url: str, refresh_token: str | None = "first", **settings: Any) -> RefreshToken:
     """Return the grant of somebody who logged in."""
     return RefreshToken(url, refresh_token, client_id="app", **settings)
 

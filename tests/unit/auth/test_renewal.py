@@ -445,6 +445,27 @@ def test_a_token_from_the_store_may_be_renewed_at_once(case: Case) -> None:
     assert other.renewal.replaceable(other.current(), case.clock)
 
 
+def test_a_token_that_could_not_be_replaced_is_replaced_by_the_next_call(case: Case) -> None:
+    """A refusal whose call had to end is remembered, and the token is not sent once more."""
+    first = case.current()
+    case.renewal.refuse(first)
+
+    assert case.renewal.ready(case.clock) is None
+    assert case.current().value == "access-2"
+    assert case.current().value == "access-2"
+    assert case.asked == 2
+
+
+def test_a_refusal_that_came_too_late_replaces_nothing(case: Case) -> None:
+    """The token that was refused is not the one in use any more."""
+    first = case.current()
+    second = case.successor(first)
+    case.renewal.refuse(first)
+
+    assert case.current() is second
+    assert case.asked == 2
+
+
 # -- Interrupted
 
 
@@ -652,7 +673,7 @@ def test_after_a_logout_nothing_is_kept_and_nobody_logs_in_unasked(case: Case) -
     assert case.store.load(KEY) is None
     assert case.renewal.peek() is None
     assert case.renewal.ready(case.clock) is None
-    for attempt in (case.current, lambda: case.successor(first)):
+    for attempt in (case.current, partial(case.successor, first)):
         with pytest.raises(LoginRequired, match="logged out") as caught:
             attempt()
         assert "login(" in caught.value.hint

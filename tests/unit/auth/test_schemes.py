@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
 
-from sessionkit.auth import Bearer, Cookie, Header, Query, Scheme
+from sessionkit.auth import AuthHandler, Bearer, Cookie, Header, Query, Scheme, StaticToken
 from sessionkit.errors import ConfigError
+from tests.unit.stacks import opened
 
 ORIGINS = frozenset(["https://api.example:443"])
 
@@ -53,6 +55,33 @@ def test_a_token_without_origins_belongs_to_where_the_session_leads() -> None:
 def test_a_scheme_shows_its_setting(scheme: Scheme, text: str) -> None:
     """An explanation of the stack tells where the token goes."""
     assert repr(scheme) == text
+
+
+@pytest.mark.parametrize("name", ["api_key", "auth[key]"])
+def test_a_key_in_the_query_is_masked_in_the_log_of_urllib3(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Logging at DEBUG, as one does while looking for a fault, writes no key to a file."""
+    auth = AuthHandler(StaticToken("s3cret"), scheme=Query(name))
+    with (
+        caplog.at_level(logging.DEBUG, "urllib3.connectionpool"),
+        opened(handlers=[auth]) as (stack, server),
+    ):
+        stack.get("x", params={"a": "1"})
+
+        assert server.seen[0].query[name] == ["s3cret"]
+    assert "GET /x?" in caplog.text
+    assert "a=1" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+def test_a_scheme_that_is_built_again_and_again_costs_no_more() -> None:
+    """What masks the log is there once for each name."""
+    for _ in range(3):
+        Query("built_again")
+
+    filters = logging.getLogger("urllib3.connectionpool").filters
+    assert [getattr(one, "name", "") for one in filters].count("built_again") == 1
 
 
 @pytest.mark.parametrize("make", [Bearer, Header, Query, Cookie])

@@ -428,3 +428,25 @@ def test_what_json_cannot_hold_is_refused_before_it_is_sent() -> None:
     """The type is named; the value may be a secret."""
     with pytest.raises(InvalidRequest, match="Plain"):
         dump({"a": Plain()})
+
+
+def test_what_was_loaded_is_written_whole_with_its_defaults() -> None:
+    """Loading and writing an object back sends every member, also those the server left out."""
+
+    @dataclass
+    class Order:
+        id: int
+        note: str | None = None
+        line: Line | None = None
+        lines: list[Line] = field(default_factory=list)
+
+    class Parcel(msgspec.Struct, rename="camel"):
+        sent_order: Order
+        weight_kg: float = 1.0
+
+    loaded = load(Order, {"id": 7, "lines": [{"price": 1.0}]})
+    whole = {"id": 7, "note": None, "line": None, "lines": [{"price": 1.0, "count": 1}]}
+
+    assert dump(loaded) == whole
+    assert dump([loaded]) == [whole]
+    assert dump(Parcel(loaded)) == {"sentOrder": whole, "weightKg": 1.0}
