@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from sessionkit._origins import origin_of
 from sessionkit._side import STOCK_SESSION
 from sessionkit.errors import ConfigError
 
@@ -63,6 +64,22 @@ def bound_arguments(method: Any, entry: str, args: tuple[Any, ...]) -> dict[str,
         message = f"{entry}() takes {len(names)} positional arguments here but got {len(args)}"
         raise TypeError(message)
     return dict(zip(names, args, strict=False))
+
+
+def home_of(base_url: str) -> str:
+    """Return the origin of a stack's base URL.
+
+    Raises:
+        ConfigError: It is not absolute, or has a query or fragment, to which nothing can be joined.
+    """
+    try:
+        if not set(str(base_url)) & set("?#"):
+            return origin_of(str(base_url))
+        reason = "it has a query or a fragment"
+    except ValueError as error:
+        reason = str(error)
+    message = f"base_url must be an absolute URL such as https://api.example/v1/: {reason}"
+    raise ConfigError(message)
 
 
 def text_of(url: Any) -> str:

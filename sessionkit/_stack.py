@@ -22,10 +22,11 @@ from sessionkit._delegation import (
     bound_arguments,
     checked_session,
     delegate,
+    home_of,
     text_of,
 )
 from sessionkit._exchange import Call, Exchange, Record
-from sessionkit._origins import is_absolute, join_base, origin_of
+from sessionkit._origins import join_base
 from sessionkit._side import STOCK_SESSION
 from sessionkit.errors import ConfigError
 
@@ -148,11 +149,7 @@ class SessionStack(_Session):
 
     @property
     def base_url(self) -> str | None:
-        """What relative URLs are appended to; without one of its own, the session's if it has one.
-
-        Raises:
-            AttributeError: Neither the stack nor the session has one.
-        """
+        """What relative URLs are appended to; without one of its own, the session's, or None."""
         if self._base_url is not None:
             return self._base_url
         url: str | None = getattr(self._inner, "base_url", None)
@@ -160,14 +157,7 @@ class SessionStack(_Session):
 
     @base_url.setter
     def base_url(self, url: str | None) -> None:
-        if url is not None and not is_absolute(str(url)):
-            message = "base_url must be an absolute URL such as https://api.example/v1/"
-            raise ConfigError(message)
-        try:
-            self._home = origin_of(url) if url is not None else None
-        except ValueError as error:
-            message = f"base_url cannot be used: {error}"
-            raise ConfigError(message) from error
+        self._home = None if url is None else home_of(url)
         self._base_url = url
 
     # Calls

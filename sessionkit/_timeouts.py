@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 
 def _sent(exchange: Exchange) -> Sent:
-    # The attempt that is not made has recorded itself already.
-    return "no" if len(exchange.record.attempts) <= 1 else "maybe"
+    return "maybe" if exchange.record.attempts else "no"
 
 
 def capped(timeout: Any, exchange: Exchange) -> Any:

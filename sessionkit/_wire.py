@@ -38,6 +38,8 @@ _BRING_A_TOKEN = {
     ("authlib.integrations.requests_client.oauth1_session", "OAuth1Session"),
     ("google.auth.transport.requests", "AuthorizedSession"),
 }
+#: For a hop of a session that may have a default of its own: connect and read, in seconds.
+HOP_TIMEOUT = (5.0, 30.0)
 _OPTIONS = {"query": "params", "cookie": "cookies"}
 
 
@@ -56,13 +58,15 @@ class Wire:
     def send(self, exchange: Exchange) -> Response:
         """Make one attempt; redirects belong to it."""
         call, record, now = exchange.call, exchange.call.record, exchange.call.clock.monotonic
+        # What cannot be sent at all is no attempt.
+        kwargs = self._arguments(exchange)
+        _begin_bodies(exchange)
         started = now()
         attempt = Attempt(len(record.attempts) + 1, started - record.started)
         record.attempts.append(attempt)
         call.begun = True
         try:
-            _begin_bodies(exchange)
-            response = self._attempt(exchange)
+            response = self._attempt(exchange, kwargs)
         except Exception as error:
             unwrapped = answer_within(error)
             if unwrapped is None:
@@ -80,7 +84,10 @@ class Wire:
         call.live = response
         return response
 
-    def _attempt(self, exchange: Exchange) -> Response:
+    def _arguments(self, exchange: Exchange) -> dict[str, Any]:
+        """Return what the session is called with: what the caller gave, within the deadline."""
+        if self._brings_token and any(map(_is_authorization, exchange.secrets)):
+            self._refuse_clash()
         private = exchange.call.private
         kwargs = {k: v for k, v in exchange.options.items() if k not in private}
         if exchange.stream and not kwargs.get("stream"):
@@ -88,6 +95,9 @@ class Wire:
         if exchange.deadline is not None:
             kwargs["stream"] = True
             kwargs["timeout"] = capped(kwargs.get("timeout"), exchange)
+        return kwargs
+
+    def _attempt(self, exchange: Exchange, kwargs: dict[str, Any]) -> Response:
         if exchange.prepared is not None:
             return self._send_prepared(exchange, kwargs)
         if not exchange.secrets and not exchange.steps and exchange.deadline is None:
@@ -122,14 +132,8 @@ class Wire:
 
     def _request_by_hops(self, exchange: Exchange, kwargs: dict[str, Any]) -> Response:
         url = exchange.url
-        late = bool(exchange.steps)
-        beside: list[Secret] = []
-        for secret in exchange.secrets:
-            if secret.place == "header" and secret.name.lower() == "authorization":
-                self._refuse_clash()
-                late = True
-            else:
-                beside.append(secret)
+        beside = [secret for secret in exchange.secrets if not _is_authorization(secret)]
+        late = bool(exchange.steps) or len(beside) < len(exchange.secrets)
         if beside:
             target = self.target(exchange)
             for secret in beside:
@@ -150,8 +154,6 @@ class Wire:
         )
 
     def _refuse_clash(self) -> None:
-        if not self._brings_token:
-            return
         name = type(self._session).__name__
         message = f"{name} sends an Authorization header of its own, and so would the auth handler"
         hint = "use scheme=Header(...) for a second credential, or wrap a plain requests.Session"
@@ -159,7 +161,7 @@ class Wire:
 
     def _displaced(self, exchange: Exchange, kwargs: dict[str, Any]) -> Any:
         """Return the authentication that a late step alone would push aside."""
-        if any(s.name.lower() == "authorization" for s in exchange.secrets):
+        if any(map(_is_authorization, exchange.secrets)):
             return None
         given = kwargs.get("auth") or self._session.auth
         if given is None and self._session.trust_env:
@@ -177,6 +179,9 @@ class Wire:
         )
         if "timeout" in kwargs:
             settings["timeout"] = kwargs["timeout"]
+        elif type(self._session).request is not STOCK_SESSION.request:
+            # Its own default, if it has one, is out of sight; a hop must not wait for ever.
+            settings["timeout"] = HOP_TIMEOUT
         return settings
 
     def _follow(
@@ -250,6 +255,10 @@ class Wire:
     ) -> Response:
         """Send *request* past all handlers; see :meth:`Exchange.side`."""
         return send_side(self._session, request, exchange, deadline=deadline)
+
+
+def _is_authorization(secret: Secret) -> bool:
+    return secret.place == "header" and secret.name.lower() == "authorization"
 
 
 def _begin_bodies(exchange: Exchange) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 #: a token ends after so many uses and other threads used it up.
 MOST_RENEWALS = 3
 _UNAUTHORIZED = 401
+_SERVER_ERROR = 500
 _IDEMPOTENT = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
 _UNTOUCHED: frozenset[str] = frozenset()
 _BEARER = Bearer()
@@ -60,7 +61,8 @@ class AuthHandler:
         expired: Tells of an answer with another status than 401 that it means an ended token. On an
             answer of 2xx only idempotent methods are sent again. What it raises about a body that
             is not as it expects counts as "no".
-        key: Name under which the token is stored, one for each account; by default the grant's.
+        key: Name under which the token is stored; by default the grant's, which names the client.
+            Where several users of one client share a store, give each a name of its own.
 
     Raises:
         ConfigError: An origin that is no absolute URL.
@@ -132,10 +134,10 @@ class AuthHandler:
         self._renewal.logout()
 
     def is_authenticated(self) -> bool:
-        """Tell whether there is a token that lives, or that can be renewed by its refresh token."""
+        """Tell whether there is a token that lives, or that its refresh token can renew."""
         token = self._renewal.peek()
         if token is None:
-            return False
+            return not self._grant.renewable and not self._renewal.logged_out
         return token.lives(self._clock.time()) or token.refresh_token is not None
 
     def handle(self, exchange: Exchange, forward: Forward) -> Response:
@@ -149,7 +151,7 @@ class AuthHandler:
         token = self._renewal.ready(clock) or _timed(exchange, partial(self._renewal.current, ask))
         response = forward(self._carrying(exchange, token, allowed))
         if not self._refuses(response, allowed):
-            self._renewal.accepted(token)
+            self._note(response, token)
             return response
         if not self._grant.renewable:
             return response
@@ -180,7 +182,7 @@ class AuthHandler:
             token = _timed(exchange, partial(self._renewal.successor, ask, token))
             response = forward(self._carrying(exchange, token, allowed))
             if not self._refuses(response, allowed):
-                self._renewal.accepted(token)
+                self._note(response, token)
                 return response
         self._cool_down.start(place, ask.clock)
         return response
@@ -239,6 +241,12 @@ class AuthHandler:
             return origin in (allowed if allowed is not None else (origin_of(first),))
         except ValueError:
             return False
+
+    def _note(self, response: Response, token: Token) -> None:
+        """Note that *token* is good, where the answer proves it: the API's own, and no failure."""
+        cached = getattr(response, "from_cache", False) is True
+        if response.status_code < _SERVER_ERROR and not response.history and not cached:
+            self._renewal.accepted(token)
 
     def _says_expired(self, response: Response) -> bool:
         if self._expired is None:

@@ -179,6 +179,11 @@ class Renewal:
                 self._held = self._unproven = None
                 self._logged_out = True
 
+    @property
+    def logged_out(self) -> bool:
+        """Whether ``logout()`` was the last word."""
+        return self._logged_out
+
     def peek(self) -> Token | None:
         """Return the token held or stored, whatever its state; None after ``logout()``."""
         if self._logged_out:
@@ -260,8 +265,10 @@ class Renewal:
         try:
             token, fresh = self._renewed(ask, refused)
         except Exception as error:
+            end = ask.deadline
             with self._changed:
-                if not lenient:
+                # Out of time is the leader's own trouble: others may have more of it, and lead.
+                if not lenient and (end is None or ask.clock.monotonic() < end):
                     self._failures += 1
                     self._failed[ask.want] = (self._failures, error)
                     flight.error = error

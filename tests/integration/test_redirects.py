@@ -11,6 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from sessionkit import SessionStack
+from sessionkit._wire import HOP_TIMEOUT
 from sessionkit.auth import AuthHandler, Bearer, Header, StaticToken
 from sessionkit.errors import RedirectFailed
 from sessionkit.handlers import ErrorHandler
@@ -161,8 +162,8 @@ def test_the_time_out_of_a_call_holds_for_each_hop(scheme: Any, way: str) -> Non
     assert adapter.timeouts == [7, 7, 7]
 
 
-def test_a_sessions_own_default_time_out_holds_for_each_hop() -> None:
-    """A subclass that sets a time-out where none was given sets it for the whole call."""
+def test_no_hop_of_a_session_with_a_default_time_out_waits_for_ever() -> None:
+    """Its own default is for the first request; the hops behind it have one of ours."""
 
     class Patient(requests.Session):
         def request(self, *args: Any, **kwargs: Any) -> requests.Response:
@@ -174,7 +175,7 @@ def test_a_sessions_own_default_time_out_holds_for_each_hop() -> None:
         stack.mount("http://", adapter)
         stack.get("0")
 
-    assert adapter.timeouts == [3.5, 3.5, 3.5]
+    assert adapter.timeouts == [3.5, HOP_TIMEOUT, HOP_TIMEOUT]
 
 
 @pytest.mark.parametrize("secret", [True, False])

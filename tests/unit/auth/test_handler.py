@@ -378,6 +378,27 @@ def test_a_predicate_that_stumbles_over_a_body_means_no(error: type[Exception]) 
         assert len(server.seen) == 1
 
 
+def test_a_token_that_is_refused_as_it_comes_is_not_renewed_at_once() -> None:
+    """A server that refuses whatever it is shown costs one renewal, however often it is asked."""
+    identity = Identity()
+
+    def answer(seen: Seen) -> Reply:
+        return identity.token(seen) if seen.path == "/token" else Reply(401)
+
+    with opened(answer, clock=FakeClock()) as (stack, server):
+        grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
+        auth = AuthHandler(grant)
+        stack.handlers.add(auth)
+        for path in ("one", "two"):
+            assert stack.get(path).status_code == 401
+        assert (identity.renewals, len(server.at("/one")), len(server.at("/two"))) == (1, 1, 1)
+
+        auth.login(token=Token("old", refresh_token=identity.refresh))
+        for path in ("three", "four"):
+            assert stack.get(path).status_code == 401
+        assert (identity.renewals, len(server.at("/three")), len(server.at("/four"))) == (2, 2, 1)
+
+
 def test_a_token_that_others_use_up_is_renewed_a_few_times() -> None:
     """A token that ends after so many uses does not fail the calls that came too late."""
     identity = Identity()
@@ -605,3 +626,30 @@ def test_a_handler_shows_its_settings_and_no_secret() -> None:
         "AuthHandler(StaticToken(***), store=MemoryTokenStore(maxsize=4096), "
         "scheme=Header('X-Key'), origins=['https://api.example:443'])"
     )
+
+
+def test_an_api_key_counts_as_logged_in_until_logout() -> None:
+    """There is nothing to obtain, so nothing has to be called first."""
+    auth = AuthHandler(StaticToken("key"))
+
+    assert auth.is_authenticated()
+    auth.logout()
+    assert not auth.is_authenticated()
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_failure_of_the_server_proves_no_token_good(status: int) -> None:
+    """A renewed token that met a 500 and is then refused is not renewed for every call."""
+    identity = Identity()
+    answers = iter([status, 401, 401, 401])
+
+    def answer(seen: Seen) -> Reply:
+        return identity.token(seen) if seen.path == "/token" else Reply(next(answers))
+
+    with Loopback(answer) as server, requests.Session() as session:
+        grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
+        stack = SessionStack(session, [AuthHandler(grant)], base_url=server.origin)
+        statuses = [stack.get("x").status_code for _ in range(4)]
+
+    assert statuses == [status, 401, 401, 401]
+    assert identity.renewals == 1

@@ -794,3 +794,19 @@ def test_a_forked_child_waits_for_no_renewal_of_its_parent() -> None:
     done = subprocess.run(command, cwd=ROOT, timeout=60, check=False, capture_output=True)
 
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_leader_that_runs_out_of_its_own_time_fails_nobody_else() -> None:
+    """A call with a second left does not decide for those who have a minute."""
+    clock = FakeClock()
+    renewal = Renewal(MemoryTokenStore(), "key")
+
+    def too_slow(_held: Token | None) -> Token:
+        clock.advance(5)
+        raise RenewalFailed("no answer in time")
+
+    waiting = Asking(renewal, lambda _held: Token("in time"), clock=clock)
+    with pytest.raises(RenewalFailed):
+        renewal.current(Asking(renewal, too_slow, clock=clock, deadline=clock.monotonic() + 1))
+
+    assert renewal.current(waiting) == Token("in time")
