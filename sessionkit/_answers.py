@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -21,6 +22,15 @@ _PIECE = 65_536
 def is_read(response: Response) -> bool:
     """Tell whether the body of *response* has been taken from its connection."""
     return bool(getattr(response, "_content_consumed", True))
+
+
+def reads_in_pieces(raw: Any) -> bool:
+    """Tell whether *raw* is urllib3's, which gives what is there, decoded.
+
+    Mocks put simpler ones in its place, and vcrpy one of http.client's kind, whose ``read1``
+    decodes nothing. Their bodies are in memory.
+    """
+    return hasattr(raw, "read1") and not isinstance(raw, http.client.HTTPResponse)
 
 
 def drop(response: Response, clock: Clock) -> None:
@@ -83,8 +93,8 @@ def read_within(
     raw = response.raw
     if is_read(response):
         return
-    if not hasattr(raw, "read1"):
-        response.content  # noqa: B018  # an answer from a mock that has no real connection
+    if not reads_in_pieces(raw):
+        response.content  # noqa: B018  # an answer from a mock or a recording
         return
     try:
         content = _read(response, clock, deadline, most_bytes)

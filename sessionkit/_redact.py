@@ -38,7 +38,7 @@ _SECRET_PAIRS = frozenset({("session", "id"), ("device", "code"), ("user", "code
 #: ``token`` beside one of these names a place in a listing, or is about tokens without being one.
 _HARMLESS_BESIDE_TOKEN = _words(
     """page next prev previous continuation sync cursor skip start resume delta offset max count
-    limit usage"""
+    limit usage uses left remaining"""
 )
 #: ``key`` is a secret alone or after one of these; ``sort_key`` and ``public-key`` are none.
 _SECRET_KEYS = _words(

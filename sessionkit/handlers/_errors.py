@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from requests import HTTPError
 
-from sessionkit._answers import is_read
+from sessionkit._answers import is_read, reads_in_pieces
 from sessionkit._redact import secrets_in_url
 from sessionkit.errors import SessionKitError, scrubbed, status_error, transport_error
 from sessionkit.errors._faults import is_body_fault
@@ -149,7 +149,7 @@ def _read_some(response: Response, exchange: Exchange) -> None:
 
 def _pieces(response: Response, exchange: Exchange) -> Iterator[bytes]:
     raw: Any = response.raw
-    if not hasattr(raw, "read1"):
+    if not reads_in_pieces(raw):
         # A stand-in from a test tool: its body is in memory.
         yield from response.iter_content(MOST_BYTES)
         return

@@ -1,7 +1,7 @@
 """A kit for the tests of those who build on sessionkit.
 
-`FakeClock` needs nothing but the library; `contracts` needs pytest, and `cassettes`, imported by its
-path, vcrpy (extra ``testing``).
+`FakeClock` needs nothing but the library, `contracts` needs pytest, and `cassettes`, which is
+imported by its path, vcrpy (extra ``testing``).
 """
 
 from __future__ import annotations

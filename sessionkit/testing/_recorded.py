@@ -174,7 +174,7 @@ def _body(kind: str, text: str, *, change: Change) -> str:
         except ValueError:
             return _text(text, change)
         new = _document(document, change)
-        return text if new == document else json.dumps(new, ensure_ascii=False)
+        return text if new == document else json.dumps(new)
     return _text(text, change)
 
 
@@ -206,7 +206,8 @@ def _match(match: re.Match[str], *, change: Change) -> str:
     name, value = unquote_plus(match["name"]), match["value"]
     if not is_secret_name(name):
         return match[0]
-    plain = unquote_plus(value) if "%" in value else value
+    in_url = match.re is _PLACES[0] and "%" in value
+    plain = unquote_plus(value) if in_url else value
     new = _named(name, plain, change)
     if new == plain:
         return match[0]

@@ -111,6 +111,7 @@ def test_a_url_keeps_all_but_its_secrets(text: str, clean: str) -> None:
         ("application/json", '{"n":1.50,"text":"ok"}', '{"n":1.50,"text":"ok"}'),
         ("application/json", '{"a": [{"password": "x"}, 1]}', '{"a": [{"password": "*"}, 1]}'),
         ("application/json", '{"cookies": ["abc", "def"]}', '{"cookies": ["*", "*"]}'),
+        ("application/json", '{"token": "a", "b": "\\ud800é"}', None),
         ("application/json", '{"otp": 123456}', '{"otp": "*"}'),
         ("application/json", '{"password": null, "csrf": true}', None),
         ("application/json", '{"secret": {"id": "7", "value": "0123456789abcdef"}}', None),
@@ -135,6 +136,7 @@ def test_a_url_keeps_all_but_its_secrets(text: str, clean: str) -> None:
 def test_a_body_keeps_all_but_its_secrets(kind: str, text: str, clean: str | None) -> None:
     """Whatever format a body has, the rest of it is played back."""
     special = {
+        '{"token": "a", "b": "\\ud800é"}': '{"token": "*", "b": "\\ud800\\u00e9"}',
         '{"secret": {"id": "7", "value": "0123456789abcdef"}}': (
             '{"secret": {"id": "7", "value": "*"}}'
         ),
