@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest
 
 _WHOLE = (str, bytes, bytearray, Mapping, list, tuple)
+_PAIR = 2
 _ONCE = -1
 _ANY_TIME = -2
 
@@ -28,10 +29,14 @@ def body_objects(options: Mapping[str, Any], prepared: PreparedRequest | None) -
 
 
 def _file_parts(files: Any) -> Iterator[object]:
-    """Yield what is read from of each part, in the forms that requests takes."""
-    parts = files.values() if isinstance(files, Mapping) else [part for _, part in files]
-    for part in parts:
-        content = part[1] if isinstance(part, (tuple, list)) else part
+    """Yield what is read from of each part, in the forms that requests takes.
+
+    Other forms are passed over: requests itself will say what is wrong with them.
+    """
+    pairs = files.items() if isinstance(files, Mapping) else files
+    for pair in pairs:
+        part = pair[1] if isinstance(pair, (tuple, list)) and len(pair) == _PAIR else None
+        content = part[1] if isinstance(part, (tuple, list)) and len(part) > 1 else part
         if content is not None and not isinstance(content, _WHOLE):
             yield content
 

@@ -83,5 +83,5 @@ def home_of(base_url: str) -> str:
 
 
 def text_of(url: Any) -> str:
-    """Return a URL as text; requests takes bytes and anything that prints as one."""
+    """Return a URL or method as text; requests takes bytes, and anything that prints as a URL."""
     return url.decode("utf-8") if isinstance(url, bytes) else str(url)

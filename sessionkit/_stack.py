@@ -208,7 +208,7 @@ class SessionStack(_Session):
             url = join_base(self._base_url, text_of(url))
         if core.handlers.links:
             freeze_iterators(kwargs)
-            return self._run(entry, method, text_of(url), kwargs)
+            return self._run(entry, text_of(method), text_of(url), kwargs)
         places = (method, url) if entry == "request" else (url,)
         answer: Response = getattr(self._inner, entry)(*places, **kwargs)
         return answer

@@ -206,3 +206,9 @@ def test_a_body_that_streams_is_left_to_stream() -> None:
     assert options["data"] is body
     assert options["files"] == {"f": file}
     assert (list(body), file.tell()) == ([b"once"], 0)
+
+
+@pytest.mark.parametrize("files", [["bad file data"], {"f": ()}, [("one",)], "abc", [None]])
+def test_files_of_no_known_form_are_left_to_requests(files: Any) -> None:
+    """Its own error says what is wrong with them."""
+    assert list(body_objects({"files": files}, None)) == []
