@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import requests
 from urllib3 import exceptions as urllib3_errors
 
+from sessionkit.errors import SessionKitError
+
 if TYPE_CHECKING:
     from requests import Response
 
@@ -149,7 +151,7 @@ def _piece(raw: Any) -> bytes:
 
 def answer_within(error: Exception) -> Response | None:
     """Return the answer that a session raised for, or None where there is none."""
-    if isinstance(error, BodyTooLarge) or hasattr(error, "hint"):
+    if isinstance(error, (BodyTooLarge, SessionKitError)):
         return None  # one of ours, from a stack below: its answer is a redacted copy
     if any(base.__name__ == "HTTPError" for base in type(error).__mro__):
         response: Response | None = getattr(error, "response", None)

@@ -63,9 +63,10 @@ class Core:
         An inherited connection is shared with the parent, and answers would go to either process.
         The pools are replaced, not closed: their locks may have been held while the fork was made.
         """
-        self.pid = os.getpid()
         for adapter in getattr(self.session, "adapters", {}).values():
             if isinstance(adapter, HTTPAdapter):
                 adapter.__setstate__(adapter.__getstate__())
             else:
                 adapter.close()
+        # Last: another thread of the child must not take the old pools for new ones.
+        self.pid = os.getpid()

@@ -85,6 +85,12 @@ class Record:
         self._names = names
         self._below = [0.0] * len(names)
 
+    def __getstate__(self) -> tuple[None, dict[str, object]]:
+        """Leave the URL's secrets out of pickles and copies."""
+        return None, {n: getattr(self, n) for n in self.__slots__ if n != "_url"} | {
+            "_url": self.url
+        }
+
     @property
     def url(self) -> str:
         """The URL as it was sent first, secrets masked."""
@@ -112,13 +118,12 @@ class Secret:
         place: ``header``, ``query`` or ``cookie``.
         name: Name of the header, query parameter or cookie.
         value: What is sent; never shown.
-        origins: Allowed origins as ``https://api.example:443``; None means the origin to which
-            the session resolves a relative URL.
+        origins: Allowed origins, as ``https://api.example:443``.
     """
 
     __slots__ = ("name", "origins", "place", "value")
 
-    def __init__(self, place: str, name: str, value: str, origins: frozenset[str] | None) -> None:
+    def __init__(self, place: str, name: str, value: str, origins: frozenset[str]) -> None:
         self.place = place
         self.name = name
         self.value = value
@@ -141,6 +146,10 @@ class WireLike(Protocol):
 
     def target(self, exchange: Exchange) -> str:
         """Return the absolute URL that *exchange* will be sent to."""
+        ...
+
+    def home(self) -> str | None:
+        """Return the origin to which the session resolves relative URLs."""
         ...
 
     def brings(self, exchange: Exchange, place: str, name: str) -> bool:
@@ -277,6 +286,13 @@ class Exchange:
     def home(self) -> str | None:
         """Origin of the stack's ``base_url``, or None."""
         return self.call.home
+
+    def session_home(self) -> str | None:
+        """Return the origin to which the session itself resolves relative URLs, or None.
+
+        Asked with no URL at all: what this call asks for may lead anywhere (``//host/``).
+        """
+        return self.call.wire.home()
 
     @property
     def replayable(self) -> bool:

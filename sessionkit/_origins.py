@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
 
 from urllib3.util.url import parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -59,3 +64,18 @@ def join_base(base_url: str, url: str) -> str:
     if not url or url[0] in "?#":
         return base_url + url
     return f"{base_url.rstrip('/')}/{url.lstrip('/')}"
+
+
+def without_pairs(url: str, name: str, values: Iterable[str]) -> str:
+    """Return *url* without the query pairs of *name* that hold one of *values*.
+
+    What is not taken out stays to the letter.
+    """
+    head, mark, rest = url.partition("?")
+    if not mark:
+        return url
+    query, hash_mark, fragment = rest.partition("#")
+    unwanted = {f"{name}={value}" for value in values}
+    kept = [pair for pair in query.split("&") if unquote_plus(pair) not in unwanted]
+    query = "&".join(kept)
+    return head + (mark if query else "") + query + hash_mark + fragment

@@ -38,7 +38,7 @@ class Placement:
         self._steps: tuple[Callable[[PreparedRequest], None], ...] = exchange.steps
         self._displaced = displaced
         self._first: str | None = None
-        self._stamped: dict[str, str] = {}
+        self._stamped: dict[str, set[str]] = {}
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Finish a request that the session has prepared; see :class:`requests.auth.AuthBase`."""
@@ -51,31 +51,47 @@ class Placement:
         """Place secrets on, and run late steps over, the first request of an attempt."""
         self._first = _origin(request.url)
         self._place(request, self._first)
-        if self._steps:
-            before = dict(request.headers)
-            for step in self._steps:
-                step(request)
-            now: dict[str, Any] = dict(request.headers)
-            self._stamped = {k: v for k, v in now.items() if before.get(k) != v}
+        self._step(request)
 
     def hop(self, request: PreparedRequest) -> None:
         """Place or remove secrets on a request that a redirect leads to."""
         origin = _origin(request.url)
         self._place(request, origin)
         if origin == self._first:
-            for step in self._steps:
-                step(request)
+            self._step(request)
+        else:
+            self._unstamp(request)
+
+    def strip(self, request: PreparedRequest) -> None:
+        """Take every secret off a request that the caller gets and may send anywhere."""
+        for secret in self._secrets:
+            _PLACES[secret.place](request, secret, False)  # noqa: FBT003
+            jar = getattr(request, "_cookies", None)
+            if secret.place == "cookie" and jar is not None:
+                _drop_cookie(jar, secret)
+        self._unstamp(request)
+
+    def _step(self, request: PreparedRequest) -> None:
+        """Run the late steps, and remember which headers they wrote."""
+        if not self._steps:
             return
-        # What a late step wrote (a signature) was made for the first origin only.
-        for name, value in self._stamped.items():
-            if request.headers.get(name) == value:
+        before: dict[str, Any] = dict(request.headers)
+        for step in self._steps:
+            step(request)
+        now: dict[str, Any] = dict(request.headers)
+        for name, value in now.items():
+            if before.get(name) != value:
+                self._stamped.setdefault(name, set()).add(value)
+
+    def _unstamp(self, request: PreparedRequest) -> None:
+        """Take off what late steps wrote (a signature): it was made for the first origin only."""
+        for name, values in self._stamped.items():
+            if request.headers.get(name) in values:
                 del request.headers[name]
 
     def _place(self, request: PreparedRequest, origin: str | None) -> None:
         for secret in self._secrets:
-            allowed = origin is not None and (
-                origin == self._first if secret.origins is None else origin in secret.origins
-            )
+            allowed = origin is not None and origin in secret.origins
             _PLACES[secret.place](request, secret, allowed)
 
 
@@ -124,6 +140,11 @@ def _place_cookie(request: PreparedRequest, secret: Secret, allowed: bool) -> No
 _PLACES = {"header": _place_header, "query": _place_query, "cookie": _place_cookie}
 
 
+def _drop_cookie(jar: Any, secret: Secret) -> None:
+    for cookie in [c for c in jar if c.name == secret.name and c.value == secret.value]:
+        jar.clear(cookie.domain, cookie.path, cookie.name)
+
+
 def place_in_options(kwargs: dict[str, Any], secret: Secret, url: str, target: str) -> str:
     """Put a secret other than ``Authorization`` into the arguments of a request; return its URL.
 
@@ -136,7 +157,7 @@ def place_in_options(kwargs: dict[str, Any], secret: Secret, url: str, target: s
         url: The URL as it will be given to the session.
         target: The absolute URL that the session makes of it.
     """
-    if secret.origins is not None and _origin(target) not in secret.origins:
+    if _origin(target) not in secret.origins:
         return url
     if secret.place == "header":
         given = kwargs.get("headers") or {}

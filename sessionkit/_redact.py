@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 MASK = "***"
 
@@ -225,6 +225,13 @@ def _value_after(name: str, sign: str, text: str, place: int) -> re.Match[str] |
     return re.compile(_BARE).match(text, place)
 
 
+def _quoted(text: str) -> Iterator[str]:
+    # A lone surrogate has no UTF-8; what holds one is masked in its plain form at least.
+    yield quote(text, errors="replace")
+    yield quote(text, safe="", errors="replace")
+    yield quote_plus(text, errors="replace")
+
+
 def spellings(secrets: Iterable[str]) -> list[str]:
     """Return the texts under which *secrets* may turn up, the longest first."""
     found: set[str] = set()
@@ -232,5 +239,5 @@ def spellings(secrets: Iterable[str]) -> list[str]:
         bare = secret.strip()
         if len(bare) >= SHORTEST_SECRET:
             found |= {secret, bare, repr(secret)[1:-1], json.dumps(bare)[1:-1]}
-            found |= {quote(bare), quote(bare, safe=""), quote_plus(bare)}
+            found |= {*_quoted(bare)}
     return sorted(found, key=len, reverse=True)

@@ -258,7 +258,7 @@ class SessionStack(_Session):
             request: Not prepared; its URL must be absolute.
             deadline: Moment of the clock's ``monotonic``, or None.
         """
-        core = self._core
+        core = self._core.here()
         method, url = request.method or "", text_of(request.url)
         record = Record(method, url, (), core.clock.monotonic())
         call = Call(record, core.wire("request"), core.clock, self._home)

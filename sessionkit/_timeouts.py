@@ -28,7 +28,12 @@ def capped(timeout: Any, exchange: Exchange) -> Any:
         return left
     if isinstance(timeout, tuple):
         return least(timeout, left)
-    return min(timeout, left) if isinstance(timeout, (int, float)) else timeout
+    if isinstance(timeout, (int, float)):
+        return min(timeout, left)
+    total = left if timeout.total is None else min(timeout.total, left)
+    own = timeout.clone()  # urllib3's Timeout: its other parts stay as they are
+    own.total = total
+    return own
 
 
 def least(timeout: tuple[Any, ...], left: float) -> Any:

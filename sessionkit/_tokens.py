@@ -188,12 +188,16 @@ def _secret(field: str, content: object) -> str:
     text = _text(field, content)
     if not text.strip():
         raise ValueError(f"{field} of a token must not be empty")
+    if text != text.strip():
+        raise ValueError(f"{field} of a token must not begin or end with a blank")
     # A line break in a header is a second header (RFC 9110, section 5.5).
     if _CONTROL.search(text):
         raise ValueError(
             f"{field} of a token must not hold control characters "
             "(a line break at the end of a file or variable is the usual reason)"
         )
+    if not text.isascii():
+        raise ValueError(f"{field} of a token must be ASCII (RFC 6749, appendix A.12)")
     return text
 
 

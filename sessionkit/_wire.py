@@ -17,7 +17,7 @@ from requests.utils import get_netrc_auth
 from sessionkit._answers import answer_within, own_answer
 from sessionkit._bodies import body_objects
 from sessionkit._exchange import Attempt
-from sessionkit._origins import is_absolute
+from sessionkit._origins import is_absolute, origin_of
 from sessionkit._placing import Placement, given_names, place_in_options
 from sessionkit._side import STOCK_SESSION, own_kind, send_side
 from sessionkit._timeouts import capped
@@ -126,7 +126,10 @@ class Wire:
         placement.first(request)
         follow = kwargs.pop("allow_redirects", True)
         response = self._session.send(request, allow_redirects=False, **kwargs)
-        if not follow or _next(response) is None:
+        if (further := _next(response)) is None:
+            return response
+        if not follow:
+            placement.strip(further)
             return response
         return self._follow(exchange, response, placement, lambda _: dict(kwargs))
 
@@ -145,7 +148,10 @@ class Wire:
         follow = kwargs.get("allow_redirects", self._entry != "head")
         kwargs["allow_redirects"] = False
         response = self._enter(exchange.method, url, kwargs)
-        if not follow or _next(response) is None:
+        if (further := _next(response)) is None:
+            return response
+        if not follow:
+            placement.strip(further)
             return response
         if not late:
             placement.first(response.request)  # as sent: sets the origin that it began with
@@ -202,6 +208,8 @@ class Wire:
                 message = f"Exceeded {self._session.max_redirects} redirects."
                 raise requests.TooManyRedirects(message, response=response)
             history.append(response)
+            # From here on the server may have acted, whatever becomes of the hops.
+            exchange.record.attempts[-1].status = response.status_code
             placement.hop(request)
             kwargs = settings(request)
             if exchange.deadline is not None:
@@ -232,6 +240,17 @@ class Wire:
             return exchange.url
         bare = own_kind(self._session, requests.Request(exchange.method, exchange.url))
         return self._session.prepare_request(bare).url or ""
+
+    def home(self) -> str | None:
+        """Return the origin to which the session resolves relative URLs, or None."""
+        base = getattr(self._session, "base_url", None)
+        try:
+            if isinstance(base, str) and is_absolute(base):
+                return origin_of(base)
+            bare = own_kind(self._session, requests.Request("GET", ""))
+            return origin_of(self._session.prepare_request(bare).url or "")
+        except (requests.RequestException, ValueError):
+            return None
 
     def brings(self, exchange: Exchange, place: str, name: str) -> bool:
         """Tell whether the caller gave a credential for this place on the call itself."""

@@ -36,6 +36,11 @@ class CoolDown:
                 self._until = {}
         self._until[place] = clock.monotonic() + SECONDS
 
+    def active(self, clock: Clock) -> bool:
+        """Tell whether any place was remembered within the last ten seconds."""
+        now = clock.monotonic()
+        return any(end > now for end in self._until.copy().values())
+
     def holds(self, place: Place, clock: Clock) -> bool:
         """Tell whether *place* was remembered within the last ten seconds."""
         end = self._until.get(place)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
-
-import requests
+from typing import TYPE_CHECKING, Any
 
 from sessionkit._clock import SYSTEM_CLOCK
-from sessionkit._origins import is_absolute, origin_of
+from sessionkit._origins import is_absolute, origin_of, without_pairs
+from sessionkit.auth._ask import TokenAsk, Via
 from sessionkit.auth._challenge import wanted_scope
-from sessionkit.auth._cooldown import CoolDown
+from sessionkit.auth._cooldown import CoolDown, Place
 from sessionkit.auth._renewal import Renewal
 from sessionkit.auth._schemes import Bearer
-from sessionkit.errors import AuthError, ConfigError, RenewalFailed, SessionKitError
+from sessionkit.errors import (
+    ConfigError,
+    SessionKitError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from requests import Request, Response
+    from requests import Response
 
     from sessionkit._clock import Clock
     from sessionkit._exchange import Exchange
@@ -33,17 +35,10 @@ if TYPE_CHECKING:
 MOST_RENEWALS = 3
 _UNAUTHORIZED = 401
 _SERVER_ERROR = 500
+_MOST_ECHOES = 7
 _IDEMPOTENT = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
 _UNTOUCHED: frozenset[str] = frozenset()
 _BEARER = Bearer()
-
-
-class Via(Protocol):
-    """What a login needs: a stack."""
-
-    def side(self, request: Request, *, deadline: float | None = None) -> Response:
-        """Send *request* past all handlers."""
-        ...
 
 
 class AuthHandler:
@@ -69,7 +64,7 @@ class AuthHandler:
     """
 
     __slots__ = (
-        *("_clock", "_cool_down", "_expired", "_grant", "_key", "_origins", "_renewal"),
+        *("_clock", "_cool_down", "_expired", "_grant", "_key", "_origins", "_placed", "_renewal"),
         *("_scheme", "_store"),
     )
 
@@ -95,6 +90,7 @@ class AuthHandler:
         self._expired = expired
         self._renewal = Renewal(store, self._key)
         self._cool_down = CoolDown()
+        self._placed: tuple[str, ...] = ()
         self._clock: Clock = SYSTEM_CLOCK
 
     def __repr__(self) -> str:
@@ -116,14 +112,15 @@ class AuthHandler:
             RenewalFailed: No token could be had this time.
             StoreError: The store cannot be written or locked.
         """
-        if token is None and via is None:
-            message = "login() needs the stack to send a token request by, or a token"
-            raise ConfigError(message, hint="login(stack), or login(token=Token(...))")
-        if token is not None:
-            token = token.stamped(self._clock.time())
-        self._renewal.login(token, self._clock)
-        if token is None:
-            self._renewal.current(_Ask(self, via, self._clock, deadline=None))
+        if token is not None and hasattr(token, "stamped"):
+            self._renewal.login(token.stamped(self._clock.time()), self._clock)
+            return
+        if token is not None or not hasattr(via, "side"):
+            message = "login() needs the stack to send a token request by, or a Token"
+            raise ConfigError(message, hint="login(stack), or login() with token set to a Token")
+        assert via is not None  # noqa: S101  # it has what a stack has
+        self._renewal.login(None, self._clock)
+        self._renewal.current(self._ask(via, self._clock, deadline=None))
 
     def logout(self) -> None:
         """Forget the token, here and in the store; no automatic login follows until ``login()``.
@@ -142,12 +139,14 @@ class AuthHandler:
 
     def handle(self, exchange: Exchange, forward: Forward) -> Response:
         """Send *exchange* with the token; renew and replay where that is refused."""
-        allowed = self._allowed(exchange)
         scheme = self._scheme
+        if scheme.place == "query":
+            exchange = self._without_echo(exchange)
+        allowed = self._allowed(exchange)
         if allowed is _UNTOUCHED or exchange.brings(scheme.place, scheme.name):
             return forward(exchange)
         clock = self._clock = exchange.clock
-        ask = _Ask(self, exchange, clock, deadline=exchange.deadline)
+        ask = self._ask(exchange, clock, deadline=exchange.deadline)
         token = self._renewal.ready(clock) or _timed(exchange, partial(self._renewal.current, ask))
         response = forward(self._carrying(exchange, token, allowed))
         if not self._refuses(response, allowed):
@@ -157,8 +156,18 @@ class AuthHandler:
             return response
         return self._recover(exchange, forward, ask, token=token, response=response)
 
+    def _ask(self, via: Via, clock: Clock, *, deadline: float | None) -> TokenAsk:
+        ticket = self._renewal.enter()
+        return TokenAsk(self._grant, via, clock, ticket=ticket, deadline=deadline)
+
     def _recover(
-        self, exchange: Exchange, forward: Forward, ask: _Ask, *, token: Token, response: Response
+        self,
+        exchange: Exchange,
+        forward: Forward,
+        ask: TokenAsk,
+        *,
+        token: Token,
+        response: Response,
     ) -> Response:
         """Renew and send again; the refused answer stands where that cannot help."""
         allowed = self._allowed(exchange)
@@ -169,8 +178,8 @@ class AuthHandler:
             ask.refused = response
             ask.want = wanted_scope(response)
             # A token without the scope that is wanted may be as new as it likes.
-            scope_is_news = bool(ask.want) and renewals == 0
-            if not scope_is_news and not self._renewal.replaceable(token, ask.clock):
+            scope_is_news = renewals == 0 and not _covers(token, ask.want)
+            if not scope_is_news and not self._worth_renewing(token, ask.clock):
                 if renewals == 0:
                     return response
                 break
@@ -179,7 +188,7 @@ class AuthHandler:
             # Before the renewal: the pool may hold one connection, and the token endpoint may be
             # the same host.
             exchange.release()
-            token = _timed(exchange, partial(self._renewal.successor, ask, token))
+            token = self._successor(exchange, ask, token, place=place)
             response = forward(self._carrying(exchange, token, allowed))
             if not self._refuses(response, allowed):
                 self._note(response, token)
@@ -187,8 +196,22 @@ class AuthHandler:
         self._cool_down.start(place, ask.clock)
         return response
 
+    def _successor(self, exchange: Exchange, ask: TokenAsk, token: Token, *, place: Place) -> Token:
+        try:
+            return _timed(exchange, partial(self._renewal.successor, ask, token))
+        except SessionKitError:
+            if ask.want:
+                self._cool_down.start(place, ask.clock)  # the scope will not be had now
+            raise
+
+    def _worth_renewing(self, refused: Token, clock: Clock) -> bool:
+        """Tell whether a new token may help: not where good ones were refused moments ago."""
+        if self._renewal.is_young(refused, clock) and self._cool_down.active(clock):
+            return False
+        return self._renewal.replaceable(refused, clock)
+
     def _renewed_for_the_next(
-        self, exchange: Exchange, ask: _Ask, token: Token, response: Response
+        self, exchange: Exchange, ask: TokenAsk, token: Token, response: Response
     ) -> Response:
         """Return the refused answer intact, and see that the caller's own next try works."""
         # Where it is streamed, its connection stays with the caller: the next call renews first.
@@ -201,44 +224,53 @@ class AuthHandler:
                 ask.log(error)
         return response
 
-    def _carrying(
-        self, exchange: Exchange, token: Token, allowed: frozenset[str] | None
-    ) -> Exchange:
+    def _carrying(self, exchange: Exchange, token: Token, allowed: frozenset[str]) -> Exchange:
+        if self._scheme.place == "query" and token.value not in self._placed:
+            self._placed = (token.value, *self._placed[:_MOST_ECHOES])
         secret = self._scheme.secret(token.value, allowed)
         return exchange.unread().with_secret(secret)
 
-    def _allowed(self, exchange: Exchange) -> frozenset[str] | None:
-        """Return the origins a token may go to; empty for a foreign URL, None for "the session's".
+    def _without_echo(self, exchange: Exchange) -> Exchange:
+        """Take a key of ours out of a URL that the server repeated, such as a next link.
+
+        Taken for the caller's own it would never be renewed.
+        """
+        url = without_pairs(exchange.url, self._scheme.name, self._placed)
+        return exchange if url == exchange.url else exchange.replace(url=url)
+
+    def _allowed(self, exchange: Exchange) -> frozenset[str]:
+        """Return the origins a token may go to; empty for a foreign URL.
 
         Raises:
-            ConfigError: An absolute URL, and nothing that says whether it is ours.
+            ConfigError: Nothing says which origins are ours.
         """
         allowed = self._origins
-        if allowed is None and exchange.home is not None:
-            allowed = frozenset((exchange.home,))
-        if not is_absolute(exchange.url):
-            return allowed
         if allowed is None:
-            message = "it is not known which origins the token may go to"
-            hint = (
-                "give the stack a base_url, or the handler origins=['https://api.example']; "
-                "a token is never sent to whatever is asked for first"
-            )
-            raise ConfigError(message, hint=hint, method=exchange.method, url=exchange.url)
+            home = exchange.home
+            if home is None and not is_absolute(exchange.url):
+                home = exchange.session_home()
+            if home is None:
+                message = "it is not known which origins the token may go to"
+                hint = (
+                    "give the stack a base_url, or the handler origins=['https://api.example']; "
+                    "a token is never sent to whatever is asked for first"
+                )
+                raise ConfigError(message, hint=hint, method=exchange.method, url=exchange.url)
+            allowed = frozenset((home,))
+        if not is_absolute(exchange.url):
+            return allowed  # the wire looks where it leads
         try:
             return allowed if origin_of(exchange.url) in allowed else _UNTOUCHED
         except ValueError:
             return _UNTOUCHED  # requests will say what is wrong with it
 
-    def _refuses(self, response: Response, allowed: frozenset[str] | None) -> bool:
+    def _refuses(self, response: Response, allowed: frozenset[str]) -> bool:
         if response.status_code != _UNAUTHORIZED and not self._says_expired(response):
             return False
         if getattr(response, "from_cache", False) is True:
             return False
-        first = response.history[0].url if response.history else response.url
         try:
-            origin = origin_of(response.url)
-            return origin in (allowed if allowed is not None else (origin_of(first),))
+            return origin_of(response.url) in allowed
         except ValueError:
             return False
 
@@ -258,62 +290,16 @@ class AuthHandler:
             return False
 
 
-class _Ask:
-    """What one call wants of the renewal; see :class:`~sessionkit.auth._renewal.Ask`."""
-
-    __slots__ = ("_handler", "_via", "clock", "deadline", "refused", "ticket", "want")
-
-    def __init__(
-        self, handler: AuthHandler, via: Any, clock: Clock, *, deadline: float | None
-    ) -> None:
-        self._handler = handler
-        self._via = via
-        self.clock = clock
-        self.deadline = deadline
-        self.want = ""
-        self.refused: Response | None = None
-        self.ticket = handler._renewal.enter()  # noqa: SLF001
-
-    def obtain(self, held: Token | None) -> Token:
-        """Walk through the grant's steps; each request goes past all handlers."""
-        steps = self._handler._grant.steps(held, self.refused)  # noqa: SLF001
-        sent_at = self.clock.time()
-        try:
-            request = next(steps)
-            while True:
-                # Its life counts from here: the answer may have been long on its way.
-                sent_at = self.clock.time()
-                request = steps.send(self._sent(request))
-        except StopIteration as done:
-            token: Token = done.value
-            return token.stamped(sent_at)
-
-    def _sent(self, request: Request) -> Response:
-        try:
-            response: Response = self._via.side(request, deadline=self.deadline)
-        except (AuthError, ConfigError):
-            raise
-        except requests.RequestException as error:
-            message = f"the token endpoint gave no answer: {type(error).__name__}"
-            hint = "the next call tries again"
-            raise RenewalFailed(
-                message, hint=hint, method=request.method, url=str(request.url), retryable=True
-            ) from error
-        return response
-
-    def log(self, error: SessionKitError) -> None:
-        """Note a failure that does not answer this call."""
-        import logging
-
-        logging.getLogger("sessionkit.auth").warning("the token could not be renewed: %s", error)
-
-
 def _timed(exchange: Exchange, obtain: Callable[[], Token]) -> Token:
     started = exchange.clock.monotonic()
     try:
         return obtain()
     finally:
         exchange.record.renewal_seconds += exchange.clock.monotonic() - started
+
+
+def _covers(token: Token, scope: str) -> bool:
+    return set(scope.split()) <= set((token.scope or "").split())
 
 
 def _may_repeat(exchange: Exchange, response: Response) -> bool:

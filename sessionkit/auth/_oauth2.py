@@ -110,7 +110,9 @@ class RefreshToken:
         # a refresh token that was used already ends the whole family at a strict server.
         self._seed = _fingerprint(refresh_token) if refresh_token else ""
         self._scope = scope
-        self.key = f"{client_id}@{token_url}"
+        # Two users of one client, in one store, are told apart by the token they began with.
+        whose = f"#{self._seed}" if self._seed else ""
+        self.key = f"{client_id}@{token_url}{whose}"
 
     def steps(self, held: Token | None, refused: Response | None) -> Steps:
         """Present the refresh token that is held, or the first one."""
@@ -120,9 +122,7 @@ class RefreshToken:
             refresh, seed = self._refresh_token, self._seed
         if refresh is None:
             message = "there is no refresh token to renew with"
-            hint = (
-                "log in, then hand the token over: stack.handlers['auth'].login(token=Token(...))"
-            )
+            hint = "log in, then give the Token to stack.handlers['auth'].login()"
             raise LoginRequired(message, hint=hint)
         scope = _joined(self._scope, refused)
         form = {"grant_type": "refresh_token", "refresh_token": refresh}
@@ -226,8 +226,8 @@ def _refusal(
     if code == "invalid_grant":
         hint = (
             "the refresh token ended, was revoked, or was used already (perhaps by a process that "
-            "was stopped before it could save its successor): log in again and hand the new token "
-            "over with stack.handlers['auth'].login(token=...)"
+            "was stopped before it could save its successor): log in again, and give the new Token "
+            "to stack.handlers['auth'].login()"
         )
         return LoginRequired(message, hint=hint, **_at(response))
     hint = (
@@ -245,7 +245,7 @@ def _at(response: Response) -> dict[str, Any]:
 def _json_object(response: Response) -> dict[str, Any]:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
@@ -264,7 +264,8 @@ def _seconds(value: object) -> float | None:
         seconds = float(value)
     except (ValueError, OverflowError):
         return None
-    return seconds if seconds == seconds else None  # noqa: PLR0124  # NaN is not told either
+    # Neither is NaN, nor a life that ended before it began.
+    return seconds if seconds > 0 else None
 
 
 def _joined(scope: str, refused: Response | None) -> str:

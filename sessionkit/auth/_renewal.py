@@ -11,13 +11,15 @@ import logging
 import math
 import os
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from sessionkit.errors import LockTimedOut, LoginRequired, RenewalFailed, SessionKitError
+from sessionkit.auth._flight import Flight, brief, kept, shared
+from sessionkit.errors import LockTimedOut, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:
     from sessionkit._clock import Clock
     from sessionkit._tokens import Token
+    from sessionkit.auth._flight import Ask
     from sessionkit.stores._base import TokenStore
 
 _LOG = logging.getLogger("sessionkit.auth")
@@ -27,40 +29,9 @@ EARLY_SECONDS = 120.0
 EARLY_PART = 0.25
 #: After an early renewal that failed, and for a token that was refused right after its renewal.
 COOL_DOWN = 10.0
+_MOST_FAILED = 32
 #: How long a caller without a deadline waits for another one's renewal, in seconds.
 PATIENCE = 60.0
-
-
-class Ask(Protocol):
-    """What one call wants of a renewal.
-
-    Attributes:
-        clock: The stack's clock.
-        deadline: Moment of its ``monotonic`` until which the call can wait, or None.
-        want: What is asked for beyond the usual, such as a scope; flights are keyed by it.
-        ticket: What :meth:`Renewal.enter` returned when the call came in.
-    """
-
-    clock: Clock
-    deadline: float | None
-    want: str
-    ticket: int
-
-    def obtain(self, held: Token | None) -> Token:
-        """Obtain a token from the server, in place of *held*."""
-        ...
-
-
-class _Flight:
-    """A renewal under way, and what came of it."""
-
-    __slots__ = ("done", "error", "leader", "token")
-
-    def __init__(self) -> None:
-        self.done = False
-        self.leader = threading.get_ident()
-        self.token: Token | None = None
-        self.error: Exception | None = None
 
 
 class Renewal:
@@ -74,7 +45,7 @@ class Renewal:
     __slots__ = (
         *("_changed", "_dead", "_early_again", "_era", "_failed", "_failures", "_flights"),
         *("_held", "_key", "_logged_out", "_pid", "_refused", "_renew_at", "_store"),
-        *("_unproven", "_unproven_until"),
+        *("_unproven", "_young", "_young_until"),
     )
 
     def __init__(self, store: TokenStore, key: str) -> None:
@@ -84,12 +55,13 @@ class Renewal:
         self._renew_at = 0.0
         self._failures = 0
         self._failed: dict[str, tuple[int, Exception]] = {}
-        self._dead: tuple[Token | None, LoginRequired] | None = None
+        self._dead: tuple[Token | None, Exception] | None = None
         self._logged_out = False
         self._early_again = 0.0
         self._refused: Token | None = None
         self._unproven: Token | None = None
-        self._unproven_until = 0.0
+        self._young: Token | None = None
+        self._young_until = 0.0
         self._era = 0
         self._fresh_locks()
 
@@ -97,7 +69,7 @@ class Renewal:
         # A lock that another thread held while the process forked is never released in the child.
         self._pid = os.getpid()
         self._changed = threading.Condition()
-        self._flights: dict[str, _Flight] = {}
+        self._flights: dict[str, Flight] = {}
 
     def enter(self) -> int:
         """Return a ticket: only failures that end after this moment answer its holder."""
@@ -136,7 +108,16 @@ class Renewal:
         unproven = self._unproven
         if unproven is None or unproven.value != refused.value:
             return True
-        return clock.monotonic() >= self._unproven_until
+        return clock.monotonic() >= self._young_until
+
+    def is_young(self, token: Token, clock: Clock) -> bool:
+        """Tell whether *token* was obtained by us within the last ten seconds."""
+        young = self._young
+        return (
+            young is not None
+            and young.value == token.value
+            and clock.monotonic() < self._young_until
+        )
 
     def successor(self, ask: Ask, refused: Token) -> Token:
         """Return a token other than *refused*: the one there is by now, or a renewed one.
@@ -199,42 +180,62 @@ class Renewal:
 
     def _early(self, ask: Ask, held: Token) -> Token:
         """Renew ahead of the end: one caller does, the others and all failures use what lives."""
-        with self._locks():
-            dead = self._dead is not None and self._dead[0] == held
-            if dead or self._flights or ask.clock.monotonic() < self._early_again:
-                return held
-            flight = self._flights[ask.want] = _Flight()
+        full = ask.deadline
         try:
+            with self._locks():
+                dead = self._dead is not None and self._dead[0] == held
+                if dead or self._flights or ask.clock.monotonic() < self._early_again:
+                    return held
+                flight = self._flights[ask.want] = Flight()
+            ask.deadline = brief(ask, held)
             return self._lead(ask, held, flight, lenient=True)
         except Exception as error:  # noqa: BLE001  # it costs no call anything while the token lives
             self._early_again = ask.clock.monotonic() + COOL_DOWN
             _LOG.warning("early renewal failed, the token is used while it lives: %s", error)
             return held
+        finally:
+            ask.deadline = full
+            self._end_mine()
 
     def _fetch(self, ask: Ask, refused: Token | None) -> Token:
         """Return a good token: join the flight under way, or lead one."""
         changed = self._locks()
         end = ask.deadline if ask.deadline is not None else ask.clock.monotonic() + PATIENCE
-        with changed:
-            while True:
-                held = self._held
-                if not self._logged_out and self._suits(held, refused, ask):
-                    assert held is not None  # noqa: S101  # what suits is a token
-                    return held
-                self._raise_known(ask)
-                flight = self._flights.get(ask.want)
-                if flight is None:
-                    flight = self._flights[ask.want] = _Flight()
-                    break
-                self._wait(flight, end - ask.clock.monotonic())
-                if flight.token is not None:
-                    return flight.token
-                if flight.error is not None:
-                    raise _shared(flight.error) from flight.error
-                # Abandoned by a leader that was interrupted: somebody else leads.
-        return self._lead(ask, refused, flight)
+        try:
+            with changed:
+                while True:
+                    held = self._held
+                    if not self._logged_out and self._suits(held, refused, ask):
+                        assert held is not None  # noqa: S101  # what suits is a token
+                        return held
+                    self._raise_known(ask)
+                    flight = self._flights.get(ask.want)
+                    if flight is None:
+                        flight = self._flights[ask.want] = Flight()
+                        break
+                    self._wait(flight, end - ask.clock.monotonic())
+                    if flight.token is not None:
+                        return flight.token
+                    if flight.error is not None:
+                        raise shared(flight.error) from flight.error
+                    # Abandoned by a leader that was interrupted: somebody else leads.
+            return self._lead(ask, refused, flight)
+        finally:
+            self._end_mine()
 
-    def _wait(self, flight: _Flight, seconds: float) -> None:
+    def _end_mine(self) -> None:
+        """Land what this thread leads and has not landed: Ctrl-C may come between any two lines.
+
+        It is no failure of the renewal; another waiter leads.
+        """
+        mine = threading.get_ident()
+        if any(flight.leader == mine for flight in self._flights.copy().values()):
+            with self._changed:
+                for want, flight in list(self._flights.items()):
+                    if flight.leader == mine:
+                        self._land(want, flight)
+
+    def _wait(self, flight: Flight, seconds: float) -> None:
         if flight.leader == threading.get_ident():
             message = "obtaining a token needs a token: the grant called through its own handler"
             hint = "send its requests by another session, or yield them as steps of a grant"
@@ -252,14 +253,14 @@ class Renewal:
         if self._dead is not None:
             token, error = self._dead
             if self._store.load(self._key) == token:
-                raise _shared(error) from error
+                raise shared(error)
             self._dead = None  # somebody logged in, perhaps another process
         number, failure = self._failed.get(ask.want, (0, None))
         if failure is not None and ask.ticket < number:
-            raise _shared(failure) from failure
+            raise shared(failure)
 
     def _lead(
-        self, ask: Ask, refused: Token | None, flight: _Flight, *, lenient: bool = False
+        self, ask: Ask, refused: Token | None, flight: Flight, *, lenient: bool = False
     ) -> Token:
         era = self._era
         try:
@@ -270,13 +271,10 @@ class Renewal:
                 # Out of time is the leader's own trouble: others may have more of it, and lead.
                 if not lenient and (end is None or ask.clock.monotonic() < end):
                     self._failures += 1
-                    self._failed[ask.want] = (self._failures, error)
+                    if len(self._failed) >= _MOST_FAILED:
+                        self._failed.clear()
+                    self._failed[ask.want] = (self._failures, kept(error))
                     flight.error = error
-                self._land(ask.want, flight)
-            raise
-        except BaseException:
-            # Ctrl-C is no failure of the renewal: another waiter leads.
-            with self._changed:
                 self._land(ask.want, flight)
             raise
         with self._changed:
@@ -284,13 +282,13 @@ class Renewal:
                 self._hold(token, ask.clock)
                 self._failed.pop(ask.want, None)
                 if fresh:
-                    self._unproven = token
-                    self._unproven_until = ask.clock.monotonic() + COOL_DOWN
+                    self._unproven = self._young = token
+                    self._young_until = ask.clock.monotonic() + COOL_DOWN
             flight.token = token
             self._land(ask.want, flight)
         return token
 
-    def _land(self, want: str, flight: _Flight) -> None:
+    def _land(self, want: str, flight: Flight) -> None:
         flight.done = True
         self._flights.pop(want, None)
         self._changed.notify_all()
@@ -312,7 +310,7 @@ class Renewal:
             try:
                 token = ask.obtain(held)
             except LoginRequired as error:
-                self._dead = (stored, error)
+                self._dead = (stored, kept(error))
                 raise
             self._save(token)
             return token, True
@@ -343,11 +341,3 @@ class Renewal:
             # Capped by the life, or a token of 30 s would be renewed for every call.
             self._renew_at = token.expires_at - min(EARLY_SECONDS, life * EARLY_PART)
         self._held = token
-
-
-def _shared(error: Exception) -> Exception:
-    """Return a fresh copy of a failure for another thread: a traceback belongs to one raise."""
-    if isinstance(error, SessionKitError):
-        return error.again()
-    message = f"the renewal that this call waited for failed: {type(error).__name__}"
-    return RenewalFailed(message, hint="the next call tries again")

@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 from sessionkit._exchange import Secret
 from sessionkit.errors import ConfigError
 
+_COOKIE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -19,7 +20,7 @@ class Scheme(Protocol):
     place: str
     name: str
 
-    def secret(self, value: str, origins: frozenset[str] | None) -> Secret:
+    def secret(self, value: str, origins: frozenset[str]) -> Secret:
         """Return what is placed for a token of this *value*, bound to *origins*."""
         ...
 
@@ -39,7 +40,7 @@ class Bearer:
     def __init__(self, prefix: str = "Bearer") -> None:
         self._prefix = _token(prefix, "prefix")
 
-    def secret(self, value: str, origins: frozenset[str] | None) -> Secret:
+    def secret(self, value: str, origins: frozenset[str]) -> Secret:
         """Return the header."""
         return Secret("header", "Authorization", f"{self._prefix} {value}", origins)
 
@@ -63,13 +64,16 @@ class Header:
         self.name = _token(name, "name")
         self._prefix = _token(prefix, "prefix") if prefix else ""
 
-    def secret(self, value: str, origins: frozenset[str] | None) -> Secret:
+    def secret(self, value: str, origins: frozenset[str]) -> Secret:
         """Return the header."""
         text = f"{self._prefix} {value}" if self._prefix else value
         return Secret("header", self.name, text, origins)
 
     def __repr__(self) -> str:
         return f"Header({self.name!r})"
+
+
+_LOGS_OF_URLS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry")
 
 
 class _MaskedInLogs(logging.Filter):
@@ -107,11 +111,11 @@ class Query:
             message = "name of a query parameter must be printable ASCII without blanks and colons"
             raise ConfigError(message)
         self.name = name
-        log = logging.getLogger("urllib3.connectionpool")
-        if not any(isinstance(f, _MaskedInLogs) and f.name == name for f in log.filters):
-            log.addFilter(_MaskedInLogs(name))
+        for log in map(logging.getLogger, _LOGS_OF_URLS):
+            if not any(isinstance(f, _MaskedInLogs) and f.name == name for f in log.filters):
+                log.addFilter(_MaskedInLogs(name))
 
-    def secret(self, value: str, origins: frozenset[str] | None) -> Secret:
+    def secret(self, value: str, origins: frozenset[str]) -> Secret:
         """Return the parameter."""
         return Secret("query", self.name, value, origins)
 
@@ -133,8 +137,15 @@ class Cookie:
     def __init__(self, name: str) -> None:
         self.name = _token(name, "name")
 
-    def secret(self, value: str, origins: frozenset[str] | None) -> Secret:
-        """Return the cookie."""
+    def secret(self, value: str, origins: frozenset[str]) -> Secret:
+        """Return the cookie.
+
+        Raises:
+            ConfigError: The token holds what no cookie can (RFC 6265, section 4.1.1).
+        """
+        if not _COOKIE.fullmatch(value):
+            message = "this token holds characters that no cookie can hold"
+            raise ConfigError(message, hint="send it in a header: scheme=Header(...)")
         return Secret("cookie", self.name, value, origins)
 
     def __repr__(self) -> str:

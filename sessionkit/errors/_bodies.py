@@ -93,7 +93,7 @@ def _text(response: requests.Response, body: bytes) -> str:
 def _from_markup(text: str) -> ErrorDetail | None:
     import html
 
-    match = re.search(r"<title[^>]*>([^<]*)", text, re.IGNORECASE)
+    match = re.search(r"<title[^<>]{0,500}+>([^<]*)", text, re.IGNORECASE)
     title = " ".join(html.unescape(match[1]).split()) if match else ""
     return ErrorDetail(title=title[:_LONGEST_TEXT], raw=text) if title else None
 

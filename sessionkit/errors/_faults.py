@@ -181,6 +181,10 @@ def _is_a(error: BaseException, base: type[BaseException]) -> bool:
 
 
 def _kind(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
+    if isinstance(error.args[0] if error.args else None, urllib3_errors.InvalidHeader):
+        return tree.ConnectionLost  # the server's header, and not one of ours
+    if isinstance(error, ValueError) and _in_a_redirect(error.__traceback__):
+        return tree.RedirectFailed  # a Location that is no URL, or no text in any encoding
     for base, kind in _BY_CLASS:
         if _is_a(error, base):
             return tree.BodyTimedOut if in_body and kind is tree.ReadTimedOut else kind
@@ -217,6 +221,17 @@ def _reason(error: BaseException) -> BaseException:
 def _holds(error: BaseException, kind: type[BaseException]) -> bool:
     reason = _reason(error)
     return isinstance(reason, kind) or any(isinstance(arg, kind) for arg in reason.args)
+
+
+def _in_a_redirect(traceback: TracebackType | None) -> bool:
+    """Tell whether requests was making the next request of a redirect: an answer had come."""
+    while traceback is not None:
+        frame = traceback.tb_frame
+        library = str(frame.f_globals.get("__name__")).partition(".")[0] in _LIBRARIES
+        if library and frame.f_code.co_name == "resolve_redirects":
+            return True
+        traceback = traceback.tb_next
+    return False
 
 
 def _refused_below(traceback: TracebackType | None) -> bool:

@@ -96,9 +96,16 @@ def _exceeded(exchange: Exchange, error: requests.RequestException) -> DeadlineE
         url=exchange.url,
         attempts=attempts,
         elapsed=elapsed,
-        sent="no" if attempts <= 1 and isinstance(error, requests.ConnectTimeout) else "maybe",
+        sent="no" if _never_sent(exchange, error) else "maybe",
         request=error.request,
     )
+
+
+def _never_sent(exchange: Exchange, error: requests.RequestException) -> bool:
+    attempts = exchange.record.attempts
+    # A status beside the error: a redirect was answered, and the hop behind it failed.
+    answered = bool(attempts) and attempts[-1].status is not None
+    return len(attempts) <= 1 and not answered and isinstance(error, requests.ConnectTimeout)
 
 
 def _positive(name: str, value: float | None) -> float | None:

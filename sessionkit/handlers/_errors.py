@@ -73,7 +73,11 @@ class ErrorHandler:
             call = exchange.call
             fault = _answered(response, exchange, call.raised if response is call.live else None)
         # Raised outside of `except`, or the original with its secrets would become the context.
-        raise _ready(fault, exchange)
+        try:
+            raise _ready(fault, exchange)
+        finally:
+            # Its traceback holds this frame, and this frame it: a circle with the caller's locals.
+            del fault
 
     def __repr__(self) -> str:
         return "ErrorHandler()"
@@ -118,6 +122,10 @@ def _fault(error: Exception, exchange: Exchange) -> SessionKitError | None:
     fault = transport_error(error, response=begun, secrets=_secrets(exchange))
     if fault is not None:
         fault.__cause__ = error
+        attempts = exchange.record.attempts
+        if fault.sent == "no" and attempts and attempts[-1].status is not None:
+            # A hop of a redirect failed; the server that sent us there may have acted.
+            fault.sent, fault.retryable = "yes", False
     return fault
 
 

@@ -137,6 +137,8 @@ class RetryHandler:
         kind = _classify(error)
         if kind is None or not _repeatable(exchange):
             return None
+        if kind is ConnectTimeoutError and _was_answered(exchange):
+            kind = ProtocolError  # a redirect led here: the request before it did arrive
         if kind is not ConnectTimeoutError and not _is_idempotent(exchange.method, policy):
             return None
         left = _spend(policy, exchange, error=kind(type(error).__name__))
@@ -199,6 +201,11 @@ def _read_wait(value: object) -> float:
 def _repeatable(exchange: Exchange) -> bool:
     """Tell whether another attempt could be made at all."""
     return len(exchange.record.attempts) < MOST_ATTEMPTS and exchange.replayable
+
+
+def _was_answered(exchange: Exchange) -> bool:
+    attempts = exchange.record.attempts
+    return bool(attempts) and attempts[-1].status is not None
 
 
 def _is_idempotent(method: str, policy: Retry) -> bool:

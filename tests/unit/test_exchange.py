@@ -96,7 +96,9 @@ def test_the_options_of_an_exchange_cannot_be_changed_in_place(exchange: Exchang
 DERIVATIONS = {
     "options": lambda exchange: exchange.with_options({"timeout": 1, "new": 2}),
     "headers": lambda exchange: exchange.with_headers({"x-one": "2", "X-Two": "2"}),
-    "secret": lambda exchange: exchange.with_secret(Secret("header", "X-Key", "s3cret", None)),
+    "secret": lambda exchange: exchange.with_secret(
+        Secret("header", "X-Key", "s3cret", frozenset())
+    ),
     "deadline": lambda exchange: exchange.with_deadline(9.0),
     "unread": lambda exchange: exchange.unread(),
     "late": lambda exchange: exchange.late(lambda request: None),
@@ -245,7 +247,7 @@ def test_an_open_answer_is_let_go_of_before_something_else_is_sent() -> None:
 def test_what_was_masked_stays_masked_in_every_text() -> None:
     """A log line about a call shows no key of its query, and no secret on its way."""
     exchange = taken("GET", "x?api_key=s3cret")
-    secret = Secret("header", "X-Key", "s3cret", None)
+    secret = Secret("header", "X-Key", "s3cret", frozenset())
 
     for text in (repr(exchange), repr(exchange.record), repr(secret), exchange.record.url):
         assert "s3cret" not in text

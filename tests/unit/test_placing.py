@@ -13,6 +13,7 @@ from requests.cookies import RequestsCookieJar, create_cookie
 from sessionkit import Exchange
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._exchange import Call, Record, Secret
+from sessionkit._origins import origin_of
 from sessionkit._placing import Placement, place_in_options
 from sessionkit._wire import Wire
 
@@ -145,20 +146,6 @@ def test_a_foreign_cookie_header_loses_our_cookie_only() -> None:
     assert there.headers["Cookie"] == "a=1; b=2"
 
 
-def test_a_secret_without_origins_stays_with_the_first_request() -> None:
-    """Where the session alone knows the address, its first target is home, and nothing else."""
-    placing = placement(Secret("header", "X-Key", "s3cret", None))
-    first, there, back = request_to(HOME), request_to("https://other.example"), request_to(HOME)
-
-    placing.first(first)
-    placing.hop(there)
-    placing.hop(back)
-
-    assert [request.headers.get("X-Key") for request in (first, there, back)] == [
-        *("s3cret", None, "s3cret"),
-    ]
-
-
 def test_several_secrets_ride_together() -> None:
     """A gateway's key does not push the bearer token aside."""
     request = request_to(HOME)
@@ -267,7 +254,7 @@ def test_nothing_goes_into_the_arguments_of_a_foreign_request(secret: Secret) ->
 )
 def test_a_cookie_is_sent_to_its_host_whatever_the_host_is_called(home: str) -> None:
     """A name without a dot, an address and a port are hosts like any other."""
-    _, kwargs = placed(Secret("cookie", "sid", "s3cret", None), home, home)
+    _, kwargs = placed(Secret("cookie", "sid", "s3cret", frozenset((origin_of(home),))), home, home)
     with requests.Session() as session:
         request = session.prepare_request(requests.Request("GET", home, **kwargs))
 

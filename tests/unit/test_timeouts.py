@@ -57,8 +57,8 @@ def test_nothing_is_sent_after_the_deadline() -> None:
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_time_out_of_urllib3s_own_is_left_as_it_is() -> None:
-    """Whoever builds one of those has thought about each of its parts."""
+def test_a_time_out_of_urllib3s_own_is_kept_and_capped_in_total() -> None:
+    """Whoever builds one has thought about its parts; the budget holds all the same."""
     own = Timeout(connect=1, read=60)
     script = Script(200)
     limited = Keeper(lambda exchange: exchange.with_deadline(10.0))
@@ -66,7 +66,9 @@ def test_a_time_out_of_urllib3s_own_is_left_as_it_is() -> None:
 
     stack.get("x", timeout=own)
 
-    assert script.timeouts == [own]
+    used: Any
+    (used,) = script.timeouts
+    assert (used.total, used.connect_timeout, own.total) == (10.0, 1, None)
 
 
 def test_the_least_of_two_times_is_taken_for_each_part() -> None:

@@ -24,7 +24,7 @@ FULL = Token(
     extra={"id_token": "planted-extra"},
 )
 
-secrets = st.text(st.characters(exclude_categories=["Cc"]), min_size=1).filter(str.strip)
+secrets = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1)
 tokens = st.builds(
     Token,
     secrets,
@@ -247,3 +247,12 @@ def test_a_malformed_stored_token_is_refused(stored: Any) -> None:
     """Garbage in a store is an error of one class, not a strange token."""
     with pytest.raises(ValueError, match="token must"):
         Token.from_dict(stored)
+
+
+@pytest.mark.parametrize("value", ["t€oken", "t\ud800oken", " token", "token "])
+def test_what_no_header_can_carry_is_no_token(value: str) -> None:
+    """Once saved, it would fail every call from then on."""
+    with pytest.raises(ValueError, match="of a token must"):
+        Token(value)
+    with pytest.raises(ValueError, match="refresh_token of a token must"):
+        Token("fine", refresh_token=value)

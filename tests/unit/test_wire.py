@@ -491,7 +491,9 @@ def test_a_late_step_signs_each_attempt_anew() -> None:
 def test_a_secret_is_used_for_the_attempt_that_carries_it_only() -> None:
     """Nothing of it stays on the session for the next call."""
     placing = Keeper(
-        lambda exchange: exchange.with_secret(Secret("header", "Authorization", "Bearer t", None))
+        lambda exchange: exchange.with_secret(
+            Secret("header", "Authorization", "Bearer t", frozenset((exchange.home or "",)))
+        )
     )
     with opened(handlers=[placing]) as (stack, server):
         before = dict(vars(stack._inner))

@@ -196,7 +196,7 @@ def test_without_any_refresh_token_somebody_has_to_log_in(held: Token | None) ->
     with pytest.raises(LoginRequired, match="no refresh token") as caught:
         next(steps)
 
-    assert "login(token=" in caught.value.hint
+    assert "login()" in caught.value.hint
 
 
 # -- What servers answer
@@ -208,8 +208,8 @@ def test_without_any_refresh_token_somebody_has_to_log_in(held: Token | None) ->
         ({}, None),
         ({"expires_in": 3600}, 3600.0),
         ({"expires_in": "3600"}, 3600.0),
-        ({"expires_in": 0}, 0.0),
-        ({"expires_in": -5}, 0.0),
+        ({"expires_in": 0}, None),
+        ({"expires_in": -5}, None),
         ({"expires_in": "soon"}, None),
         ({"expires_in": None}, None),
         ({"expires_in": True}, None),
@@ -241,7 +241,7 @@ def test_a_grant_that_the_server_will_not_take_again_needs_a_login() -> None:
 
     error = caught.value
     assert (error.status, error.method, error.sent) == (400, "POST", "yes")
-    assert "login(token=" in error.hint
+    assert "login()" in error.hint
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,8 @@ def test_each_client_and_endpoint_has_a_name_for_its_tokens() -> None:
     """Two services in one store do not share a token by accident."""
     url = "http://id.example/token"
 
-    assert credentials(url).key == refreshing(url).key == f"app@{url}"
+    assert credentials(url).key == f"app@{url}"
+    assert refreshing(url).key.startswith(f"app@{url}#")
     assert credentials(url).renewable
     assert refreshing(url).renewable
 

@@ -210,7 +210,7 @@ def test_a_failure_that_is_not_ours_is_told_to_the_others_in_our_words(case: Cas
     with pytest.raises(RenewalFailed, match="KeyError") as caught:
         case.renewal.current(early)
 
-    assert caught.value.__cause__ is case.server.error
+    assert "KeyError" in str(caught.value)
 
 
 # -- A dead grant

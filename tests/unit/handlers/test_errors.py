@@ -240,7 +240,7 @@ def test_no_secret_of_the_call_is_in_the_error() -> None:
     """Neither text, attributes, traceback nor pickle show what handlers and callers put in."""
 
     def auth(exchange: Exchange, forward: Forward) -> requests.Response:
-        secret = Secret("header", "Authorization", f"Bearer {SECRET}", None)
+        secret = Secret("header", "Authorization", f"Bearer {SECRET}", frozenset())
         return forward(exchange.with_secret(secret))
 
     body = f'{{"message": "you sent {SECRET}"}}'.encode()
@@ -264,7 +264,7 @@ def test_a_credential_under_a_plain_name_is_masked_by_its_value(place: str, name
     """Some services call their key something that no list of names knows."""
 
     def auth(exchange: Exchange, forward: Forward) -> requests.Response:
-        return forward(exchange.with_secret(Secret(place, name, SECRET, None)))
+        return forward(exchange.with_secret(Secret(place, name, SECRET, frozenset())))
 
     stack, _ = stack_over(Script(Reply(404, {}, SECRET.encode())), ErrorHandler(), auth)
 
