@@ -46,11 +46,13 @@ class Handlers:
         self._lock = threading.Lock()
         if isinstance(handlers, Mapping):
             pairs: list[tuple[str | None, Any]] = list(handlers.items())
-        elif hasattr(handlers, "__iter__"):
+        elif hasattr(handlers, "__iter__") and not isinstance(handlers, type):
             pairs = [(None, handler) for handler in handlers]
         else:
-            message = f"handlers must be a mapping or a list, not {type(handlers).__name__}"
-            raise ConfigError(message, hint="one handler alone goes into a list: [handler]")
+            name = getattr(handlers, "__name__", type(handlers).__name__)
+            message = f"handlers must be a mapping or a list, not {name}"
+            hint = "one handler alone goes into a list: [handler]; recommended is to be called"
+            raise ConfigError(message, hint=hint)
         for name, handler in pairs:
             self.add(handler, name=name)
 
@@ -183,9 +185,11 @@ def _default_name(handler: object) -> str:
 
 
 def _checked(handler: Any) -> Any:
-    is_class = isinstance(handler, type)
-    if is_class or not (callable(handler) or callable(getattr(handler, "handle", None))):
-        message = f"not a handler: {handler!r}" if is_class else f"not a handler: {type(handler)}"
+    if isinstance(handler, type):
+        message = f"not a handler but a class: {handler.__name__}"
+        raise ConfigError(message, hint=f"give an instance: {handler.__name__}()")
+    if not (callable(handler) or callable(getattr(handler, "handle", None))):
+        message = f"not a handler: {type(handler).__name__}"
         hint = "an object with handle(exchange, forward), or a function of these two arguments"
         raise ConfigError(message, hint=hint)
     return handler
@@ -205,7 +209,10 @@ def compile_chain(links: tuple[Link, ...], now: Callable[[], float]) -> Forward:
         handle = links[index].handle
 
     def enter(exchange: Exchange) -> Response:
-        return handle(exchange, forward)
+        response = handle(exchange, forward)
+        if response is None:
+            raise ConfigError(_gave_nothing(handle), hint="return forward(exchange)")
+        return response
 
     return enter
 
@@ -229,6 +236,8 @@ def _way(handle: Handle, beyond: Forward, index: int, now: Callable[[], float]) 
         started = now()
         try:
             response = handle(exchange, beyond)
+            if response is None:
+                raise ConfigError(_gave_nothing(handle), hint="return forward(exchange)")
             if not exchange.stream and getattr(response, "_content", None) is False:
                 # Read for a caller who wanted no stream, where a handler further in asked for
                 # the answer unread; body errors so rise inside the handlers around this one.
@@ -240,6 +249,10 @@ def _way(handle: Handle, beyond: Forward, index: int, now: Callable[[], float]) 
     return forward
 
 
+def _gave_nothing(handle: Handle) -> str:
+    return f"{getattr(handle, '__qualname__', handle)} returned None instead of a response"
+
+
 def _clear_the_way(exchange: Exchange) -> None:
     """Before another attempt: check that it can be made, then drop the earlier answer.
 
@@ -248,7 +261,7 @@ def _clear_the_way(exchange: Exchange) -> None:
     attempts = len(exchange.record.attempts)
     if attempts >= MOST_ATTEMPTS:
         message = f"this call has made {attempts} attempts, the most that are allowed"
-        hint = "a handler forwards again and again; see response.exchange.attempts"
+        hint = "a handler forwards again and again; see attempts of the error"
         raise ReplayImpossible(message, hint=hint, method=exchange.method, url=exchange.url)
     if not exchange.replayable:
         message = "the body was sent once and cannot be read again, so nothing was sent"

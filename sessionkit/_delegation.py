@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sessionkit._origins import origin_of
+from sessionkit._redact import redact_url
 from sessionkit._side import STOCK_SESSION
 from sessionkit.errors import ConfigError
 
@@ -39,8 +40,11 @@ def delegate(name: str) -> property:
 def checked_session(session: Any) -> requests.Session:
     """Return *session*, or say at once what it lacks; by duck type, so that other makes pass."""
     missing = [n for n in ("request", "send", "headers", "close") if not hasattr(session, n)]
-    if missing or isinstance(session, type):
-        message = f"not a session: {type(session).__name__} has no {', '.join(missing) or 'state'}"
+    if isinstance(session, type):
+        message = f"not a session but a class: {session.__name__}"
+        raise ConfigError(message, hint="give an instance, such as requests.Session()")
+    if missing:
+        message = f"not a session: {type(session).__name__} has no {', '.join(missing)}"
         raise ConfigError(message, hint="hand over an instance such as requests.Session()")
     checked: requests.Session = session
     return checked
@@ -78,8 +82,9 @@ def home_of(base_url: str) -> str:
         reason = "it has a query or a fragment"
     except ValueError as error:
         reason = str(error)
-    message = f"base_url must be an absolute URL such as https://api.example/v1/: {reason}"
-    raise ConfigError(message)
+    shown = redact_url(str(base_url))
+    message = f"base_url must be an absolute URL such as https://api.example/v1/, not {shown!r}"
+    raise ConfigError(f"{message}: {reason}")
 
 
 def text_of(url: Any) -> str:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
 
+from sessionkit._tokens import Token
 from sessionkit.errors import AuthError, ConfigError, RenewalFailed, SessionKitError, scrubbed
 
 if TYPE_CHECKING:
     from requests import Request, Response
 
     from sessionkit._clock import Clock
-    from sessionkit._tokens import Token
     from sessionkit.auth._grants import Grant
 
 
@@ -52,7 +52,10 @@ class TokenAsk:
                 sent_at = self.clock.time()
                 request = steps.send(self._sent(request))
         except StopIteration as done:
-            token: Token = done.value
+            token: Any = done.value
+            if not isinstance(token, Token):
+                message = f"{type(self._grant).__name__} gave {type(token).__name__}, not a Token"
+                raise RenewalFailed(message, hint="its steps must return one") from None
             return token.stamped(sent_at)
 
     def _sent(self, request: Request) -> Response:

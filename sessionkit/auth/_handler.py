@@ -78,14 +78,14 @@ class AuthHandler:
         expired: Callable[[Response], bool] | None = None,
         key: str | None = None,
     ) -> None:
-        self._grant = _checked(grant)
+        self._grant = _checked(grant, "grant", "steps", example="StaticToken('...')")
         self._key = key or grant.key
         if store is None or not grant.renewable:
             from sessionkit.stores import MemoryTokenStore
 
             store = MemoryTokenStore()
-        self._store = store
-        self._scheme = scheme
+        self._store = _checked(store, "store", "lock", example="open_store('sqlite:tokens.db')")
+        self._scheme = _checked(scheme, "scheme", "secret", example="Header('X-Api-Key')")
         self._origins = _origins(origins)
         self._expired = expired
         self._renewal = Renewal(store, self._key)
@@ -309,13 +309,16 @@ def _may_repeat(exchange: Exchange, response: Response) -> bool:
     return exchange.replayable
 
 
-def _checked(grant: Any) -> Any:
-    if isinstance(grant, type) or not callable(getattr(grant, "steps", None)):
-        message = (
-            f"not a grant: {grant.__name__ if isinstance(grant, type) else type(grant).__name__}"
-        )
-        raise ConfigError(message, hint="such as StaticToken('...') or ClientCredentials(...)")
-    return grant
+def _checked(part: Any, what: str, method: str, *, example: str) -> Any:
+    """Return a part of the handler, or say at once what is wrong with it."""
+    message = ""
+    if isinstance(part, type):
+        message = f"not a {what} but a class: {part.__name__}"
+    elif not callable(getattr(part, method, None)):
+        message = f"not a {what}: {type(part).__name__} has no {method}()"
+    if message:
+        raise ConfigError(message, hint=f"such as {example}")
+    return part
 
 
 def _origins(urls: Iterable[str] | None) -> frozenset[str] | None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Where a token says which configured refresh token it descends from.
 _SEED = "seed"
+#: Statuses by which a server says that there is no token endpoint here.
+_NO_ENDPOINT = frozenset((404, 405, 410))
 
 
 class ClientCredentials:
@@ -54,7 +56,7 @@ class ClientCredentials:
         extra: Mapping[str, str] | None = None,
     ) -> None:
         self._token_url = _checked_url(token_url)
-        self._client = _Client(client_id, client_secret, auth)
+        self._client = _Client(client_id, client_secret or "", auth)
         self._scope = scope
         self._extra = dict(extra or {})
         self.key = f"{client_id}@{token_url}"
@@ -230,11 +232,11 @@ def _refusal(
             "to stack.handlers['auth'].login()"
         )
         return LoginRequired(message, hint=hint, **_at(response))
-    hint = (
-        "check the client's id and secret"
-        if code == "invalid_client"
-        else "the next call tries again"
-    )
+    hint = "the next call tries again"
+    if code == "invalid_client":
+        hint = "check the client's id and secret"
+    elif response.status_code in _NO_ENDPOINT:
+        hint = "is this the URL of the token endpoint?"
     return RenewalFailed(message, hint=hint, **_at(response))
 
 
@@ -277,9 +279,9 @@ def _joined(scope: str, refused: Response | None) -> str:
 def _checked_url(url: str) -> str:
     try:
         origin_of(url)
-    except ValueError as error:
+    except (ValueError, AttributeError) as error:
         message = "token_url must be an absolute URL such as https://id.example/token"
-        raise ConfigError(message) from error
+        raise ConfigError(message, hint="an environment variable that is not set?") from error
     return url
 
 

@@ -86,7 +86,7 @@ class BodyTimedOut(ReadTimedOut, requests_errors.ConnectionError):
 class DeadlineExceeded(TimedOut):
     """The whole call, waits and renewals included, used up its budget of time."""
 
-    hint = "give the call a later deadline, or look at its attempts in response.exchange"
+    hint = "give the call a later deadline, or look at its attempts and elapsed"
 
 
 class ConnectionLost(TransportError, requests_errors.ConnectionError):

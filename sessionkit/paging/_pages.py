@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 from sessionkit.errors import ConfigError, PagesUndetected, SessionKitError
-from sessionkit.paging._base import Page, check_number
-from sessionkit.paging._detect import sign_of_more, told_total
+from sessionkit.paging._base import Page, Step, check_number
+from sessionkit.paging._detect import sign_of_gap, sign_of_more, starts_inside, told_total
 from sessionkit.paging._links import LinkHeader
 from sessionkit.paging._paths import check_place
 from sessionkit.paging._walk import Walk
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from sessionkit.paging._base import Paginator, Step
+    from sessionkit.paging._base import Paginator
+    from sessionkit.paging._detect import Sign
     from sessionkit.paging._rows import Items
     from sessionkit.paging._walk import Stage
 
@@ -48,11 +49,7 @@ class Plan:
     max_pages: int | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.paginator, type) or not hasattr(self.paginator, "next_step"):
-            raise ConfigError(
-                f"{self.paginator!r} is no paginator",
-                hint="give an object such as LinkHeader() or PageNumber('page')",
-            )
+        _check_paginator(self.paginator)
         if self.items is not None and not callable(self.items):
             check_place(self.items)
         if self.limit is not None:
@@ -97,7 +94,10 @@ class Pages(Generic[T]):
 
     @property
     def total(self) -> int | None:
-        """How many items there are on all pages, whatever the limit; None until a page told."""
+        """How many items there are on all pages, whatever the limit; None until a page told.
+
+        A walk that came to its end has shown as many, or else begun in the middle.
+        """
         return self._total
 
     @property
@@ -119,29 +119,28 @@ class Pages(Generic[T]):
         Raises:
             PageLoop: The next request would be one that was sent before, or rows came again.
             ForeignPage: The next page is on another origin; nothing was sent there.
-            PagesUndetected: Items or the way on cannot be told.
+            PagesUndetected: Items or the way on cannot be told; or, after all items that came, they
+                are fewer than the server told of.
+            ConfigError: The paginator named something else than a step.
             PagesStalled: 50 empty pages came in a row.
             DecodeError: A page is no JSON.
             StatusError: The answer is an error.
         """
-        self._stopped = None
+        self._stopped = self._total = None
         plan, left = self._plan, self._plan.limit
         walk = Walk(self._send, self._start, paginator=plan.paginator, items=plan.items)
-        step: Step | None = plan.paginator.first_step(self._start)
+        opened = _opened(plan.paginator, self._start)
+        check = _Check(plan, inside=starts_inside(opened, plan.paginator))
+        step: Step | None = opened
         stopped: Stopped | None = "limit" if left == 0 else None
         while step is not None and stopped is None:
             stage = walk.ask(step)
-            rows = len(stage.answer.rows)
-            page = self._page(stage, number=walk.number, left=left)
+            page = self._page(stage, check, number=walk.number, left=left)
             left = None if left is None else left - len(page.items)
             yield page
             step = page.next
-            if step is None and len(page.items) == rows:
-                stopped = "end"
-            elif left == 0:
-                stopped = "limit"
-            elif walk.number == plan.max_pages:
-                stopped = "max_pages"
+            stopped = check.reason(page, len(stage.answer.rows), left)
+            self._total = check.total
         self._stopped = stopped
 
     def first(self) -> T | None:
@@ -163,14 +162,13 @@ class Pages(Generic[T]):
     def __repr__(self) -> str:
         return f"<Pages of {self._start!r} by {self._plan.paginator!r}>"
 
-    def _page(self, stage: Stage, *, number: int, left: int | None) -> Page[T]:
+    def _page(self, stage: Stage, check: _Check, *, number: int, left: int | None) -> Page[T]:
         answer = stage.answer
-        place = getattr(self._plan.paginator, "total", None)
-        total = told_total(answer, place, last=stage.next is None)
-        self._total = self._total if total is None else total
         try:
-            if stage.next is None and number == 1 and (left is None or left > len(answer.rows)):
-                self._check_alone(stage)
+            total = check.read(stage, number)
+            self._total = check.total
+            if number == 1 and (left is None or left > len(answer.rows)):
+                check.refuse_more(number)
             items = self._loaded(answer.rows[:left], stage.pointer)
         except SessionKitError as error:
             error.complete(response=answer.response)
@@ -193,13 +191,94 @@ class Pages(Generic[T]):
                 raise
         return items
 
-    def _check_alone(self, stage: Stage) -> None:
-        """Refuse a first page without a next one, which says itself that there is one."""
-        plan = self._plan
-        more = getattr(plan.paginator, "more", None)
-        sign = sign_of_more(stage.answer, more, counts=not callable(plan.items))
-        if sign is not None and plan.max_pages != 1:
-            raise PagesUndetected(
-                f"{plan.paginator!r} finds no page after the first, but {sign.what}",
-                hint=f"{sign.cure}; or max_pages=1 if one page is all that is wanted",
-            )
+
+class _Check:
+    """Whether one walk has shown all rows that the server told of. Belongs to one iterator.
+
+    Args:
+        plan: How the walk goes.
+        inside: Whether it began behind the first row.
+    """
+
+    __slots__ = ("_counts", "_disproved", "_inside", "_plan", "_sign", "total")
+
+    def __init__(self, plan: Plan, *, inside: bool) -> None:
+        self.total: int | None = None
+        self._plan = plan
+        self._inside = inside
+        self._counts = not inside and not callable(plan.items)
+        self._sign: Sign | None = None
+        self._disproved = False
+
+    def read(self, stage: Stage, number: int) -> int | None:
+        """Take in what a page says, and return how many items it tells of."""
+        answer, paginator = stage.answer, self._plan.paginator
+        ends = stage.next is None
+        told = told_total(answer, getattr(paginator, "total", None), last=ends)
+        self.total = self.total if told is None else told
+        if ends:
+            total = self.total if self._counts else None
+            if number == 1:
+                more = getattr(paginator, "more", None)
+                self._sign = sign_of_more(answer, more, total=total, inside=self._inside)
+            else:
+                self._sign = sign_of_gap(answer, total)
+            self._disproved = (self.total or 0) > answer.seen and not self._inside
+        return told
+
+    def refuse_more(self, number: int) -> None:
+        """Refuse to end after page *number*, if there is more and no ceiling asked for the end.
+
+        Raises:
+            PagesUndetected: Rows would be missing.
+        """
+        sign, plan = self._sign, self._plan
+        if sign is None or number == plan.max_pages:
+            return
+        where = "the first" if number == 1 else f"page {number}"
+        ceiling = "1 if one page is" if number == 1 else f"{number} if these pages are"
+        raise PagesUndetected(
+            f"{plan.paginator!r} finds no page after {where}, but {sign.what}",
+            hint=f"{sign.cure}; or max_pages={ceiling} all that is wanted",
+        )
+
+    def reason(self, page: Page[Any], rows: int, left: int | None) -> Stopped | None:
+        """Return why the walk ends after *page*, of which there were *rows*; None if it goes on.
+
+        Raises:
+            PagesUndetected: The paginator is at its end, and rows are missing.
+        """
+        if page.next is None and len(page.items) == rows and self._sign is None:
+            # The server's own flag, or a function that picks rows, speaks against the number.
+            self.total = None if self._disproved else self.total
+            return "end"
+        if left == 0:
+            return "limit"
+        if page.number == self._plan.max_pages:
+            return "max_pages"
+        try:
+            self.refuse_more(page.number)
+        except SessionKitError as error:
+            error.complete(response=page.response)
+            raise
+        return None
+
+
+def _check_paginator(paginator: object) -> None:
+    methods = ("first_step", "next_step")
+    if isinstance(paginator, type) or not all(
+        callable(getattr(paginator, n, None)) for n in methods
+    ):
+        raise ConfigError(
+            f"{paginator!r} is no paginator, which has first_step and next_step",
+            hint="give an object such as LinkHeader() or PageNumber('page')",
+        )
+
+
+def _opened(paginator: Paginator, start: Step) -> Step:
+    step: object = paginator.first_step(start)
+    if not isinstance(step, Step):
+        raise ConfigError(
+            f"first_step of {paginator!r} must return a Step, not {type(step).__name__}"
+        )
+    return step

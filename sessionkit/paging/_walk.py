@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors import (
     ClientError,
+    ConfigError,
     DecodeError,
     PagesStalled,
     ServerError,
@@ -15,7 +16,7 @@ from sessionkit.errors import (
     StatusError,
     UnexpectedStatus,
 )
-from sessionkit.paging._base import Answer
+from sessionkit.paging._base import Answer, Step
 from sessionkit.paging._rows import rows_of
 from sessionkit.paging._trail import Trail
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from sessionkit.paging._base import Paginator, Step
+    from sessionkit.paging._base import Paginator
     from sessionkit.paging._rows import Items
 
 EMPTY_PAGES = 50
@@ -76,6 +77,7 @@ class Walk:
             PagesUndetected: There are no items where they should be, or no way on.
             StatusError: The answer is an error, and no handler of the stack said so.
             DecodeError: The answer is no JSON.
+            ConfigError: The paginator named something else than a step.
         """
         self._check_progress(step)
         step = self._trail.admit(step, self.number + 1)
@@ -105,7 +107,15 @@ class Walk:
         repeats = any(isinstance(row, dict) for row in rows) and rows == self._rows
         self._rows = rows
         answer = Answer(step, response, body, rows, seen=self._seen, repeats=repeats)
-        return Stage(answer, pointer, self._paginator.next_step(answer))
+        following: object = self._paginator.next_step(answer)
+        if following is not None and not isinstance(following, Step):
+            # Its type alone: a text would be a URL or a cursor, which may hold a key.
+            raise ConfigError(
+                f"next_step of {self._paginator!r} must return a Step or None, "
+                f"not {type(following).__name__}",
+                hint="make it of the answer's own: answer.step.with_params(...) or .at(url)",
+            )
+        return Stage(answer, pointer, following)
 
 
 def _document(response: Response, number: int) -> Any:

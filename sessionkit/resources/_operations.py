@@ -213,6 +213,11 @@ class _Operation:
 def _decorator(
     method: str, template: str, settings: _Settings
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    given: object = template
+    if not isinstance(given, str):
+        verb = f"@{method.lower()}"
+        raise ConfigError(f"{verb} needs a path: {verb}('tasks/{{id}}/')")
+
     def declare(stub: Callable[P, R]) -> Callable[P, R]:
         operation = _Operation(method, template, settings, stub)
 

@@ -19,11 +19,17 @@ COMMAND = [sys.executable, "-m", "sessionkit", "demo"]
 PATIENCE = 30
 
 
+def _heed_ctrl_c() -> None:
+    # A job in the background ignores it, and so would its children.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def demo(**environ: str) -> Iterator[subprocess.Popen[str]]:
     """Run the demo with its output in a pipe."""
     child = subprocess.Popen(
         COMMAND,
+        preexec_fn=_heed_ctrl_c,  # noqa: PLW1509  # no thread of this test is under way
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -94,7 +100,12 @@ def test_ctrl_c_at_a_terminal_gives_the_cursor_back() -> None:
     main_end, terminal = os.openpty()
     environ = os.environ | {"COLUMNS": "60", "TERM": "xterm-256color", "NO_COLOR": ""}
     with subprocess.Popen(
-        COMMAND, stdin=terminal, stdout=terminal, stderr=terminal, env=environ
+        COMMAND,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=environ,
+        preexec_fn=_heed_ctrl_c,  # noqa: PLW1509  # no thread of this test is under way
     ) as child:
         os.close(terminal)
         seen, stopped = b"", False

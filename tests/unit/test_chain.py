@@ -399,7 +399,7 @@ def test_a_call_makes_no_more_than_twenty_attempts() -> None:
             stack.get("x")
 
         assert len(server.seen) == MOST_ATTEMPTS == 20
-    assert "response.exchange.attempts" in caught.value.hint
+    assert "attempts of the error" in caught.value.hint
 
 
 def test_a_dropped_answer_frees_the_only_connection() -> None:
@@ -552,3 +552,17 @@ def test_a_body_that_trickles_does_not_outlast_the_deadline() -> None:
 def test_a_handler_may_bring_its_name() -> None:
     """Their order is checked by name, so a list names them as ``recommended()`` does."""
     assert Handlers([ErrorHandler(), TimingHandler()]).names == ("errors", "timing")
+
+
+def test_a_handler_that_forgets_to_return_is_named() -> None:
+    """Wherever it stands in the chain; an AttributeError elsewhere would name nobody."""
+
+    def forgetful(exchange: Exchange, forward: Forward) -> Any:
+        forward(exchange)
+
+    for handlers in ([forgetful], [passing, forgetful], [forgetful, passing]):
+        with (
+            opened(handlers=handlers) as (stack, _),
+            pytest.raises(ConfigError, match=r"forgetful.* returned None"),
+        ):
+            stack.get("x")

@@ -104,6 +104,7 @@ assert stack.get("warm").text == "/warm"
 child = os.fork()
 name = "parent" if child else "child"
 wrong = sum(stack.get(f"{name}/{n}").text != f"/{name}/{n}" for n in range(40))
+wrong += stack.side(requests.Request("GET", f"{origin}/{name}/side")).text != f"/{name}/side"
 wrong += stack.send(requests.Request("GET", f"{origin}/{name}").prepare()).text != f"/{name}"
 session.close()
 if not child:
@@ -121,7 +122,7 @@ def test_a_fork_with_an_idle_connection_mixes_up_no_answers() -> None:
         done = subprocess.run(command, cwd=ROOT, timeout=60, check=False, capture_output=True)
 
         assert (done.returncode, done.stderr) == (0, b"")
-        assert len(server.seen) == 1 + 2 * 41
+        assert len(server.seen) == 1 + 2 * 42
 
 
 def test_light_stacks_share_one_core() -> None:

@@ -653,3 +653,30 @@ def test_a_failure_of_the_server_proves_no_token_good(status: int) -> None:
 
     assert statuses == [status, 401, 401, 401]
     assert identity.renewals == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"scheme": "Bearer"}, "not a scheme: str"),
+        ({"scheme": Header}, "not a scheme but a class: Header"),
+        ({"store": "sqlite:tokens.db"}, "not a store: str"),
+        ({"store": MemoryTokenStore}, "not a store but a class: MemoryTokenStore"),
+    ],
+)
+def test_a_part_that_cannot_serve_is_refused_when_the_handler_is_built(
+    settings: dict[str, Any], what: str
+) -> None:
+    """And not at the first call, somewhere deep inside."""
+    grant = RefreshToken("https://id.example/token", "r", client_id="app")
+    with pytest.raises(ConfigError, match=what):
+        AuthHandler(grant, **settings)
+
+
+def test_a_login_with_what_is_no_token_is_refused() -> None:
+    """A text, or a token in the place of the stack, would be passed over in silence."""
+    auth = AuthHandler(CallableGrant(lambda _held, _refused: "t"))
+    odd: list[dict[str, Any]] = [{"token": "text"}, {"via": Token("t")}, {}]
+    for given in odd:
+        with pytest.raises(ConfigError, match="a Token"):
+            auth.login(**given)

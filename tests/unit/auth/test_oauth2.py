@@ -366,3 +366,15 @@ def test_a_grant_shows_no_secret_and_goes_into_no_pickle() -> None:
         assert "id.example" in repr(grant)
         with pytest.raises(ConfigError, match="not pickled"):
             pickle.dumps(grant)
+
+
+def test_settings_from_variables_that_are_not_set_are_refused_at_once() -> None:
+    """And not as a 401 in production."""
+    url = "https://id.example/token"
+    missing: Any = None
+    with pytest.raises(ConfigError, match="must not be empty"):
+        ClientCredentials(url, "app", client_secret=missing)
+    with pytest.raises(ConfigError, match="absolute URL") as caught:
+        ClientCredentials(missing, "app", client_secret="s3cret")
+
+    assert "environment variable" in caught.value.hint

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
-from sessionkit.paging import Step
-from sessionkit.paging._detect import sign_of_more, told_total
+from sessionkit.paging import Cursor, LinkHeader, Offset, PageNumber, Paginator, Step
+from sessionkit.paging._detect import sign_of_gap, sign_of_more, starts_inside, told_total
 from tests.paged import answer
 
 ROWS = [1, 2]
@@ -17,13 +16,17 @@ ROWS = [1, 2]
 @pytest.mark.parametrize(
     ("body", "headers"),
     [
-        ({"total": 9}, {}),
+        ({"total": 9, "offset": 0}, {}),
+        ({"total": 9, "skip": 0, "limit": 2}, {}),
+        ({"total": 9, "count": 2, "per_page": "2"}, {}),
+        ({"total": 9, "meta": {"current_page": 1}}, {}),
+        ({"meta": {"pagination": {"total": 9}}}, {}),
+        ({"@odata.count": 9}, {}),
         ({"count": 9}, {}),
         ({"total_count": 9}, {}),
         ({"totalCount": 9}, {}),
         ({"meta": {"total": 9}}, {}),
         ({"page": {"totalElements": 9}}, {}),
-        ({"total": 9, "count": 2}, {}),
         ({"count": 2, "meta": {"total": 9}}, {}),
         (None, {"X-Total-Count": "9"}),
         ({"count": 7}, {"x-total": "9"}),
@@ -35,10 +38,15 @@ def test_the_total_is_read_where_servers_tell_it(body: object, headers: Mapping[
 
 
 @pytest.mark.parametrize(
-    "body", [None, [], {}, {"total": "9"}, {"total": True}, {"total": -1}, {"total": {"value": 9}}]
+    "body",
+    [
+        *({"total": 9}, {"total": 9, "count": 2}, {"total": 9, "size": "XL"}),
+        *(None, [], {}, {"offset": 0, "total": "9"}, {"offset": 0, "total": True}),
+        *({"offset": 0, "total": -1}, {"offset": 0, "total": {"value": 9}}),
+    ],
 )
 def test_no_total_is_made_up(body: object) -> None:
-    """What is no whole number is no total."""
+    """What is no whole number is no total, nor is what may be a price."""
     assert told_total(answer(body, rows=ROWS), None, last=False) is None
 
 
@@ -72,12 +80,19 @@ def test_a_named_place_alone_is_asked_for_the_total() -> None:
         ({"has_more": True}, {}, "paginator="),
         ({"page_info": {"hasNextPage": "true"}}, {}, "paginator="),
         ({"count": 9}, {}, "PageNumber() or Offset()"),
+        ({"total": 9, "offset": 0}, {}, "PageNumber() or Offset()"),
+        ({"meta": {"current_page": 1, "last_page": 5}}, {}, "PageNumber()"),
+        ({"page": 1, "total_pages": 5}, {}, "PageNumber()"),
+        ({"number": 0, "totalPages": 5}, {}, "PageNumber()"),
+        ({"last": False}, {}, "paginator="),
+        ({"page": {"isLast": False}}, {}, "paginator="),
         ([], {"X-Total-Count": "9"}, "PageNumber() or Offset()"),
     ],
 )
 def test_a_sign_of_more_names_its_cure(body: object, headers: Mapping[str, str], cure: str) -> None:
     """A list that would be cut at one page says which paginator goes on."""
-    sign = sign_of_more(answer(body, rows=ROWS, headers=headers), None, counts=True)
+    reply = answer(body, rows=ROWS, headers=headers)
+    sign = sign_of_more(reply, None, total=told_total(reply, None, last=True))
 
     assert sign is not None
     assert cure in sign.cure
@@ -93,13 +108,20 @@ def test_a_sign_of_more_names_its_cure(body: object, headers: Mapping[str, str],
         {"next": {"title": "x"}, "links": {"next": None}},
         {"total": 1999},
         {"count": "9"},
+        {"last": "Smith", "first": "Ann"},
+        {"last": True, "totalPages": 5},
+        {"current_page": 5, "last_page": 5},
+        {"total_pages": 1},
+        {"links": {"last": False}},
         {"next_cursor": "abc", "has_more": False},
         {"next_cursor": "abc", "count": 9, "meta": {"has_next": False}},
     ],
 )
 def test_no_sign_is_read_into_other_data(body: object) -> None:
     """Prices, dates and texts stop no walk, and a flag that says no is believed."""
-    assert sign_of_more(answer(body, rows=ROWS), None, counts=True) is None
+    reply = answer(body, rows=ROWS)
+
+    assert sign_of_more(reply, None, total=told_total(reply, None, last=True)) is None
 
 
 @pytest.mark.parametrize("link", ['<?1>; rel="prev"', '<?2>; rel="next"; anchor="/other"'])
@@ -107,39 +129,54 @@ def test_other_links_are_no_sign(link: str) -> None:
     """The way back, and the way on from something else, say nothing of further pages."""
     reply = answer([], rows=ROWS, headers={"Link": link})
 
-    assert sign_of_more(reply, None, counts=True) is None
+    assert sign_of_more(reply, None, total=None) is None
 
 
 def test_a_named_flag_decides() -> None:
     """Where the caller knows the flag, the usual names are not asked."""
     reply = answer({"next_cursor": "abc", "more": 0, "has_more": True}, rows=ROWS)
 
-    assert sign_of_more(reply, "/more", counts=True) is None
-    assert sign_of_more(reply, "/none", counts=True) is not None
+    assert sign_of_more(reply, "/more", total=None) is None
+    assert sign_of_more(reply, "/none", total=None) is not None
 
 
 @pytest.mark.parametrize(
-    ("step", "sure"),
+    ("step", "paginator", "inside"),
     [
-        (Step("orders"), True),
-        (Step("orders?per_page=2", {"page_size": 2, "q": "x", "limit": 2}), True),
-        (Step("orders", {"page": 3}), False),
-        (Step("orders?offset=20"), False),
-        (Step("orders?page[number]=3"), False),
-        (Step("orders", {"startAt": 3}), False),
+        (Step("orders"), LinkHeader(), False),
+        (Step("orders?per_page=2", {"page_size": 2, "q": "x", "limit": 2}), LinkHeader(), False),
+        (Step("orders", {"page": 1}), PageNumber(), False),
+        (Step("orders", {"page": 0}), PageNumber(first=0), False),
+        (Step("orders?offset=0"), Offset(), False),
+        (Step("orders", {"page": None, "cursor": ""}), LinkHeader(), False),
+        (Step("orders", {"page": 1}), PageNumber(first=0), True),
+        (Step("orders", {"page": 3}), LinkHeader(), True),
+        (Step("orders?offset=1"), LinkHeader(), True),
+        (Step("orders?page[number]=3"), LinkHeader(), True),
+        (Step("orders", {"startAt": 3}), LinkHeader(), True),
+        (Step("orders", {"after": "abc"}), LinkHeader(), True),
+        (Step("orders"), Offset(start=40), True),
+        (Step("orders"), Cursor(body="after", start="abc"), True),
     ],
 )
-def test_a_total_proves_nothing_to_a_walk_from_the_middle(step: Step, *, sure: bool) -> None:
+def test_a_walk_from_the_middle_is_known(step: Step, paginator: Paginator, *, inside: bool) -> None:
     """Who asks for page 3 alone is not told that pages 1 and 2 are missing."""
-    reply = answer({"count": 9}, rows=ROWS, step=step)
-
-    assert (sign_of_more(reply, None, counts=True) is not None) is sure
+    assert starts_inside(paginator.first_step(step), paginator) is inside
 
 
-def test_a_total_proves_nothing_where_rows_were_picked() -> None:
-    """A function that finds the items may leave some out."""
-    reply = answer({"count": 9}, rows=ROWS)
-    bodies: Any = {"count": 9, "next": "?page=2"}
+def test_pages_that_are_counted_prove_nothing_to_a_walk_from_the_middle() -> None:
+    """The last of five pages is one page, and all that was asked for."""
+    reply = answer({"total_pages": 5}, rows=ROWS)
 
-    assert sign_of_more(reply, None, counts=False) is None
-    assert sign_of_more(answer(bodies, rows=ROWS), None, counts=False) is not None
+    assert sign_of_more(reply, None, total=None, inside=True) is None
+    assert sign_of_more(reply, None, total=None, inside=False) is not None
+
+
+def test_a_gap_at_the_end_is_a_sign() -> None:
+    """Rows that never came are missed on the last page, too, whatever a flag says of the next."""
+    gap = sign_of_gap(answer({"has_more": False}, rows=ROWS), 9)
+
+    assert gap is not None
+    assert gap.what == "the server tells of 9 items and 2 came"
+    assert sign_of_gap(answer({}, rows=ROWS), 2) is None
+    assert sign_of_gap(answer({}, rows=ROWS), None) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -20,6 +21,7 @@ from sessionkit.paging import (
     Page,
     PageNumber,
     Pages,
+    Paginator,
     Plan,
     Step,
 )
@@ -273,7 +275,7 @@ def test_the_total_is_none_until_a_page_tells_it() -> None:
 
 def test_a_page_that_tells_no_total_keeps_the_one_before() -> None:
     """Servers that count on page 1 only are enough for a progress bar."""
-    sender = in_turn(Paper({"items": [1], "next": "?2", "total": 2}), Paper({"items": [2]}))
+    sender = in_turn(Paper({"items": [1], "next": "?2", "count": 2}), Paper({"items": [2]}))
     pages = pages_of(sender)
 
     assert [page.total for page in pages.pages()] == [2, None]
@@ -293,12 +295,12 @@ def test_the_place_of_the_total_is_the_paginators() -> None:
 )
 def test_the_length_is_hinted_and_never_promised(total: int, limit: int | None, hint: int) -> None:
     """``list()`` sends no request for it, and no server makes it reserve all memory."""
-    sender = in_turn(Paper({"items": [1], "total": total}))
+    sender = in_turn(Paper({"items": [1], "count": total, "next": "?2"}))
     pages = pages_of(sender, limit=limit)
     assert operator.length_hint(pages, 5) == 5
     assert sender.steps == []
 
-    list(pages.pages())
+    next(pages.pages())
     assert operator.length_hint(pages, 5) == hint
     assert not hasattr(pages, "__len__")
 
@@ -314,6 +316,138 @@ def test_a_list_cut_at_one_page_is_an_error_with_its_cure() -> None:
     assert got == []
     assert "paginator=NextUrl('/next')" in caught.value.hint
     assert caught.value.url == "https://api.example/v1/orders"
+
+
+def by_offset(ask: Ask) -> Paper:
+    at, size = int(ask.query.get("offset", 0)), int(ask.query.get("limit", 3))
+    rows = list(range(1, 8))[at : at + size]
+    return Paper({"items": rows, "total": 7, "offset": at, "limit": size})
+
+
+def by_laravel(ask: Ask) -> Paper:
+    number = int(ask.query.get("page", 1))
+    meta = {"current_page": number, "last_page": 3, "per_page": 3, "total": 7}
+    return Paper({"data": list(range(1, 8))[number * 3 - 3 : number * 3], "meta": meta})
+
+
+def by_spring(ask: Ask) -> Paper:
+    number = int(ask.query.get("page", 0))
+    rows = list(range(1, 8))[number * 3 : number * 3 + 3]
+    told = {"totalElements": 7, "totalPages": 3, "number": number, "size": 3, "last": number > 1}
+    return Paper({"items": rows, **told})
+
+
+SERVERS: list[tuple[Callable[[Ask], Paper], list[Paginator]]] = [
+    (by_offset, [Offset(), Offset(2), Offset(total="/total"), Offset(5, total="/total")]),
+    (by_laravel, [PageNumber(), PageNumber(total_pages="/meta/last_page")]),
+    (by_spring, [PageNumber(first=0), PageNumber(first=0, total="totalElements")]),
+]
+
+
+@pytest.mark.parametrize("serve", [serve for serve, _ in SERVERS])
+def test_a_page_that_tells_of_more_rows_is_not_taken_for_all(
+    serve: Callable[[Ask], Paper],
+) -> None:
+    """The default walk on the usual counted APIs stops loudly, and before the first item."""
+    pages: Pages[int] = Pages(Sender(serve), Step("orders"))
+    got: list[int] = []
+
+    with pytest.raises(PagesUndetected, match="7 items and 3 came"):
+        got.extend(pages)
+    assert (got, pages.total, pages.stopped) == ([], 7, None)
+
+
+@pytest.mark.parametrize(
+    ("serve", "paginator"), [(serve, way) for serve, ways in SERVERS for way in ways], ids=str
+)
+def test_the_paginator_that_fits_walks_whole(
+    serve: Callable[[Ask], Paper], paginator: Paginator
+) -> None:
+    """With the right paginator the same APIs give every row, and no error."""
+    pages: Pages[int] = Pages(Sender(serve), Step("orders"), plan=Plan(paginator))
+
+    assert list(pages) == [1, 2, 3, 4, 5, 6, 7]
+    assert (pages.total, pages.stopped) == (7, "end")
+
+
+@pytest.mark.parametrize(
+    ("plan", "stopped"),
+    [({"max_pages": 1}, "max_pages"), ({"limit": 3}, "limit"), ({"limit": 2}, "limit")],
+)
+def test_a_ceiling_that_is_met_tells_that_there_was_more(
+    plan: dict[str, Any], stopped: str
+) -> None:
+    """A sample is no error, and is never called the end."""
+    pages: Pages[int] = Pages(Sender(by_offset), Step("orders"), plan=Plan(**plan))
+
+    assert list(pages) == [1, 2, 3][: plan.get("limit")]
+    assert (pages.total, pages.stopped) == (7, stopped)
+
+
+@pytest.mark.parametrize(
+    ("serve", "params"), [(by_offset, {"offset": 3}), (by_laravel, {"page": 3})]
+)
+def test_a_walk_from_the_middle_misses_nothing(
+    serve: Callable[[Ask], Paper], params: dict[str, Any]
+) -> None:
+    """Who steps through the pages by hand knows that others lie before."""
+    pages: Pages[int] = Pages(Sender(serve), Step("orders", params))
+
+    assert list(pages) == [4, 5, 6] or list(pages) == [7]
+    assert pages.stopped == "end"
+
+
+def test_a_page_number_that_starts_too_late_is_found_out() -> None:
+    """The second page of a server that counts from 0 is not the first."""
+    pages: Pages[int] = Pages(Sender(by_spring), Step("orders"), plan=Plan(PageNumber()))
+    got: list[int] = []
+
+    with pytest.raises(PagesUndetected, match="7 items and 4 came"):
+        got.extend(pages)
+    assert got == [4, 5, 6, 7]
+
+
+def test_rows_that_are_missing_at_the_end_are_an_error_after_all_items() -> None:
+    """What came is given, and then the walk says that it was not all."""
+    sender = in_turn(
+        Paper([1, 2], headers={"X-Total-Count": "9", "Link": '<?2>; rel="next"'}), Paper([3])
+    )
+    pages: Pages[int] = Pages(sender, Step("orders"))
+    got: list[int] = []
+
+    with pytest.raises(PagesUndetected, match=r"no page after page 2, but .* 9 items") as caught:
+        got.extend(pages)
+    assert (got, pages.stopped) == ([1, 2, 3], None)
+    assert "max_pages=2" in caught.value.hint
+    assert caught.value.url is not None
+
+
+@pytest.mark.parametrize(
+    ("plan", "stopped"), [({"max_pages": 2}, "max_pages"), ({"limit": 3}, "limit")]
+)
+def test_a_ceiling_on_the_last_page_is_no_error(plan: dict[str, Any], stopped: str) -> None:
+    """Who wants two pages gets two, whatever the server tells of."""
+    sender = in_turn(
+        Paper([1, 2], headers={"X-Total-Count": "9", "Link": '<?2>; rel="next"'}), Paper([3])
+    )
+    pages: Pages[int] = Pages(sender, Step("orders"), plan=Plan(**plan))
+
+    assert (list(pages), pages.stopped) == ([1, 2, 3], stopped)
+
+
+@pytest.mark.parametrize(
+    ("body", "items"),
+    [
+        ({"items": [1, 2], "total": 1999}, None),
+        ({"items": [1, 2], "count": 9, "has_more": False}, None),
+        ({"items": [1, 2], "count": 9}, lambda body: body["items"]),
+    ],
+)
+def test_a_number_that_is_not_believed_is_not_shown(body: object, items: Any) -> None:
+    """A walk that came to its end never stands beside a total above what it gave."""
+    pages: Pages[int] = Pages(in_turn(Paper(body)), Step("orders"), plan=Plan(items=items))
+
+    assert (list(pages), pages.total, pages.stopped) == ([1, 2], None, "end")
 
 
 @pytest.mark.parametrize("plan", [{"max_pages": 1}, {"limit": 1}, {"limit": 2}])
@@ -332,11 +466,69 @@ def test_a_paginator_that_was_told_the_end_is_believed() -> None:
     assert list(Pages[int](sender, Step("orders"), plan=plan)) == [1]
 
 
+class OnlyOn:
+    """Half a paginator."""
+
+    def next_step(self, answer: Answer) -> Step | None:
+        """End at once."""
+
+
+class OnlyFirst:
+    """The other half."""
+
+    def first_step(self, step: Step) -> Step:
+        """Begin as asked."""
+        return step
+
+
+class Wrong(OnlyFirst):
+    """Names what is no step."""
+
+    def __init__(self, first: Any = None, following: Any = None) -> None:
+        self._first = first
+        self._following = following
+
+    def first_step(self, step: Step) -> Any:
+        """Begin with *first*, if any."""
+        return step if self._first is None else self._first[0]
+
+    def next_step(self, answer: Answer) -> Any:
+        """Go on to what is none."""
+        return self._following
+
+    def __repr__(self) -> str:
+        return "Wrong()"
+
+
+@pytest.mark.parametrize("first", ["?page=1&key=s3cret", None, 1])
+def test_a_paginator_without_a_first_step_is_named(first: object) -> None:
+    """A forgotten return shows as that, and not as a failure somewhere inside."""
+    sender = in_turn()
+
+    with pytest.raises(ConfigError, match=r"first_step of Wrong\(\) must return a Step") as caught:
+        list(Pages[int](sender, Step("orders"), plan=Plan(Wrong([first]))))
+    assert "s3cret" not in str(caught.value)
+    assert sender.steps == []
+
+
+@pytest.mark.parametrize("following", ["?page=2&key=s3cret", 2, False])
+def test_a_paginator_that_names_no_step_is_named(following: object) -> None:
+    """A URL instead of a step says what to return, and shows no key of it."""
+    sender = in_turn(Paper([1]))
+
+    with pytest.raises(ConfigError, match=r"next_step of Wrong\(\) must return a Step") as caught:
+        list(Pages[int](sender, Step("orders"), plan=Plan(Wrong(None, following))))
+    assert "s3cret" not in str(caught.value)
+    assert "with_params" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     "settings",
     [
         {"paginator": LinkHeader},
         {"paginator": "page"},
+        {"paginator": OnlyOn()},
+        {"paginator": OnlyFirst()},
         {"paginator": None},
         {"items": 7},
         {"items": "/a~"},

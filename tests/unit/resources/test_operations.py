@@ -397,3 +397,14 @@ def test_every_verb_checks_its_settings(verb: Any) -> None:
             verb("users", **arguments)(stub)
     with pytest.raises(ConfigError):
         verb("https://other.example/users")(stub)
+
+
+@pytest.mark.parametrize("verb", [get, post, put, patch, delete])
+def test_a_verb_without_its_path_is_refused_where_it_stands(verb: Any) -> None:
+    """Forgotten parentheses show when the class is written, not as an odd call later."""
+
+    def task(self: Any, key: int) -> None: ...
+
+    name = verb.__name__
+    with pytest.raises(ConfigError, match=rf"^@{name} needs a path: @{name}\('tasks/{{id}}/'\)"):
+        verb(task)
