@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.demo._api import Api
 from sessionkit.demo._catalogue import catalogue
-from sessionkit.demo._identity import Identity
+from sessionkit.demo._identity import CLIENT_ID, CLIENT_SECRET, Identity
 from sessionkit.demo._messages import Ask, Reply, problem
 from sessionkit.errors import ConfigError
 
@@ -40,7 +40,16 @@ class DemoServer:
         token_uses: How many requests an access token is good for.
         seed: Equal seeds give equal rows.
         clock: Where the server's time comes from.
+
+    Attributes:
+        client_id: Of the one client that the token endpoint knows.
+        client_secret: Its secret, which opens nothing but the demo.
+        token_seconds: As given.
+        token_uses: As given.
     """
+
+    client_id = CLIENT_ID
+    client_secret = CLIENT_SECRET
 
     def __init__(
         self,

@@ -378,3 +378,25 @@ def test_two_users_of_one_client_never_share_a_token(session: requests.Session) 
 
             assert stack.get("/me").json() == {"by": f"of-{user}"}
         assert len(server.at("/token")) == 2
+
+
+def test_an_answer_behind_a_redirect_proves_no_token_good(
+    session: requests.Session, thief: Loopback
+) -> None:
+    """A host that redirects whatever comes has not looked at the token."""
+    identity = Identity()
+
+    def answer(seen: Seen) -> Reply:
+        if seen.path == "/token":
+            return identity.token(seen)
+        if seen.path == "/away":
+            return Reply(302, {}, {"Location": f"{thief.origin}/x"})
+        return Reply(401)
+
+    with Loopback(answer) as server:
+        grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
+        stack = SessionStack(session, [AuthHandler(grant)], base_url=server.origin)
+        statuses = [stack.get(path).status_code for path in ("/away", "/x", "/away", "/x")]
+
+    assert statuses == [200, 401, 200, 401]
+    assert identity.renewals == 1
