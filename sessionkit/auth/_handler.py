@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._origins import is_absolute, origin_of, without_pairs
 from sessionkit.auth._ask import TokenAsk, Via
-from sessionkit.auth._challenge import wanted_scope
 from sessionkit.auth._cooldown import CoolDown, Place
 from sessionkit.auth._renewal import Renewal
 from sessionkit.auth._schemes import Bearer
@@ -170,6 +169,8 @@ class AuthHandler:
         response: Response,
     ) -> Response:
         """Renew and send again; the refused answer stands where that cannot help."""
+        from sessionkit.auth._challenge import wanted_scope  # needed by refused calls alone
+
         allowed = self._allowed(exchange)
         place = (exchange.method, exchange.url.partition("?")[0])
         if self._cool_down.holds(place, ask.clock):
