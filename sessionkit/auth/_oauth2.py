@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 #: Where a token says which configured refresh token it descends from.
 _SEED = "seed"
-#: Statuses by which a server says that there is no token endpoint here.
-_NO_ENDPOINT = frozenset((404, 405, 410))
+#: Statuses that may pass by themselves: a time-out, and too many requests.
+_PASSING = frozenset((408, 429))
 
 
 class ClientCredentials:
@@ -235,7 +235,8 @@ def _refusal(
     hint = "the next call tries again"
     if code == "invalid_client":
         hint = "check the client's id and secret"
-    elif response.status_code in _NO_ENDPOINT:
+    elif not code and 400 <= response.status_code < 500 and response.status_code not in _PASSING:
+        # A token endpoint names its error (RFC 6749, section 5.2).
         hint = "is this the URL of the token endpoint?"
     return RenewalFailed(message, hint=hint, **_at(response))
 

@@ -67,9 +67,10 @@ class Renewal:
 
     def _fresh_locks(self) -> None:
         # A lock that another thread held while the process forked is never released in the child.
-        self._pid = os.getpid()
         self._changed = threading.Condition()
         self._flights: dict[str, Flight] = {}
+        # Last, so that no other thread of the child takes the old ones for these.
+        self._pid = os.getpid()
 
     def enter(self) -> int:
         """Return a ticket: only failures that end after this moment answer its holder."""

@@ -378,3 +378,12 @@ def test_settings_from_variables_that_are_not_set_are_refused_at_once() -> None:
         ClientCredentials(missing, "app", client_secret="s3cret")
 
     assert "environment variable" in caught.value.hint
+
+
+@pytest.mark.parametrize(("status", "hint"), [(401, "token endpoint"), (429, "tries again")])
+def test_a_refusal_that_names_no_error_is_asked_about_its_address(status: int, hint: str) -> None:
+    """A page of the API answers 401 to a token request; trying again would not help."""
+    with pytest.raises(RenewalFailed) as caught:
+        answered(Reply(status, {"title": "no"}))
+
+    assert hint in caught.value.hint
