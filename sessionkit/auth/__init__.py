@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sessionkit.auth._handler import AuthHandler as AuthHandler
     from sessionkit.auth._oauth2 import ClientCredentials as ClientCredentials
     from sessionkit.auth._oauth2 import RefreshToken as RefreshToken
+    from sessionkit.auth._policy import RenewalPolicy as RenewalPolicy
     from sessionkit.auth._schemes import Bearer as Bearer
     from sessionkit.auth._schemes import Cookie as Cookie
     from sessionkit.auth._schemes import Header as Header
@@ -28,6 +29,7 @@ _PLACES = {
     "Header": "_schemes",
     "Query": "_schemes",
     "RefreshToken": "_oauth2",
+    "RenewalPolicy": "_policy",
     "Scheme": "_schemes",
     "StaticToken": "_grants",
 }
@@ -42,6 +44,7 @@ __all__ = [
     "Header",
     "Query",
     "RefreshToken",
+    "RenewalPolicy",
     "Scheme",
     "StaticToken",
 ]

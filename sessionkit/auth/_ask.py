@@ -70,9 +70,13 @@ class TokenAsk:
         # Raised outside of `except`, or the original with its secrets would be the context.
         message = f"the token endpoint gave no answer: {type(cause).__name__}"
         hint = "the next call tries again"
-        raise RenewalFailed(
-            message, hint=hint, method=request.method, url=str(request.url), retryable=True
-        ) from cause
+        try:
+            raise RenewalFailed(
+                message, hint=hint, method=request.method, url=str(request.url), retryable=True
+            ) from cause
+        finally:
+            # Its traceback holds this frame, and this frame it: a circle with the caller's locals.
+            del cause
 
     def log(self, error: SessionKitError) -> None:
         """Note a failure that does not answer this call."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sessionkit.auth._policy import COOL_DOWN
+
 if TYPE_CHECKING:
     from sessionkit._clock import Clock
 
-#: Seconds for which a place that refused good tokens causes no renewal.
-SECONDS = 10.0
 _MOST_PLACES = 256
 
 Place = tuple[str, str]
@@ -34,7 +34,7 @@ class CoolDown:
             self._until = {p: end for p, end in self._until.copy().items() if end > now}
             if len(self._until) >= _MOST_PLACES:
                 self._until = {}
-        self._until[place] = clock.monotonic() + SECONDS
+        self._until[place] = clock.monotonic() + COOL_DOWN
 
     def active(self, clock: Clock) -> bool:
         """Tell whether any place was remembered within the last ten seconds."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sessionkit._clock import Clock
     from sessionkit._tokens import Token
 
+_MOST_FAILED = 32
 #: How long an early renewal may take at most, in seconds; the old token is used after that.
 EARLY_PATIENCE = 5.0
 
@@ -38,13 +39,50 @@ class Ask(Protocol):
 class Flight:
     """A renewal under way, and what came of it."""
 
-    __slots__ = ("done", "error", "leader", "token")
+    __slots__ = ("done", "early", "error", "leader", "token", "waited")
 
-    def __init__(self) -> None:
+    def __init__(self, *, early: bool = False) -> None:
+        #: Ahead of the old token's end: its failure concerns nobody.
+        self.early = early
         self.done = False
         self.leader = threading.get_ident()
         self.token: Token | None = None
         self.error: Exception | None = None
+        #: Seconds that went in waiting for the store's lock.
+        self.waited = 0.0
+
+
+class Failures:
+    """Renewals that failed, by what was asked for. To be used under the renewal's lock.
+
+    A failure answers the calls that came in before it ended, and no others: each holds the
+    ``number`` of the last failure there was when it came.
+    """
+
+    __slots__ = ("_last", "number")
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._last: dict[str, tuple[int, Exception]] = {}
+
+    def note(self, want: str, error: Exception) -> None:
+        """Remember that asking for *want* failed."""
+        self.number += 1
+        if len(self._last) >= _MOST_FAILED:
+            self._last.clear()
+        self._last[want] = (self.number, kept(error))
+
+    def answer(self, want: str, ticket: int) -> Exception | None:
+        """Return the failure that answers a call with this *ticket*, if there is one."""
+        number, failure = self._last.get(want, (0, None))
+        return failure if ticket < number else None
+
+    def forget(self, want: str | None = None) -> None:
+        """Forget the failures of *want*, or all."""
+        if want is None:
+            self._last.clear()
+        else:
+            self._last.pop(want, None)
 
 
 def brief(ask: Ask, held: Token) -> float:

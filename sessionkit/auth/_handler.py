@@ -9,6 +9,7 @@ from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._origins import is_absolute, origin_of, without_pairs
 from sessionkit.auth._ask import TokenAsk, Via
 from sessionkit.auth._cooldown import CoolDown, Place
+from sessionkit.auth._policy import RenewalPolicy
 from sessionkit.auth._renewal import Renewal
 from sessionkit.auth._schemes import Bearer
 from sessionkit.errors import (
@@ -27,17 +28,18 @@ if TYPE_CHECKING:
     from sessionkit._tokens import Token
     from sessionkit.auth._grants import Grant
     from sessionkit.auth._schemes import Scheme
+    from sessionkit.events import Event
     from sessionkit.stores._base import TokenStore
 
 #: Renewals within one call. A second one only for a token that had been proved good, as where
 #: a token ends after so many uses and other threads used it up.
 MOST_RENEWALS = 3
-_UNAUTHORIZED = 401
 _SERVER_ERROR = 500
 _MOST_ECHOES = 7
 _IDEMPOTENT = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
 _UNTOUCHED: frozenset[str] = frozenset()
 _BEARER = Bearer()
+_USUAL = RenewalPolicy()
 
 
 class AuthHandler:
@@ -52,9 +54,7 @@ class AuthHandler:
         scheme: Where it goes on a request.
         origins: The only origins it may go to, as URLs; by default that of the stack's
             ``base_url``, and for a relative URL the one that the session resolves it to.
-        expired: Tells of an answer with another status than 401 that it means an ended token. On an
-            answer of 2xx only idempotent methods are sent again. What it raises about a body that
-            is not as it expects counts as "no".
+        policy: When the token is renewed: how early, and at which answers.
         key: Name under which the token is stored; by default the grant's, which names the client.
             Where several users of one client share a store, give each a name of its own.
 
@@ -63,8 +63,8 @@ class AuthHandler:
     """
 
     __slots__ = (
-        *("_clock", "_cool_down", "_expired", "_grant", "_key", "_origins", "_placed", "_renewal"),
-        *("_scheme", "_store"),
+        *("_clock", "_cool_down", "_grant", "_key", "_origins", "_placed", "_policy"),
+        *("_renewal", "_scheme", "_store"),
     )
 
     def __init__(
@@ -74,7 +74,7 @@ class AuthHandler:
         store: TokenStore | None = None,
         scheme: Scheme = _BEARER,
         origins: Iterable[str] | None = None,
-        expired: Callable[[Response], bool] | None = None,
+        policy: RenewalPolicy = _USUAL,
         key: str | None = None,
     ) -> None:
         self._grant = _checked(grant, "grant", "steps", example="StaticToken('...')")
@@ -86,17 +86,16 @@ class AuthHandler:
         self._store = _checked(store, "store", "lock", example="open_store('sqlite:tokens.db')")
         self._scheme = _checked(scheme, "scheme", "secret", example="Header('X-Api-Key')")
         self._origins = _origins(origins)
-        self._expired = expired
-        self._renewal = Renewal(store, self._key)
+        self._policy = _checked(policy, "policy", "renew_at", example="RenewalPolicy(early=60)")
+        self._renewal = Renewal(store, self._key, policy)
         self._cool_down = CoolDown()
         self._placed: tuple[str, ...] = ()
         self._clock: Clock = SYSTEM_CLOCK
 
     def __repr__(self) -> str:
-        origins = f", origins={sorted(self._origins)}" if self._origins else ""
-        return (
-            f"AuthHandler({self._grant!r}, store={self._store!r}, scheme={self._scheme!r}{origins})"
-        )
+        own = f", origins={sorted(self._origins)}" if self._origins else ""
+        own += f", policy={self._policy!r}" if self._policy is not _USUAL else ""
+        return f"AuthHandler({self._grant!r}, store={self._store!r}, scheme={self._scheme!r}{own})"
 
     def login(self, via: Via | None = None, *, token: Token | None = None) -> None:
         """Log in now: with a token from elsewhere, or by the grant unless a live one is stored.
@@ -135,6 +134,10 @@ class AuthHandler:
         if token is None:
             return not self._grant.renewable and not self._renewal.logged_out
         return token.lives(self._clock.time()) or token.refresh_token is not None
+
+    def listen(self, listener: Callable[[Event], object]) -> None:
+        """Have *listener* told of every renewal; see :mod:`sessionkit.events`."""
+        self._renewal.listeners.add(listener)
 
     def handle(self, exchange: Exchange, forward: Forward) -> Response:
         """Send *exchange* with the token; renew and replay where that is refused."""
@@ -266,7 +269,7 @@ class AuthHandler:
             return _UNTOUCHED  # requests will say what is wrong with it
 
     def _refuses(self, response: Response, allowed: frozenset[str]) -> bool:
-        if response.status_code != _UNAUTHORIZED and not self._says_expired(response):
+        if not self._policy.refuses(response):
             return False
         if getattr(response, "from_cache", False) is True:
             return False
@@ -280,15 +283,9 @@ class AuthHandler:
         cached = getattr(response, "from_cache", False) is True
         if response.status_code < _SERVER_ERROR and not response.history and not cached:
             self._renewal.accepted(token)
-
-    def _says_expired(self, response: Response) -> bool:
-        if self._expired is None:
-            return False
-        try:
-            return bool(self._expired(response))
-        except (ValueError, LookupError, TypeError, AttributeError):
-            # An HTML page where JSON was expected, a list where an object was.
-            return False
+            seconds = self._policy.extended(response)
+            if seconds is not None:
+                self._renewal.extend(token, seconds, self._clock)
 
 
 def _timed(exchange: Exchange, obtain: Callable[[], Token]) -> Token:

@@ -8,12 +8,13 @@ then obtains a token. It is saved before anybody uses it.
 from __future__ import annotations
 
 import logging
-import math
 import os
 import threading
 from typing import TYPE_CHECKING
 
-from sessionkit.auth._flight import Flight, brief, kept, shared
+from sessionkit.auth._flight import Failures, Flight, brief, kept, shared
+from sessionkit.auth._listeners import Listeners
+from sessionkit.auth._policy import COOL_DOWN, RenewalPolicy
 from sessionkit.errors import LockTimedOut, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:
@@ -24,12 +25,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("sessionkit.auth")
 
-#: Renewal begins this many seconds before the end, but never before three quarters of the life.
-EARLY_SECONDS = 120.0
-EARLY_PART = 0.25
-#: After an early renewal that failed, and for a token that was refused right after its renewal.
-COOL_DOWN = 10.0
-_MOST_FAILED = 32
+_USUAL = RenewalPolicy()
 #: How long a caller without a deadline waits for another one's renewal, in seconds.
 PATIENCE = 60.0
 
@@ -40,21 +36,26 @@ class Renewal:
     Args:
         store: Where the token rests, and the lock around its renewal.
         key: Its name there.
+        policy: When it is renewed.
+
+    Attributes:
+        listeners: Those who are told of renewals.
     """
 
     __slots__ = (
-        *("_changed", "_dead", "_early_again", "_era", "_failed", "_failures", "_flights"),
-        *("_held", "_key", "_logged_out", "_pid", "_refused", "_renew_at", "_store"),
-        *("_unproven", "_young", "_young_until"),
+        *("_changed", "_dead", "_early_again", "_era", "_failures", "_flights"),
+        *("_held", "_key", "_logged_out", "_pid", "_policy", "_refused", "_renew_at", "_store"),
+        *("_unproven", "_young", "_young_until", "listeners"),
     )
 
-    def __init__(self, store: TokenStore, key: str) -> None:
+    def __init__(self, store: TokenStore, key: str, policy: RenewalPolicy = _USUAL) -> None:
         self._store = store
         self._key = key
+        self._policy = policy
+        self.listeners = Listeners(key)
         self._held: Token | None = None
         self._renew_at = 0.0
-        self._failures = 0
-        self._failed: dict[str, tuple[int, Exception]] = {}
+        self._failures = Failures()
         self._dead: tuple[Token | None, Exception] | None = None
         self._logged_out = False
         self._early_again = 0.0
@@ -74,7 +75,7 @@ class Renewal:
 
     def enter(self) -> int:
         """Return a ticket: only failures that end after this moment answer its holder."""
-        return self._failures
+        return self._failures.number
 
     def ready(self, clock: Clock) -> Token | None:
         """Return the token if nothing has to be done for it; no lock, no store."""
@@ -92,7 +93,7 @@ class Renewal:
             StoreError: The store cannot be read, or its lock was not free in time.
         """
         held = self._held
-        if held is None or self._logged_out or not held.lives(ask.clock.time()):
+        if held is None or self._logged_out or not self._policy.usable(held, ask.clock.time()):
             return self._fetch(ask, None)
         if held is self._refused:
             return self._fetch(ask, held)
@@ -139,6 +140,17 @@ class Renewal:
         if self._unproven is token:
             self._unproven = None
 
+    def extend(self, token: Token, seconds: float, clock: Clock) -> None:
+        """Note that *token* lives on for *seconds* from now: a session that slides.
+
+        In this process only. Another one learns it from its own answers, and until then renews
+        where it need not have.
+        """
+        with self._locks():
+            if self._held is token:
+                fields = {**token.to_dict(), "expires_at": clock.time() + seconds}
+                self._hold(type(token).from_dict(fields), clock)
+
     def login(self, token: Token | None, clock: Clock) -> None:
         """Take *token* as the one to use from now on, or allow obtaining one again."""
         # Under the store's lock, or a renewal that is just ending would be saved over it.
@@ -149,7 +161,7 @@ class Renewal:
             self._era += 1
             self._logged_out = False
             self._dead = None
-            self._failed.clear()
+            self._failures.forget()
             self._changed.notify_all()
 
     def logout(self) -> None:
@@ -187,9 +199,9 @@ class Renewal:
                 dead = self._dead is not None and self._dead[0] == held
                 if dead or self._flights or ask.clock.monotonic() < self._early_again:
                     return held
-                flight = self._flights[ask.want] = Flight()
+                flight = self._flights[ask.want] = Flight(early=True)
             ask.deadline = brief(ask, held)
-            return self._lead(ask, held, flight, lenient=True)
+            return self._lead(ask, held, flight)
         except Exception as error:  # noqa: BLE001  # it costs no call anything while the token lives
             self._early_again = ask.clock.monotonic() + COOL_DOWN
             _LOG.warning("early renewal failed, the token is used while it lives: %s", error)
@@ -201,7 +213,8 @@ class Renewal:
     def _fetch(self, ask: Ask, refused: Token | None) -> Token:
         """Return a good token: join the flight under way, or lead one."""
         changed = self._locks()
-        end = ask.deadline if ask.deadline is not None else ask.clock.monotonic() + PATIENCE
+        started, waited = ask.clock.monotonic(), False
+        end = ask.deadline if ask.deadline is not None else started + PATIENCE
         try:
             with changed:
                 while True:
@@ -214,6 +227,7 @@ class Renewal:
                     if flight is None:
                         flight = self._flights[ask.want] = Flight()
                         break
+                    waited = True
                     self._wait(flight, end - ask.clock.monotonic())
                     if flight.token is not None:
                         return flight.token
@@ -223,6 +237,9 @@ class Renewal:
             return self._lead(ask, refused, flight)
         finally:
             self._end_mine()
+            flight = None  # the traceback of its error holds this frame: a circle
+            if waited:
+                self.listeners.waited(ask.clock.monotonic() - started)
 
     def _end_mine(self) -> None:
         """Land what this thread leads and has not landed: Ctrl-C may come between any two lines.
@@ -256,37 +273,34 @@ class Renewal:
             if self._store.load(self._key) == token:
                 raise shared(error)
             self._dead = None  # somebody logged in, perhaps another process
-        number, failure = self._failed.get(ask.want, (0, None))
-        if failure is not None and ask.ticket < number:
+        failure = self._failures.answer(ask.want, ask.ticket)
+        if failure is not None:
             raise shared(failure)
 
-    def _lead(
-        self, ask: Ask, refused: Token | None, flight: Flight, *, lenient: bool = False
-    ) -> Token:
-        era = self._era
+    def _lead(self, ask: Ask, refused: Token | None, flight: Flight) -> Token:
+        era, started = self._era, ask.clock.monotonic()
         try:
-            token, fresh = self._renewed(ask, refused)
+            token, fresh = self._renewed(ask, refused, flight)
         except Exception as error:
             end = ask.deadline
             with self._changed:
                 # Out of time is the leader's own trouble: others may have more of it, and lead.
-                if not lenient and (end is None or ask.clock.monotonic() < end):
-                    self._failures += 1
-                    if len(self._failed) >= _MOST_FAILED:
-                        self._failed.clear()
-                    self._failed[ask.want] = (self._failures, kept(error))
+                if not flight.early and (end is None or ask.clock.monotonic() < end):
+                    self._failures.note(ask.want, error)
                     flight.error = error
                 self._land(ask.want, flight)
+            self.listeners.failed(flight, ask.clock.monotonic() - started, error)
             raise
         with self._changed:
             if era == self._era:
                 self._hold(token, ask.clock)
-                self._failed.pop(ask.want, None)
+                self._failures.forget(ask.want)
                 if fresh:
                     self._unproven = self._young = token
                     self._young_until = ask.clock.monotonic() + COOL_DOWN
             flight.token = token
             self._land(ask.want, flight)
+        self.listeners.ended(flight, ask.clock.monotonic() - started, fresh=fresh)
         return token
 
     def _land(self, want: str, flight: Flight) -> None:
@@ -294,14 +308,16 @@ class Renewal:
         self._flights.pop(want, None)
         self._changed.notify_all()
 
-    def _renewed(self, ask: Ask, refused: Token | None) -> tuple[Token, bool]:
+    def _renewed(self, ask: Ask, refused: Token | None, flight: Flight) -> tuple[Token, bool]:
         """Under the store's lock: adopt what another process renewed, or obtain and save.
 
         Returns:
             The token, and whether it was obtained just now.
         """
-        end = ask.deadline if ask.deadline is not None else ask.clock.monotonic() + PATIENCE
-        with self._store.lock(self._key, max(end - ask.clock.monotonic(), 0.0)):
+        started = ask.clock.monotonic()
+        end = ask.deadline if ask.deadline is not None else started + PATIENCE
+        with self._store.lock(self._key, max(end - started, 0.0)):
+            flight.waited = ask.clock.monotonic() - started
             stored = self._store.load(self._key)
             if self._suits(stored, refused, ask):
                 assert stored is not None  # noqa: S101  # what suits is a token
@@ -327,7 +343,7 @@ class Renewal:
             )
 
     def _suits(self, token: Token | None, refused: Token | None, ask: Ask) -> bool:
-        if token is None or not token.lives(ask.clock.time()):
+        if token is None or not self._policy.usable(token, ask.clock.time()):
             return False
         if ask.want and not set(ask.want.split()) <= set((token.scope or "").split()):
             return False
@@ -335,10 +351,5 @@ class Renewal:
 
     def _hold(self, token: Token, clock: Clock) -> None:
         self._refused = None
-        self._renew_at = math.inf
-        if token.expires_at is not None:
-            left = token.expires_at - clock.time()
-            life = token.expires_in if token.expires_in is not None else left
-            # Capped by the life, or a token of 30 s would be renewed for every call.
-            self._renew_at = token.expires_at - min(EARLY_SECONDS, life * EARLY_PART)
+        self._renew_at = self._policy.renew_at(token, clock.time())
         self._held = token

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sessionkit.auth._cooldown import SECONDS, CoolDown
+from sessionkit.auth._cooldown import CoolDown
+from sessionkit.auth._policy import COOL_DOWN
 from sessionkit.testing import FakeClock
 
 PLACE = ("GET", "https://api.example/admin")
@@ -14,11 +15,11 @@ def test_a_place_that_refused_good_tokens_rests_for_ten_seconds() -> None:
     assert not rest.holds(PLACE, clock)
 
     rest.start(PLACE, clock)
-    clock.advance(SECONDS - 0.1)
+    clock.advance(COOL_DOWN - 0.1)
     assert rest.holds(PLACE, clock)
     clock.advance(0.1)
 
-    assert SECONDS == 10.0
+    assert COOL_DOWN == 10.0
     assert not rest.holds(PLACE, clock)
 
 

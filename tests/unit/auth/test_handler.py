@@ -13,7 +13,14 @@ from requests_toolbelt.sessions import BaseUrlSession
 
 from sessionkit import Exchange, Forward, SessionStack, Token, recommended
 from sessionkit._exchange import Record
-from sessionkit.auth import AuthHandler, CallableGrant, Header, RefreshToken, StaticToken
+from sessionkit.auth import (
+    AuthHandler,
+    CallableGrant,
+    Header,
+    RefreshToken,
+    RenewalPolicy,
+    StaticToken,
+)
 from sessionkit.auth._handler import MOST_RENEWALS
 from sessionkit.errors import (
     AuthError,
@@ -355,7 +362,9 @@ def test_a_refusal_in_other_words_is_recognised(status: int, method: str, cured:
 
     with opened(answer) as (stack, server):
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
-        told = AuthHandler(grant, expired=lambda response: "error" in response.json())
+        told = AuthHandler(
+            grant, policy=RenewalPolicy(expired=lambda response: "error" in response.json())
+        )
         stack.handlers.add(told)
         stack.get("first")
         identity.expire()
@@ -372,7 +381,9 @@ def test_a_predicate_that_stumbles_over_a_body_means_no(error: type[Exception]) 
     def stumbling(response: requests.Response) -> bool:
         raise error
 
-    auth = AuthHandler(CallableGrant(lambda held, refused: "t0ken"), expired=stumbling)
+    auth = AuthHandler(
+        CallableGrant(lambda held, refused: "t0ken"), policy=RenewalPolicy(expired=stumbling)
+    )
     with opened(lambda _: Reply(403), [auth]) as (stack, server):
         assert stack.get("x").status_code == 403
         assert len(server.seen) == 1

@@ -8,19 +8,24 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from sessionkit import Token
-from sessionkit.auth._renewal import COOL_DOWN, EARLY_SECONDS, Renewal
+from sessionkit.auth._policy import COOL_DOWN, EARLY_SECONDS
+from sessionkit.auth._renewal import Renewal
 from sessionkit.errors import AuthError, LockTimedOut, LoginRequired, RenewalFailed, StoreError
+from sessionkit.events import Event, TokenAdopted, TokenRenewalFailed, TokenRenewed
 from sessionkit.stores import CallableTokenStore, MemoryTokenStore, SqliteTokenStore, TokenStore
 from sessionkit.testing import FakeClock
 from tests.threads import at_once
 from tests.unit.auth.asking import LIMIT, Asking, Gate, Later, Server
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).parents[3]
 KEY = "account"
@@ -810,3 +815,137 @@ def test_a_leader_that_runs_out_of_its_own_time_fails_nobody_else() -> None:
         renewal.current(Asking(renewal, too_slow, clock=clock, deadline=clock.monotonic() + 1))
 
     assert renewal.current(waiting) == Token("in time")
+
+
+# -- Those who listen
+
+
+class Announcing(threading.Condition):
+    """Says that somebody begins to wait; whoever notifies comes after that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = threading.Event()
+
+    def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
+        self.waiting.set()
+        return super().wait_for(predicate, timeout)
+
+
+def listening(case: Case) -> list[Event]:
+    """Return a list that takes every event from now on."""
+    told: list[Event] = []
+    case.renewal.listeners.add(told.append)
+    return told
+
+
+def test_a_listener_is_told_of_a_renewal_and_what_it_took(case: Case) -> None:
+    """A dashboard shows how often, and for how long."""
+    told = listening(case)
+
+    def slow(held: Token | None) -> Token:
+        case.clock.advance(2.0)
+        return case.server(held)
+
+    case.renewal.current(case.ask(slow))
+
+    assert told == [TokenRenewed(KEY, 2.0, 0.0, early=False)]
+
+
+def test_a_listener_is_told_of_an_early_renewal(case: Case) -> None:
+    """Those cost no call anything."""
+    case.current()
+    told = listening(case)
+    case.clock.advance(3600 - EARLY_SECONDS)
+    case.current()
+
+    assert told == [TokenRenewed(KEY, 0.0, 0.0, early=True)]
+
+
+def test_a_listener_is_told_of_a_token_that_another_process_renewed(case: Case) -> None:
+    """Nothing was asked of the server here."""
+    case.current()
+    other = case.restarted()
+    told = listening(other)
+    other.current()
+
+    assert told == [TokenAdopted(KEY, 0.0)]
+
+
+def test_a_listener_is_told_of_a_failure_once_with_its_error(case: Case) -> None:
+    """An alert goes off once, however many calls fail for it."""
+    told = listening(case)
+    case.server.error = RenewalFailed("down")
+    with pytest.raises(RenewalFailed):
+        case.current()
+
+    assert [type(event) for event in told] == [TokenRenewalFailed]
+    assert isinstance(told[0], TokenRenewalFailed)
+    assert str(told[0].error) == "down"
+    assert not told[0].early
+
+
+def test_a_listener_is_told_of_each_call_that_waited(case: Case) -> None:
+    """Time that calls lose to renewals can be summed."""
+    first = case.current()
+    told = listening(case)
+    gate = Gate()
+    changed = case.renewal._changed = Announcing()
+
+    def slow(held: Token | None) -> Token:
+        gate.pass_through()
+        return case.server(held)
+
+    leader = Later(lambda: case.renewal.successor(case.ask(slow), first))
+    gate.until_reached()
+    waiter = Later(lambda: case.successor(first))
+    assert changed.waiting.wait(LIMIT)
+    gate.open()
+    leader.outcome()
+    waiter.outcome()
+
+    assert sorted(type(event).__name__ for event in told) == ["TokenRenewed", "TokenWaited"]
+
+
+# -- Sessions that slide
+
+
+def test_a_token_that_slides_is_not_renewed_while_answers_extend_it(case: Case) -> None:
+    """A session that lives as long as it is used costs no second login."""
+    token = case.current()
+    for _ in range(5):
+        case.clock.advance(3000)
+        case.renewal.extend(token, 3600, case.clock)
+        token = case.current()
+
+    assert case.asked == 1
+
+
+def test_only_the_token_in_use_can_be_extended(case: Case) -> None:
+    """A late answer to an older token does not keep its successor alive."""
+    old = case.current()
+    new = case.successor(old)
+    case.renewal.extend(old, 100_000, case.clock)
+
+    assert case.current() is new
+
+
+def test_a_login_that_comes_while_a_renewal_lands_is_the_last_word(case: Case) -> None:
+    """The user's new token is not replaced by one that was asked for before it."""
+    first = case.current()
+    mine = Token("of-the-new-login")
+    lock = case.store.lock
+
+    @contextmanager
+    def meeting(key: str, timeout: float) -> Iterator[None]:
+        with lock(key, timeout):
+            yield
+        # Saved and unlocked, not yet held.
+        case.renewal._store = case.store
+        case.renewal.login(mine, case.clock)
+
+    case.renewal._store = CallableTokenStore(case.store.load, case.store.save, lock=meeting)
+    case.successor(first)
+
+    assert case.current() is mine
+    assert case.store.load(KEY) == mine

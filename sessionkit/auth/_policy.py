@@ -1,0 +1,107 @@
+"""When a token is renewed: how early, at which answers, and what it is not renewed for."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from sessionkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from requests import Response
+
+    from sessionkit._tokens import Token
+
+#: After an early renewal that failed, for a token that was refused right after its renewal, and for
+#: a place that refused good tokens: no renewal for so many seconds.
+COOL_DOWN = 10.0
+#: Renewal begins this many seconds before the end, but never before three quarters of the life.
+EARLY_SECONDS = 120.0
+_EARLY_PART = 0.25
+_MODES = ("both", "proactive", "reactive")
+_UNAUTHORIZED = 401
+
+
+class RenewalPolicy:
+    """When a token is renewed. Immutable, hence thread-safe.
+
+    Args:
+        early: Seconds before its end from which a token is renewed ahead, by one call while the
+            others go on with the old one; never before three quarters of its life. 0 renews at
+            the end.
+        mode: ``both`` renews ahead and where an answer refuses the token. ``reactive`` looks at no
+            clock: for vendors that punish early renewal. ``proactive`` takes each refusal as final.
+        expired: Tells of an answer with another status than 401 that it means an ended token. On an
+            answer of 2xx only idempotent methods are sent again. What it raises about a body that
+            is not as it expects counts as "no".
+        sliding: Name of a header in which each answer says for how many seconds the token lives on,
+            such as ``Session-Timeout``.
+
+    Raises:
+        ConfigError: An unknown mode, or a negative time.
+    """
+
+    __slots__ = ("_early", "_expired", "_mode", "_sliding")
+
+    def __init__(
+        self,
+        *,
+        early: float = EARLY_SECONDS,
+        mode: str = "both",
+        expired: Callable[[Response], bool] | None = None,
+        sliding: str | None = None,
+    ) -> None:
+        if mode not in _MODES:
+            raise ConfigError(f"mode must be one of {', '.join(_MODES)}, not {mode!r}")
+        if not 0 <= early < math.inf:
+            raise ConfigError(f"early must be a number of seconds from 0 on, not {early!r}")
+        if expired is not None and not callable(expired):
+            raise ConfigError("expired must be a function of the answer", hint="or None")
+        self._early = float(early)
+        self._mode = mode
+        self._expired = expired
+        self._sliding = sliding
+
+    def __repr__(self) -> str:
+        told = f", expired={self._expired.__qualname__}" if self._expired is not None else ""
+        told += f", sliding={self._sliding!r}" if self._sliding else ""
+        return f"RenewalPolicy(early={self._early:g}, mode={self._mode!r}{told})"
+
+    def renew_at(self, token: Token, now: float) -> float:
+        """Return the moment from which *token* is renewed ahead, in seconds since the epoch."""
+        if token.expires_at is None or self._mode == "reactive":
+            return math.inf
+        life = token.expires_in if token.expires_in is not None else token.expires_at - now
+        # Capped by the life, or a token of 30 s would be renewed for every call.
+        return token.expires_at - min(self._early, life * _EARLY_PART)
+
+    def usable(self, token: Token, now: float) -> bool:
+        """Tell whether *token* is worth sending."""
+        return self._mode == "reactive" or token.lives(now)
+
+    def refuses(self, response: Response) -> bool:
+        """Tell whether an answer says that the token has ended."""
+        if self._mode == "proactive":
+            return False
+        return response.status_code == _UNAUTHORIZED or self._says_expired(response)
+
+    def extended(self, response: Response) -> float | None:
+        """Return for how many seconds an answer lets the token live on, or None."""
+        if self._sliding is None:
+            return None
+        try:
+            seconds = float(response.headers.get(self._sliding, ""))
+        except ValueError:
+            return None
+        return seconds if 0 < seconds < math.inf else None
+
+    def _says_expired(self, response: Response) -> bool:
+        if self._expired is None:
+            return False
+        try:
+            return bool(self._expired(response))
+        except (ValueError, LookupError, TypeError, AttributeError):
+            # An HTML page where JSON was expected, a list where an object was.
+            return False

@@ -1,0 +1,114 @@
+"""When a token is renewed."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import requests
+
+from sessionkit import Token
+from sessionkit.auth import RenewalPolicy
+from sessionkit.errors import ConfigError
+
+NOW = 1_000.0
+
+
+def lasting(seconds: float) -> Token:
+    """Make a token that was just given, for *seconds*."""
+    return Token("t0ken", expires_in=seconds).stamped(NOW)
+
+
+def answer(status: int = 200, headers: dict[str, str] | None = None) -> requests.Response:
+    """Make an answer."""
+    response = requests.Response()
+    response.status_code = status
+    response.headers.update(headers or {})
+    response._content = b""
+    return response
+
+
+@pytest.mark.parametrize(
+    ("early", "life", "seconds_before"),
+    [(120, 3600, 120), (120, 40, 10), (0, 3600, 0), (30, 60, 15)],
+)
+def test_a_token_is_renewed_ahead_but_not_before_three_quarters_of_its_life(
+    early: float, life: float, seconds_before: float
+) -> None:
+    """A token of 40 seconds is not renewed for every call."""
+    policy = RenewalPolicy(early=early)
+
+    assert policy.renew_at(lasting(life), NOW) == NOW + life - seconds_before
+
+
+def test_a_token_without_an_end_is_never_renewed_ahead() -> None:
+    """Only a refusal tells."""
+    assert RenewalPolicy().renew_at(Token("t0ken"), NOW) == math.inf
+
+
+def test_the_reactive_mode_looks_at_no_clock() -> None:
+    """A vendor that punishes early renewal sees one only after its own 401."""
+    policy = RenewalPolicy(mode="reactive")
+
+    assert policy.renew_at(lasting(3600), NOW) == math.inf
+    assert policy.usable(lasting(3600), NOW + 4000)
+    assert policy.refuses(answer(401))
+
+
+def test_other_modes_do_not_send_a_token_that_has_ended() -> None:
+    """It would only be refused."""
+    assert not RenewalPolicy().usable(lasting(3600), NOW + 4000)
+    assert RenewalPolicy().usable(lasting(3600), NOW)
+
+
+def test_the_proactive_mode_takes_a_refusal_as_final() -> None:
+    """An API whose 401 says "not you" costs no renewals."""
+    assert not RenewalPolicy(mode="proactive").refuses(answer(401))
+
+
+def test_a_function_tells_which_other_answers_mean_an_ended_token() -> None:
+    """A 403, or a login page, is as good as a 401; a function that stumbles says no."""
+    policy = RenewalPolicy(expired=lambda response: response.status_code == 403)
+    stumbling = RenewalPolicy(expired=lambda response: bool(response.json()["error"]))
+
+    assert policy.refuses(answer(403))
+    assert policy.refuses(answer(401))
+    assert not policy.refuses(answer(404))
+    assert not stumbling.refuses(answer(403))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1800", 1800.0), ("0", None), ("-5", None), ("soon", None), ("", None), ("inf", None)],
+)
+def test_a_header_tells_how_long_a_sliding_session_lives_on(
+    text: str, seconds: float | None
+) -> None:
+    """AWX says so on every answer; nonsense changes nothing."""
+    policy = RenewalPolicy(sliding="Session-Timeout")
+
+    assert policy.extended(answer(headers={"session-timeout": text})) == seconds
+
+
+def test_without_a_name_no_header_extends_anything() -> None:
+    """A server cannot keep a token alive unasked."""
+    assert RenewalPolicy().extended(answer(headers={"Session-Timeout": "1800"})) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"mode": "eager"}, {"early": -1}, {"early": math.inf}, {"early": math.nan}, {"expired": 403}],
+)
+def test_a_policy_that_cannot_be_meant_is_refused_when_it_is_made(wrong: dict[str, object]) -> None:
+    """Not at the first renewal, days later."""
+    with pytest.raises(ConfigError):
+        RenewalPolicy(**wrong)  # type: ignore[arg-type]  # that is the point
+
+
+def test_its_repr_shows_its_settings() -> None:
+    """``explain()`` prints it."""
+    policy = RenewalPolicy(early=60, expired=answer, sliding="Session-Timeout")  # type: ignore[arg-type]
+
+    assert repr(policy) == (
+        "RenewalPolicy(early=60, mode='both', expired=answer, sliding='Session-Timeout')"
+    )
