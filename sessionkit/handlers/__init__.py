@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sessionkit._faces import lazy
 
 if TYPE_CHECKING:
     from sessionkit.handlers._deadline import DeadlineHandler as DeadlineHandler
@@ -20,13 +21,4 @@ _PLACES = {
 
 __all__ = ["DeadlineHandler", "ErrorHandler", "RetryHandler", "TimingHandler"]
 
-
-def __getattr__(name: str) -> Any:
-    # Lazy (PEP 562): a face loads what is asked of it.
-    if name in _PLACES:
-        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy(__name__, _PLACES)

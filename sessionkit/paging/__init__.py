@@ -5,8 +5,9 @@ Pure: nothing here sends anything. The stack's ``paginate`` gives the walk what 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sessionkit._faces import lazy
 
 if TYPE_CHECKING:
     from sessionkit.paging._base import Answer, Page, Paginator, Step
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from sessionkit.paging._pages import Pages, Plan
     from sessionkit.paging._paths import Place
 
-_MODULES = {
+_PLACES = {
     "Answer": "_base",
     "Cursor": "_cursor",
     "LinkHeader": "_links",
@@ -46,15 +47,4 @@ __all__ = [
     "Step",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _PLACES)

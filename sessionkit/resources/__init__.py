@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sessionkit._faces import lazy
 
 if TYPE_CHECKING:
     from sessionkit.resources._codec import Codec, Plain
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from sessionkit.resources._fields import UNSET, UnsetType
     from sessionkit.resources._operations import delete, get, patch, post, put
 
-_HOMES = {
+_PLACES = {
     "Codec": "_codec",
     "Collection": "_collection",
     "Plain": "_codec",
@@ -37,12 +38,4 @@ __all__ = [
     "put",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _PLACES)

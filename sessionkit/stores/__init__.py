@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sessionkit._faces import lazy
 
 if TYPE_CHECKING:
     from sessionkit.stores._base import TokenStore
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from sessionkit.stores._open import open_store
     from sessionkit.stores._sqlite import SqliteTokenStore
 
-_HOMES = {
+_PLACES = {
     "CallableTokenStore": "_callable",
     "MemoryTokenStore": "_memory",
     "SqliteTokenStore": "_sqlite",
@@ -35,13 +36,4 @@ __all__ = [
     "open_store",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # Lazy (PEP 562): who keeps tokens in memory does not pay for importing sqlite3.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _PLACES)
