@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 from sessionkit._faces import lazy
 
 if TYPE_CHECKING:
+    from sessionkit.auth._client import ClientAuth as ClientAuth
+    from sessionkit.auth._combined import Fallback as Fallback
+    from sessionkit.auth._combined import Parsed as Parsed
     from sessionkit.auth._grants import CallableGrant as CallableGrant
     from sessionkit.auth._grants import Grant as Grant
     from sessionkit.auth._grants import StaticToken as StaticToken
     from sessionkit.auth._handler import AuthHandler as AuthHandler
     from sessionkit.auth._oauth2 import ClientCredentials as ClientCredentials
+    from sessionkit.auth._oauth2 import Password as Password
     from sessionkit.auth._oauth2 import RefreshToken as RefreshToken
     from sessionkit.auth._policy import RenewalPolicy as RenewalPolicy
     from sessionkit.auth._schemes import Bearer as Bearer
@@ -24,10 +28,14 @@ _PLACES = {
     "AuthHandler": "_handler",
     "Bearer": "_schemes",
     "CallableGrant": "_grants",
+    "ClientAuth": "_client",
     "ClientCredentials": "_oauth2",
     "Cookie": "_schemes",
+    "Fallback": "_combined",
     "Grant": "_grants",
     "Header": "_schemes",
+    "Parsed": "_combined",
+    "Password": "_oauth2",
     "Query": "_schemes",
     "RefreshToken": "_oauth2",
     "RenewalPolicy": "_policy",
@@ -39,10 +47,14 @@ __all__ = [
     "AuthHandler",
     "Bearer",
     "CallableGrant",
+    "ClientAuth",
     "ClientCredentials",
     "Cookie",
+    "Fallback",
     "Grant",
     "Header",
+    "Parsed",
+    "Password",
     "Query",
     "RefreshToken",
     "RenewalPolicy",

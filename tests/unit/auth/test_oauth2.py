@@ -1,4 +1,4 @@
-"""Token requests as RFC 6749 has them, and the answers that servers really give."""
+"""Token requests as RFC 6749 has them."""
 
 from __future__ import annotations
 
@@ -8,65 +8,19 @@ from typing import Any
 import pytest
 import requests
 
-from sessionkit import Token
-from sessionkit.auth import ClientCredentials, Grant, RefreshToken
-from sessionkit.auth._oauth2 import read_token
+from sessionkit import SessionStack, Token
+from sessionkit.auth import AuthHandler, ClientCredentials, Password, RefreshToken
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
-from tests.loopback import Loopback, Reply, Seen
-
-TOKEN = {"access_token": "new", "token_type": "Bearer"}
-BASIC = "Basic YXBwOndvcmQ="  # app:word
-
-
-def credentials(url: str, **settings: Any) -> ClientCredentials:
-    """Return the credentials of a client."""
-    return ClientCredentials(url, "app", client_secret="word", **settings)
-
-
-def walked(
-    grant: Grant, held: Token | None = None, refused: requests.Response | None = None
-) -> Token:
-    """Send the requests of a grant, and return the token that comes of it."""
-    steps = grant.steps(held, refused)
-    with requests.Session() as session:
-        try:
-            request = next(steps)
-            while True:
-                request = steps.send(session.send(request.prepare(), allow_redirects=False))
-        except StopIteration as done:
-            token: Token = done.value
-            return token
-
-
-def asked(
-    make: Any, held: Token | None = None, refused: Any = None, answer: Any = None, **settings: Any
-) -> tuple[Seen, Token]:
-    """Make a grant for a server, walk through it, and return what was asked and what came."""
-    with Loopback(lambda _: Reply(200, answer or TOKEN)) as server:
-        token = walked(make(f"{server.origin}/token", **settings), held, refused)
-        (seen,) = server.seen
-    return seen, token
-
-
-def answered(reply: Reply, grant: Any = None) -> Token:
-    """Walk through a grant at a server that answers *reply*."""
-    with Loopback(lambda _: reply) as server:
-        return walked((grant or credentials)(f"{server.origin}/token"))
-
-
-def refreshing(url: str, refresh_token: str | None = "first", **settings: Any) -> RefreshToken:
-    """Return the grant of somebody who logged in."""
-    return RefreshToken(url, refresh_token, client_id="app", **settings)
-
-
-def insufficient(scope: str) -> requests.Response:
-    """Return a refusal that names the scope it misses."""
-    response = requests.Response()
-    response.status_code = 403
-    challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
-    response.headers["WWW-Authenticate"] = challenge
-    return response
-
+from tests.loopback import Identity, Loopback, Reply, Seen
+from tests.unit.auth.walking import (
+    BASIC,
+    TOKEN,
+    asked,
+    credentials,
+    insufficient,
+    refreshing,
+    walked,
+)
 
 # -- Client credentials
 
@@ -199,126 +153,6 @@ def test_without_any_refresh_token_somebody_has_to_log_in(held: Token | None) ->
     assert "login()" in caught.value.hint
 
 
-# -- What servers answer
-
-
-@pytest.mark.parametrize(
-    ("told", "life"),
-    [
-        ({}, None),
-        ({"expires_in": 3600}, 3600.0),
-        ({"expires_in": "3600"}, 3600.0),
-        ({"expires_in": 0}, None),
-        ({"expires_in": -5}, None),
-        ({"expires_in": "soon"}, None),
-        ({"expires_in": None}, None),
-        ({"expires_in": True}, None),
-        ({"expires_in": "nan"}, None),
-        ({"expires_in": [3600]}, None),
-        ({"expires_in": 1e300}, 10 * 365 * 86_400.0),
-    ],
-)
-def test_the_life_of_a_token_is_read_in_every_spelling(
-    told: dict[str, Any], life: float | None
-) -> None:
-    """A number as text is a number; nonsense is as if nothing were said."""
-    assert answered(Reply(200, {**TOKEN, **told})).expires_in == life
-
-
-def test_a_scope_that_the_server_names_holds() -> None:
-    """A server may grant less than was asked for (RFC 6749, section 5.1)."""
-    _, narrow = asked(credentials, scope="read write", answer={**TOKEN, "scope": "read"})
-    _, odd = asked(credentials, scope="read", answer={**TOKEN, "scope": ["read"]})
-
-    assert (narrow.scope, odd.scope) == ("read", "read")
-
-
-def test_a_grant_that_the_server_will_not_take_again_needs_a_login() -> None:
-    """``invalid_grant`` is final; the error says why, and what to do."""
-    body = {"error": "invalid_grant", "error_description": "it was revoked"}
-    with pytest.raises(LoginRequired, match="400 invalid_grant: it was revoked") as caught:
-        answered(Reply(400, body), refreshing)
-
-    error = caught.value
-    assert (error.status, error.method, error.sent) == (400, "POST", "yes")
-    assert "login()" in error.hint
-
-
-@pytest.mark.parametrize(
-    ("reply", "text"),
-    [
-        (Reply(401, {"error": "invalid_client"}), "401 invalid_client"),
-        (Reply(400, {"error": "invalid_scope"}), "400 invalid_scope"),
-        (Reply(200, {"error": "bad_verification_code"}), "200 bad_verification_code"),
-        (Reply(400, {"error": {"code": 7}}), "refused with 400"),
-        (Reply(503, b"<html>", {"Content-Type": "text/html"}), "503 text/html"),
-        (Reply(500, b""), "refused with 500"),
-        (Reply(302, b"", {"Location": "/login"}), "refused with 302"),
-    ],
-)
-def test_any_other_refusal_is_a_failure_of_this_time(reply: Reply, text: str) -> None:
-    """An outage, a wrong secret or a login page is not taken for the end of the grant."""
-    with pytest.raises(RenewalFailed, match=text) as caught:
-        answered(reply)
-
-    assert caught.value.status == reply.status
-    assert caught.value.hint
-
-
-def test_a_wrong_client_secret_is_named_as_such() -> None:
-    """The hint says what to look at."""
-    with pytest.raises(RenewalFailed) as caught:
-        answered(Reply(401, {"error": "invalid_client"}))
-
-    assert "client's id and secret" in caught.value.hint
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        Reply(200, {}),
-        Reply(200, []),
-        Reply(200, b"access_token=x&token_type=bearer"),
-        Reply(200, b""),
-        Reply(200, {"access_token": None}),
-        Reply(200, {"access_token": 7}),
-        Reply(200, {"access_token": ""}),
-        Reply(200, {"access_token": "a\nb"}),
-    ],
-    ids=lambda reply: repr(reply.body),
-)
-def test_an_answer_without_a_usable_token_is_a_failure(reply: Reply) -> None:
-    """Whatever a misconfigured URL answers, no empty token is sent to the API."""
-    with pytest.raises(RenewalFailed, match="token endpoint's answer"):
-        answered(reply)
-
-
-def test_no_error_repeats_a_secret_that_the_server_quoted() -> None:
-    """Servers quote what they were sent; our text, and every copy of it, does not."""
-    quoted = "client app:s3cret-word, refresh s3cret-refresh, YXBwOnMzY3JldC13b3Jk"
-
-    def make(url: str) -> RefreshToken:
-        return RefreshToken(url, "s3cret-refresh", client_id="app", client_secret="s3cret-word")
-
-    for error in ("invalid_grant", "invalid_client"):
-        body = {"error": error, "error_description": quoted}
-        with pytest.raises((LoginRequired, RenewalFailed)) as caught:
-            answered(Reply(400, body), make)
-
-        shown = f"{caught.value} {caught.value!r} {pickle.dumps(caught.value)!r}"
-        assert "s3cret" not in shown
-        assert "YXBw" not in shown
-
-
-def test_an_answer_is_read_as_it_is() -> None:
-    """The reader itself needs no grant."""
-    response = requests.Response()
-    response.status_code = 200
-    response._content = b'{"access_token": "new", "refresh_token": "next"}'
-
-    assert read_token(response, scope="read") == Token("new", refresh_token="next", scope="read")
-
-
 # -- Settings
 
 
@@ -328,21 +162,6 @@ def test_a_token_url_must_be_absolute(url: str) -> None:
     for make in (credentials, refreshing):
         with pytest.raises(ConfigError, match="token_url"):
             make(url)
-
-
-@pytest.mark.parametrize(("client_id", "secret"), [("", "word"), ("app", "")])
-def test_an_empty_id_or_secret_is_refused(client_id: str, secret: str) -> None:
-    """An environment variable that is not set is found when the grant is built."""
-    with pytest.raises(ConfigError, match="must not be empty") as caught:
-        ClientCredentials("http://id.example", client_id, client_secret=secret)
-
-    assert "environment variable" in caught.value.hint
-
-
-def test_an_unknown_way_to_authenticate_is_refused() -> None:
-    """The two that there are, are named."""
-    with pytest.raises(ConfigError, match="'basic' or 'post'"):
-        credentials("http://id.example", auth="jwt")
 
 
 def test_each_client_and_endpoint_has_a_name_for_its_tokens() -> None:
@@ -380,10 +199,85 @@ def test_settings_from_variables_that_are_not_set_are_refused_at_once() -> None:
     assert "environment variable" in caught.value.hint
 
 
-@pytest.mark.parametrize(("status", "hint"), [(401, "token endpoint"), (429, "tries again")])
-def test_a_refusal_that_names_no_error_is_asked_about_its_address(status: int, hint: str) -> None:
-    """A page of the API answers 401 to a token request; trying again would not help."""
-    with pytest.raises(RenewalFailed) as caught:
-        answered(Reply(status, {"title": "no"}))
+# -- A user's password
 
-    assert hint in caught.value.hint
+
+def password(url: str, **settings: Any) -> Password:
+    """Return the grant of a user with a password."""
+    return Password(url, "ada", password="s3cret-word", client_id="app", **settings)
+
+
+def test_a_password_is_sent_where_there_is_nothing_better() -> None:
+    """As the standard has it: in the form, never in the URL."""
+    seen, token = asked(password, scope="read")
+
+    expected = {"grant_type": "password", "username": "ada", "password": "s3cret-word"}
+    assert seen.form == {**expected, "client_id": "app", "scope": "read"}
+    assert seen.query == {}
+    assert token.scope == "read"
+
+
+def test_a_refresh_token_is_used_before_the_password_is() -> None:
+    """The password goes over the wire once, not once an hour."""
+    seen, _ = asked(password, Token("old", refresh_token="next"))
+
+    assert seen.form["grant_type"] == "refresh_token"
+    assert seen.form["refresh_token"] == "next"
+
+
+def test_the_password_serves_again_once_the_refresh_token_has_ended() -> None:
+    """Nobody has to log in by hand while the password is good."""
+
+    def answer(seen: Seen) -> Reply:
+        if seen.form["grant_type"] == "refresh_token":
+            return Reply(400, {"error": "invalid_grant"})
+        return Reply(200, {"access_token": "new", "refresh_token": "next"})
+
+    with Loopback(answer) as server:
+        token = walked(password(server.origin), Token("old", refresh_token="ended"))
+
+        assert [seen.form["grant_type"] for seen in server.seen] == ["refresh_token", "password"]
+    assert token == Token("new", refresh_token="next")
+
+
+def test_a_server_that_is_down_is_no_reason_to_send_the_password() -> None:
+    """The refresh token may be good in a moment."""
+    with Loopback(lambda _: Reply(503)) as server:
+        with pytest.raises(RenewalFailed):
+            walked(password(server.origin), Token("old", refresh_token="good"))
+
+        assert len(server.seen) == 1
+
+
+def test_a_wrong_password_is_named_as_such_and_not_shown() -> None:
+    """The hint is about the password, not about a refresh token that there never was."""
+    body = {"error": "invalid_grant", "error_description": "s3cret-word is wrong"}
+    with (
+        Loopback(lambda _: Reply(400, body)) as server,
+        pytest.raises(LoginRequired) as caught,
+    ):
+        walked(password(server.origin))
+
+    assert "password of ada" in caught.value.hint
+    assert "s3cret" not in f"{caught.value} {caught.value!r} {password(server.origin)!r}"
+
+
+@pytest.mark.parametrize(("name", "word"), [("", "s3cret"), ("ada", "")])
+def test_an_empty_name_or_password_is_refused(name: str, word: str) -> None:
+    """An environment variable that is not set is found when the grant is built."""
+    with pytest.raises(ConfigError, match="must not be empty"):
+        Password("http://id.example", name, password=word, client_id="app")
+
+
+def test_a_password_keeps_a_login_alive_through_a_stack() -> None:
+    """One login, one renewal by the refresh token it brought, every call answered."""
+    identity = Identity()
+    with Loopback(identity.answer) as server:
+        grant = Password(f"{server.origin}/token", "ada", password="word", client_id="app")
+        with SessionStack(handlers=[AuthHandler(grant)], base_url=server.origin) as stack:
+            assert stack.get("/x").ok
+            identity.expire()
+            assert stack.get("/x").ok
+
+        asked_for = [seen.form["grant_type"] for seen in server.at("/token")]
+    assert asked_for == ["password", "refresh_token"]

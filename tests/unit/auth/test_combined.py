@@ -1,0 +1,166 @@
+"""Grants made of other grants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+
+from sessionkit import Token
+from sessionkit.auth import CallableGrant, Fallback, Parsed, Password, RefreshToken, StaticToken
+from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
+from tests.loopback import Loopback, Reply, Seen
+from tests.unit.auth.walking import credentials, refreshing, walked
+
+
+def renewed_or_password(url: str) -> Fallback:
+    """Return the usual pair: what is stored, else a password."""
+    return Fallback(refreshing(url), Password(url, "ada", password="s3cret", client_id="app"))
+
+
+def ended(seen: Seen) -> Reply:
+    """Answer as a server that takes no refresh token any more."""
+    if seen.form["grant_type"] == "refresh_token":
+        return Reply(400, {"error": "invalid_grant"})
+    return Reply(200, {"access_token": "new"})
+
+
+def test_the_next_grant_is_asked_where_the_first_needs_a_login() -> None:
+    """A refresh token that has ended is no end of the program where there is a password."""
+    with Loopback(ended) as server:
+        token = walked(renewed_or_password(server.origin))
+
+        assert [seen.form["grant_type"] for seen in server.seen] == ["refresh_token", "password"]
+    assert token.value == "new"
+
+
+def test_the_next_grant_does_not_present_what_the_first_saw_refused() -> None:
+    """A refresh token presented twice ends the family at a strict server."""
+    with Loopback(ended) as server:
+        walked(renewed_or_password(server.origin), Token("old", refresh_token="held"))
+        presented = [seen.form.get("refresh_token") for seen in server.seen]
+
+    assert presented == ["held", None]
+
+
+def test_a_failure_that_may_pass_is_no_reason_to_fall_back() -> None:
+    """While the server is down, no password is sent."""
+    with Loopback(lambda _: Reply(503)) as server:
+        with pytest.raises(RenewalFailed):
+            walked(renewed_or_password(server.origin))
+
+        assert len(server.seen) == 1
+
+
+def test_the_last_grant_has_the_last_word() -> None:
+    """Its error says what to do."""
+    none = CallableGrant(lambda held, refused: None)
+    with pytest.raises(LoginRequired, match="there is no other token"):
+        walked(Fallback(none, none))
+
+
+@pytest.mark.parametrize("grants", [(), (StaticToken("one"),), (StaticToken("one"), "two")])
+def test_fewer_than_two_grants_are_no_fallback(grants: Any) -> None:
+    """A comma that is missing is found when the stack is built."""
+    with pytest.raises(ConfigError, match="two grants or more"):
+        Fallback(*grants)
+
+
+def test_a_fallback_shows_its_grants_and_stores_under_the_first() -> None:
+    """No secret among what it shows."""
+    grant = renewed_or_password("http://id.example")
+
+    assert repr(grant).startswith("Fallback(RefreshToken('http://id.example', 'app'), Password(")
+    assert "s3cret" not in repr(grant)
+    assert grant.key == refreshing("http://id.example").key
+
+
+# -- A server that answers in a way of its own
+
+ENVELOPE = {"data": {"token": "new", "ttl": 60, "renew": "next"}}
+
+
+def opened(response: requests.Response) -> Token | None:
+    """Take a token out of the vendor's envelope."""
+    data = response.json()["data"]
+    return Token(data["token"], expires_in=data["ttl"], refresh_token=data["renew"])
+
+
+def test_an_answer_in_a_vendors_own_form_is_read_by_a_function() -> None:
+    """Token, life and refresh token, wherever the vendor puts them."""
+    with Loopback(lambda _: Reply(200, ENVELOPE)) as server:
+        token = walked(Parsed(credentials(server.origin), parse_token=opened))
+
+    assert (token.value, token.expires_in, token.refresh_token) == ("new", 60.0, "next")
+
+
+def test_the_grant_goes_on_with_what_the_function_read() -> None:
+    """Rotation is kept up: the next renewal presents the refresh token of the envelope."""
+    with Loopback(lambda _: Reply(200, ENVELOPE)) as server:
+        grant = Parsed(refreshing(server.origin), parse_token=opened)
+        first = walked(grant)
+        walked(grant, first)
+
+        assert [seen.form["refresh_token"] for seen in server.seen] == ["first", "next"]
+
+
+def test_what_the_standard_has_no_room_for_is_kept() -> None:
+    """An end as a moment, and the vendor's own fields."""
+
+    def read(response: requests.Response) -> Token:
+        return Token("new", expires_at=2_000_000_000, extra={"instance": "https://eu.example"})
+
+    with Loopback(lambda _: Reply(200, {})) as server:
+        token = walked(Parsed(refreshing(server.origin), parse_token=read))
+
+    assert token.expires_at == 2_000_000_000
+    assert token.extra["instance"] == "https://eu.example"
+    assert token.refresh_token == "first"
+
+
+def test_an_answer_that_the_function_does_not_know_is_read_as_ever() -> None:
+    """``invalid_grant`` stays what it is."""
+    body = {"error": "invalid_grant"}
+    with Loopback(lambda _: Reply(400, body)) as server, pytest.raises(LoginRequired):
+        walked(Parsed(refreshing(server.origin), parse_token=lambda _: None))
+
+
+@pytest.mark.parametrize("error", [KeyError("s3cret"), ValueError("s3cret"), TypeError("s3cret")])
+def test_a_function_that_stumbles_is_a_renewal_that_failed(error: Exception) -> None:
+    """An HTML page in place of the envelope is named, and what it said is not repeated."""
+
+    def stumbling(response: requests.Response) -> Token | None:
+        raise error
+
+    with (
+        Loopback(lambda _: Reply(200, b"<html>")) as server,
+        pytest.raises(RenewalFailed, match=type(error).__name__) as caught,
+    ):
+        walked(Parsed(credentials(server.origin), parse_token=stumbling))
+
+    assert "s3cret" not in repr(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_function_that_returns_no_token_is_named() -> None:
+    """And nothing is sent to the API in its place."""
+    wrong: Any = lambda _: "new"  # noqa: E731  # the shortest way to be wrong
+    with (
+        Loopback(lambda _: Reply(200, {})) as server,
+        pytest.raises(RenewalFailed, match="returned str"),
+    ):
+        walked(Parsed(credentials(server.origin), parse_token=wrong))
+
+
+def test_a_parsed_grant_is_the_grant_but_for_its_answers() -> None:
+    """Its tokens stay where they were, and a grant without requests needs no function."""
+    grant = RefreshToken("http://id.example", "first", client_id="app")
+    parsed = Parsed(grant, parse_token=opened)
+
+    assert parsed.key == grant.key
+    assert parsed.renewable
+    assert repr(parsed) == f"Parsed({grant!r}, parse_token=opened)"
+    assert walked(Parsed(StaticToken("key"), parse_token=opened)).value == "key"
+    with pytest.raises(ConfigError, match="function"):
+        Parsed(grant, parse_token="data.token")  # type: ignore[arg-type]  # that is the point

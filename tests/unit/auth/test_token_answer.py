@@ -1,0 +1,142 @@
+"""What token endpoints really answer."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+import requests
+
+from sessionkit import Token
+from sessionkit.auth import RefreshToken
+from sessionkit.auth._token_answer import read_token
+from sessionkit.errors import LoginRequired, RenewalFailed
+from tests.loopback import Reply
+from tests.unit.auth.walking import TOKEN, answered, asked, credentials, refreshing
+
+
+@pytest.mark.parametrize(
+    ("told", "life"),
+    [
+        ({}, None),
+        ({"expires_in": 3600}, 3600.0),
+        ({"expires_in": "3600"}, 3600.0),
+        ({"expires_in": 0}, None),
+        ({"expires_in": -5}, None),
+        ({"expires_in": "soon"}, None),
+        ({"expires_in": None}, None),
+        ({"expires_in": True}, None),
+        ({"expires_in": "nan"}, None),
+        ({"expires_in": [3600]}, None),
+        ({"expires_in": 1e300}, 10 * 365 * 86_400.0),
+    ],
+)
+def test_the_life_of_a_token_is_read_in_every_spelling(
+    told: dict[str, Any], life: float | None
+) -> None:
+    """A number as text is a number; nonsense is as if nothing were said."""
+    assert answered(Reply(200, {**TOKEN, **told})).expires_in == life
+
+
+def test_a_scope_that_the_server_names_holds() -> None:
+    """A server may grant less than was asked for (RFC 6749, section 5.1)."""
+    _, narrow = asked(credentials, scope="read write", answer={**TOKEN, "scope": "read"})
+    _, odd = asked(credentials, scope="read", answer={**TOKEN, "scope": ["read"]})
+
+    assert (narrow.scope, odd.scope) == ("read", "read")
+
+
+def test_a_grant_that_the_server_will_not_take_again_needs_a_login() -> None:
+    """``invalid_grant`` is final; the error says why, and what to do."""
+    body = {"error": "invalid_grant", "error_description": "it was revoked"}
+    with pytest.raises(LoginRequired, match="400 invalid_grant: it was revoked") as caught:
+        answered(Reply(400, body), refreshing)
+
+    error = caught.value
+    assert (error.status, error.method, error.sent) == (400, "POST", "yes")
+    assert "login()" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        (Reply(401, {"error": "invalid_client"}), "401 invalid_client"),
+        (Reply(400, {"error": "invalid_scope"}), "400 invalid_scope"),
+        (Reply(200, {"error": "bad_verification_code"}), "200 bad_verification_code"),
+        (Reply(400, {"error": {"code": 7}}), "refused with 400"),
+        (Reply(503, b"<html>", {"Content-Type": "text/html"}), "503 text/html"),
+        (Reply(500, b""), "refused with 500"),
+        (Reply(302, b"", {"Location": "/login"}), "refused with 302"),
+    ],
+)
+def test_any_other_refusal_is_a_failure_of_this_time(reply: Reply, text: str) -> None:
+    """An outage, a wrong secret or a login page is not taken for the end of the grant."""
+    with pytest.raises(RenewalFailed, match=text) as caught:
+        answered(reply)
+
+    assert caught.value.status == reply.status
+    assert caught.value.hint
+
+
+def test_a_wrong_client_secret_is_named_as_such() -> None:
+    """The hint says what to look at."""
+    with pytest.raises(RenewalFailed) as caught:
+        answered(Reply(401, {"error": "invalid_client"}))
+
+    assert "client's id and secret" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, {}),
+        Reply(200, []),
+        Reply(200, b"access_token=x&token_type=bearer"),
+        Reply(200, b""),
+        Reply(200, {"access_token": None}),
+        Reply(200, {"access_token": 7}),
+        Reply(200, {"access_token": ""}),
+        Reply(200, {"access_token": "a\nb"}),
+    ],
+    ids=lambda reply: repr(reply.body),
+)
+def test_an_answer_without_a_usable_token_is_a_failure(reply: Reply) -> None:
+    """Whatever a misconfigured URL answers, no empty token is sent to the API."""
+    with pytest.raises(RenewalFailed, match="token endpoint's answer"):
+        answered(reply)
+
+
+def test_no_error_repeats_a_secret_that_the_server_quoted() -> None:
+    """Servers quote what they were sent; our text, and every copy of it, does not."""
+    quoted = "client app:s3cret-word, refresh s3cret-refresh, YXBwOnMzY3JldC13b3Jk"
+
+    def make(url: str) -> RefreshToken:
+        return RefreshToken(url, "s3cret-refresh", client_id="app", client_secret="s3cret-word")
+
+    for error in ("invalid_grant", "invalid_client"):
+        body = {"error": error, "error_description": quoted}
+        with pytest.raises((LoginRequired, RenewalFailed)) as caught:
+            answered(Reply(400, body), make)
+
+        shown = f"{caught.value} {caught.value!r} {pickle.dumps(caught.value)!r}"
+        assert "s3cret" not in shown
+        assert "YXBw" not in shown
+
+
+def test_an_answer_is_read_as_it_is() -> None:
+    """The reader itself needs no grant."""
+    response = requests.Response()
+    response.status_code = 200
+    response._content = b'{"access_token": "new", "refresh_token": "next"}'
+
+    assert read_token(response, scope="read") == Token("new", refresh_token="next", scope="read")
+
+
+@pytest.mark.parametrize(("status", "hint"), [(401, "token endpoint"), (429, "tries again")])
+def test_a_refusal_that_names_no_error_is_asked_about_its_address(status: int, hint: str) -> None:
+    """A page of the API answers 401 to a token request; trying again would not help."""
+    with pytest.raises(RenewalFailed) as caught:
+        answered(Reply(status, {"title": "no"}))
+
+    assert hint in caught.value.hint
