@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from sessionkit.auth._grants import Grant as Grant
     from sessionkit.auth._grants import StaticToken as StaticToken
     from sessionkit.auth._handler import AuthHandler as AuthHandler
+    from sessionkit.auth._login_form import LoginForm as LoginForm
     from sessionkit.auth._oauth2 import ClientCredentials as ClientCredentials
     from sessionkit.auth._oauth2 import Password as Password
     from sessionkit.auth._oauth2 import RefreshToken as RefreshToken
     from sessionkit.auth._policy import RenewalPolicy as RenewalPolicy
     from sessionkit.auth._schemes import Bearer as Bearer
     from sessionkit.auth._schemes import Cookie as Cookie
+    from sessionkit.auth._schemes import FormSession as FormSession
     from sessionkit.auth._schemes import Header as Header
     from sessionkit.auth._schemes import Query as Query
     from sessionkit.auth._schemes import Scheme as Scheme
@@ -32,8 +34,10 @@ _PLACES = {
     "ClientCredentials": "_oauth2",
     "Cookie": "_schemes",
     "Fallback": "_combined",
+    "FormSession": "_schemes",
     "Grant": "_grants",
     "Header": "_schemes",
+    "LoginForm": "_login_form",
     "Parsed": "_combined",
     "Password": "_oauth2",
     "Query": "_schemes",
@@ -51,8 +55,10 @@ __all__ = [
     "ClientCredentials",
     "Cookie",
     "Fallback",
+    "FormSession",
     "Grant",
     "Header",
+    "LoginForm",
     "Parsed",
     "Password",
     "Query",

@@ -65,12 +65,14 @@ class Failures:
         self.number = 0
         self._last: dict[str, tuple[int, Exception]] = {}
 
-    def note(self, want: str, error: Exception) -> None:
-        """Remember that asking for *want* failed."""
+    def note(self, want: str, error: Exception) -> Exception:
+        """Remember that asking for *want* failed; return what is remembered."""
         self.number += 1
         if len(self._last) >= _MOST_FAILED:
             self._last.clear()
-        self._last[want] = (self.number, kept(error))
+        failure = kept(error)
+        self._last[want] = (self.number, failure)
+        return failure
 
     def answer(self, want: str, ticket: int) -> Exception | None:
         """Return the failure that answers a call with this *ticket*, if there is one."""

@@ -84,7 +84,7 @@ class AuthHandler:
 
             store = MemoryTokenStore()
         self._store = _checked(store, "store", "lock", example="open_store('sqlite:tokens.db')")
-        self._scheme = _checked(scheme, "scheme", "secret", example="Header('X-Api-Key')")
+        self._scheme = _checked(scheme, "scheme", "secrets", example="Header('X-Api-Key')")
         self._origins = _origins(origins)
         self._policy = _checked(policy, "policy", "renew_at", example="RenewalPolicy(early=60)")
         self._renewal = Renewal(store, self._key, policy)
@@ -187,7 +187,7 @@ class AuthHandler:
                 if renewals == 0:
                     return response
                 break
-            if not _may_repeat(exchange, response):
+            if not self._may_repeat(exchange, response):
                 return self._renewed_for_the_next(exchange, ask, token, response)
             # Before the renewal: the pool may hold one connection, and the token endpoint may be
             # the same host.
@@ -231,8 +231,10 @@ class AuthHandler:
     def _carrying(self, exchange: Exchange, token: Token, allowed: frozenset[str]) -> Exchange:
         if self._scheme.place == "query" and token.value not in self._placed:
             self._placed = (token.value, *self._placed[:_MOST_ECHOES])
-        secret = self._scheme.secret(token.value, allowed)
-        return exchange.unread().with_secret(secret)
+        exchange = exchange.unread()
+        for secret in self._scheme.secrets(token, exchange.method, allowed):
+            exchange = exchange.with_secret(secret)
+        return exchange
 
     def _without_echo(self, exchange: Exchange) -> Exchange:
         """Take a key of ours out of a URL that the server repeated, such as a next link.
@@ -278,6 +280,13 @@ class AuthHandler:
         except ValueError:
             return False
 
+    def _may_repeat(self, exchange: Exchange, response: Response) -> bool:
+        """A refusal means that nothing was done; a 2xx that reads as one gives no such promise."""
+        promised = not response.ok or self._policy.turned_away(response)
+        if not promised and exchange.method.upper() not in _IDEMPOTENT:
+            return False
+        return exchange.replayable
+
     def _note(self, response: Response, token: Token) -> None:
         """Note that *token* is good, where the answer proves it: the API's own, and no failure."""
         cached = getattr(response, "from_cache", False) is True
@@ -298,13 +307,6 @@ def _timed(exchange: Exchange, obtain: Callable[[], Token]) -> Token:
 
 def _covers(token: Token, scope: str) -> bool:
     return set(scope.split()) <= set((token.scope or "").split())
-
-
-def _may_repeat(exchange: Exchange, response: Response) -> bool:
-    """A refusal means that nothing was done; a 2xx that reads as one gives no such promise."""
-    if response.ok and exchange.method.upper() not in _IDEMPOTENT:
-        return False
-    return exchange.replayable
 
 
 def _checked(part: Any, what: str, method: str, *, example: str) -> Any:

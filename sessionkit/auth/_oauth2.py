@@ -54,7 +54,7 @@ class ClientCredentials:
         auth: str | ClientAuth = "basic",
         extra: Mapping[str, str] | None = None,
     ) -> None:
-        self._token_url = _checked_url(token_url)
+        self._token_url = checked_url(token_url)
         self._client = Client(
             client_id, (client_secret or "") if isinstance(auth, str) else None, auth
         )
@@ -106,7 +106,7 @@ class RefreshToken:
         scope: str = "",
         auth: str | ClientAuth = "basic",
     ) -> None:
-        self._token_url = _checked_url(token_url)
+        self._token_url = checked_url(token_url)
         self._client = Client(client_id, client_secret, auth)
         self._refresh_token = refresh_token
         # Kept with each descendant, so that a text given anew is told from an old one: presenting
@@ -209,11 +209,12 @@ class Password:
         return f"Password({redact_url(self._token_url)!r}, {self._username!r})"
 
 
-def _checked_url(url: str) -> str:
+def checked_url(url: str, name: str = "token_url") -> str:
+    """Return *url*, or say at once that it is not absolute."""
     try:
         origin_of(url)
     except (ValueError, AttributeError) as error:
-        message = "token_url must be an absolute URL such as https://id.example/token"
+        message = f"{name} must be an absolute URL such as https://id.example/token"
         raise ConfigError(message, hint="an environment variable that is not set?") from error
     return url
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from sessionkit.errors import ConfigError
 
@@ -36,6 +37,8 @@ class RenewalPolicy:
         expired: Tells of an answer with another status than 401 that it means an ended token. On an
             answer of 2xx only idempotent methods are sent again. What it raises about a body that
             is not as it expects counts as "no".
+        login_page: Path of the page that asks users to log in, such as ``/login/``. An answer that
+            leads there says that the session has ended, and that nothing was done.
         sliding: Name of a header in which each answer says for how many seconds the token lives on,
             such as ``Session-Timeout``.
 
@@ -43,7 +46,7 @@ class RenewalPolicy:
         ConfigError: An unknown mode, or a negative time.
     """
 
-    __slots__ = ("_early", "_expired", "_mode", "_sliding")
+    __slots__ = ("_early", "_expired", "_login_page", "_mode", "_sliding")
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class RenewalPolicy:
         early: float = EARLY_SECONDS,
         mode: str = "both",
         expired: Callable[[Response], bool] | None = None,
+        login_page: str | None = None,
         sliding: str | None = None,
     ) -> None:
         if mode not in _MODES:
@@ -62,10 +66,12 @@ class RenewalPolicy:
         self._early = float(early)
         self._mode = mode
         self._expired = expired
+        self._login_page = login_page
         self._sliding = sliding
 
     def __repr__(self) -> str:
         told = f", expired={self._expired.__qualname__}" if self._expired is not None else ""
+        told += f", login_page={self._login_page!r}" if self._login_page else ""
         told += f", sliding={self._sliding!r}" if self._sliding else ""
         return f"RenewalPolicy(early={self._early:g}, mode={self._mode!r}{told})"
 
@@ -85,7 +91,16 @@ class RenewalPolicy:
         """Tell whether an answer says that the token has ended."""
         if self._mode == "proactive":
             return False
-        return response.status_code == _UNAUTHORIZED or self._says_expired(response)
+        if response.status_code == _UNAUTHORIZED or self.turned_away(response):
+            return True
+        return self._says_expired(response)
+
+    def turned_away(self, response: Response) -> bool:
+        """Tell whether an answer leads, or led, to the page that asks users to log in."""
+        if self._login_page is None:
+            return False
+        places = [r.headers.get("Location", "") for r in (*response.history, response)]
+        return any(place and urlsplit(place).path == self._login_page for place in places)
 
     def extended(self, response: Response) -> float | None:
         """Return for how many seconds an answer lets the token live on, or None."""

@@ -237,7 +237,6 @@ class Renewal:
             return self._lead(ask, refused, flight)
         finally:
             self._end_mine()
-            flight = None  # the traceback of its error holds this frame: a circle
             if waited:
                 self.listeners.waited(ask.clock.monotonic() - started)
 
@@ -286,8 +285,7 @@ class Renewal:
             with self._changed:
                 # Out of time is the leader's own trouble: others may have more of it, and lead.
                 if not flight.early and (end is None or ask.clock.monotonic() < end):
-                    self._failures.note(ask.want, error)
-                    flight.error = error
+                    flight.error = self._failures.note(ask.want, error)
                 self._land(ask.want, flight)
             self.listeners.failed(flight, ask.clock.monotonic() - started, error)
             raise

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote_plus
 
 from sessionkit._exchange import Secret
 from sessionkit.errors import ConfigError
 
+if TYPE_CHECKING:
+    from sessionkit._tokens import Token
+
+_SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _COOKIE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -20,8 +24,8 @@ class Scheme(Protocol):
     place: str
     name: str
 
-    def secret(self, value: str, origins: frozenset[str]) -> Secret:
-        """Return what is placed for a token of this *value*, bound to *origins*."""
+    def secrets(self, token: Token, method: str, origins: frozenset[str]) -> tuple[Secret, ...]:
+        """Return what is placed for *token* on a request of this *method*, bound to *origins*."""
         ...
 
 
@@ -40,9 +44,9 @@ class Bearer:
     def __init__(self, prefix: str = "Bearer") -> None:
         self._prefix = _token(prefix, "prefix")
 
-    def secret(self, value: str, origins: frozenset[str]) -> Secret:
+    def secrets(self, token: Token, method: str, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002
         """Return the header."""
-        return Secret("header", "Authorization", f"{self._prefix} {value}", origins)
+        return (Secret("header", "Authorization", f"{self._prefix} {token.value}", origins),)
 
     def __repr__(self) -> str:
         return f"Bearer({self._prefix!r})"
@@ -64,10 +68,10 @@ class Header:
         self.name = _token(name, "name")
         self._prefix = _token(prefix, "prefix") if prefix else ""
 
-    def secret(self, value: str, origins: frozenset[str]) -> Secret:
+    def secrets(self, token: Token, method: str, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002
         """Return the header."""
-        text = f"{self._prefix} {value}" if self._prefix else value
-        return Secret("header", self.name, text, origins)
+        text = f"{self._prefix} {token.value}" if self._prefix else token.value
+        return (Secret("header", self.name, text, origins),)
 
     def __repr__(self) -> str:
         return f"Header({self.name!r})"
@@ -115,9 +119,9 @@ class Query:
             if not any(isinstance(f, _MaskedInLogs) and f.name == name for f in log.filters):
                 log.addFilter(_MaskedInLogs(name))
 
-    def secret(self, value: str, origins: frozenset[str]) -> Secret:
+    def secrets(self, token: Token, method: str, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002
         """Return the parameter."""
-        return Secret("query", self.name, value, origins)
+        return (Secret("query", self.name, token.value, origins),)
 
     def __repr__(self) -> str:
         return f"Query({self.name!r})"
@@ -137,19 +141,59 @@ class Cookie:
     def __init__(self, name: str) -> None:
         self.name = _token(name, "name")
 
-    def secret(self, value: str, origins: frozenset[str]) -> Secret:
+    def secrets(self, token: Token, method: str, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002
         """Return the cookie.
 
         Raises:
             ConfigError: The token holds what no cookie can (RFC 6265, section 4.1.1).
         """
-        if not _COOKIE.fullmatch(value):
-            message = "this token holds characters that no cookie can hold"
-            raise ConfigError(message, hint="send it in a header: scheme=Header(...)")
-        return Secret("cookie", self.name, value, origins)
+        return (_cookie(self.name, token.value, origins),)
 
     def __repr__(self) -> str:
         return f"Cookie({self.name!r})"
+
+
+class FormSession:
+    """What a form began: the session's cookie, and on unsafe methods its CSRF token as a header.
+
+    See :class:`~sessionkit.auth.LoginForm`, which makes one.
+
+    Args:
+        name: Name of the session's cookie.
+        csrf_cookie: Name of the cookie with the CSRF token.
+        csrf_header: Header in which requests with unsafe methods repeat it.
+    """
+
+    __slots__ = ("csrf_cookie", "csrf_header", "name")
+
+    place = "cookie"
+
+    def __init__(self, name: str, *, csrf_cookie: str, csrf_header: str) -> None:
+        self.name = _token(name, "cookie")
+        self.csrf_cookie = _token(csrf_cookie, "csrf_cookie")
+        self.csrf_header = _token(csrf_header, "csrf_header")
+
+    def secrets(self, token: Token, method: str, origins: frozenset[str]) -> tuple[Secret, ...]:
+        """Return the cookies, and for an unsafe method (RFC 9110, section 9.2.1) the headers."""
+        session = _cookie(self.name, token.value, origins)
+        csrf = token.extra.get("csrf")
+        if not csrf:
+            return (session,)
+        cookies = (session, _cookie(self.csrf_cookie, csrf, origins))
+        if method.upper() in _SAFE:
+            return cookies
+        referer = Secret("header", "Referer", token.extra.get("referer", ""), origins)
+        return (*cookies, Secret("header", self.csrf_header, csrf, origins), referer)
+
+    def __repr__(self) -> str:
+        return f"FormSession({self.name!r})"
+
+
+def _cookie(name: str, value: str, origins: frozenset[str]) -> Secret:
+    if not _COOKIE.fullmatch(value):
+        message = "this token holds characters that no cookie can hold"
+        raise ConfigError(message, hint="send it in a header: scheme=Header(...)")
+    return Secret("cookie", name, value, origins)
 
 
 def _token(text: str, what: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sessionkit import Token
 from sessionkit.auth import AuthHandler, Bearer, Cookie, Header, Query, Scheme, StaticToken
 from sessionkit.errors import ConfigError
 from tests.unit.stacks import opened
@@ -30,7 +31,7 @@ def test_a_scheme_says_where_a_token_goes(
     scheme: Scheme, place: str, name: str, value: str
 ) -> None:
     """Name, place and spelling are the vendor's, and the token is bound to its origins."""
-    secret = scheme.secret("t0ken", ORIGINS)
+    (secret,) = scheme.secrets(Token("t0ken"), "GET", ORIGINS)
 
     assert (secret.place, secret.name, secret.value) == (place, name, value)
     assert (scheme.place, scheme.name) == (place, name)
@@ -90,7 +91,8 @@ def test_a_name_that_would_break_the_request_is_refused(make: Any, name: str) ->
 @pytest.mark.parametrize("name", ["auth[key]", "api.key", "$key", "key,2"])
 def test_a_query_parameter_may_be_named_as_the_vendor_likes(name: str) -> None:
     """It is encoded into the URL, so brackets and the like are no danger."""
-    assert Query(name).secret("t0ken", frozenset()).name == name
+    (secret,) = Query(name).secrets(Token("t0ken"), "GET", frozenset())
+    assert secret.name == name
 
 
 @pytest.mark.parametrize("name", ["a;b", "a=b", "a,b", 'a"b'])
