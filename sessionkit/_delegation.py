@@ -11,7 +11,12 @@ from sessionkit._side import STOCK_SESSION
 from sessionkit.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import requests
+    from requests import Response
+
+    from sessionkit.paging import Step
 
 #: What the verbs of requests hand to ``request`` though nobody gave it.
 VERB_FILLERS = frozenset(("params", "data", "json"))
@@ -68,6 +73,49 @@ def bound_arguments(method: Any, entry: str, args: tuple[Any, ...]) -> dict[str,
         message = f"{entry}() takes {len(names)} positional arguments here but got {len(args)}"
         raise TypeError(message)
     return dict(zip(names, args, strict=False))
+
+
+def check_options(options: Iterable[str], declared: frozenset[str]) -> None:
+    """Refuse a name among *options* that neither requests nor a handler reads.
+
+    Raises:
+        ConfigError: It says which names there are.
+    """
+    known = REQUEST_OPTIONS | declared
+    unknown = sorted(set(options) - known)
+    if unknown:
+        message = f"no handler of this stack reads {', '.join(unknown)}"
+        raise ConfigError(message, hint=f"known here: {', '.join(sorted(known))}")
+
+
+def sends_otherwise(stack: requests.Session) -> bool:
+    """Tell whether somebody, such as a mock, put a ``send`` of their own on *stack* itself."""
+    own = vars(stack).get("send")
+    # A mock that has ended may leave the stack's own there.
+    return own is not None and getattr(own, "__func__", None) is not type(stack).send
+
+
+def end_in_send(
+    stack: requests.Session, entry: str, *, method: str, url: Any, options: dict[str, Any]
+) -> Response:
+    """Make a request as a session does: prepared, and given to the ``send`` that the stack has."""
+    # By requests' own head() it would have come with this.
+    options.setdefault("allow_redirects", entry != "head")
+    return STOCK_SESSION.request(stack, method, url, **options)
+
+
+def not_pickled() -> ConfigError:
+    """Return the refusal of a stack with handlers to be pickled."""
+    message = "a stack with handlers is not pickled: it would carry tokens and live locks"
+    hint = "send a StackSpec to the process that uses the stack, and build() it there"
+    return ConfigError(message, hint=hint)
+
+
+def take_step(session: requests.Session, step: Step) -> Response:
+    """Ask for a page, with only what *step* has, so that a session's own defaults hold."""
+    given = {"params": step.params, "json": step.json, "headers": step.headers}
+    options: Any = {name: value for name, value in given.items() if value is not None}
+    return session.request(step.method, step.url, **options)
 
 
 def home_of(base_url: str) -> str:

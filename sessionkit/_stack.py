@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy, deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -15,20 +16,23 @@ from sessionkit._core import Core
 from sessionkit._delegation import (
     DELEGATED,
     OWN,
-    REQUEST_OPTIONS,
     SEND_OPTIONS,
     VERB_FILLERS,
     VERBS,
     bound_arguments,
+    check_options,
     checked_session,
     delegate,
+    end_in_send,
     home_of,
+    not_pickled,
+    sends_otherwise,
+    take_step,
     text_of,
 )
-from sessionkit._exchange import Call, Exchange, Record
+from sessionkit._exchange import Exchange
 from sessionkit._origins import join_base
 from sessionkit._side import STOCK_SESSION
-from sessionkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
     from requests import Session as _Session
 
     from sessionkit._clock import Clock
-    from sessionkit.paging import Pages, Paginator, Step
+    from sessionkit.paging import Pages, Paginator
     from sessionkit.paging._rows import Items
 else:
     _Session = STOCK_SESSION
@@ -83,7 +87,8 @@ class SessionStack(_Session):
         # Never requests.Session.__init__: it would set headers, auth and cookies anew.
         self._inner = STOCK_SESSION() if session is None else checked_session(session)
         self._core = Core(self._inner, Handlers(handlers), clock)
-        self._core.owns = session is None
+        # What close() closes.
+        self._owned: tuple[Any, ...] = (self._inner,) if session is None else ()
         self._options = {}
         self.base_url = base_url
         self._shadow_verbs()
@@ -130,22 +135,43 @@ class SessionStack(_Session):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the wrapped session does; a stack with handlers refuses."""
         if self._core.handlers.links:
-            message = "a stack with handlers is not pickled: it would carry tokens and live locks"
-            hint = "build the stack in the process that uses it, from settings and a shared store"
-            raise ConfigError(message, hint=hint)
-        shared = {"_core", "_inner", *VERBS}
-        own = {name: value for name, value in vars(self).items() if name not in shared}
-        return type(self), (self._inner,), own
+            raise not_pickled()
+        # On the other side nobody but the stack has the session.
+        return type(self), (self._inner,), {**self._own(), "_owned": (self._inner,)}
+
+    def __copy__(self) -> SessionStack:
+        return self._derived(copy(self._core), self._own())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SessionStack:
+        core = deepcopy(self._core, memo)
+        memo[id(self)] = twin = self._derived(core, {})
+        vars(twin).update(deepcopy(self._own(), memo), _owned=(core.session,))
+        return twin
+
+    def _own(self) -> dict[str, Any]:
+        """Return what is the stack's alone: its base, its options, what a subclass keeps."""
+        shared = {"_core", "_inner", "_owned", *VERBS}
+        return {name: value for name, value in vars(self).items() if name not in shared}
+
+    def _derived(self, core: Core, own: Mapping[str, Any]) -> SessionStack:
+        """Return a stack of this kind over *core*; it closes nothing."""
+        made = object.__new__(type(self))
+        made.__dict__.update(own, _core=core, _inner=core.session, _owned=())
+        made._shadow_verbs()
+        return made
 
     def close(self) -> None:
-        """Close the session if the stack made it; a session of yours stays open."""
-        if self._core.owns:
-            self._inner.close()
+        """Close what the stack made: never a session or store of yours; closing twice is fine.
+
+        Light stacks (:meth:`using`) and shallow copies share, and close nothing.
+        """
+        for owned in self._owned:
+            owned.close()
 
     @property
     def handlers(self) -> Handlers:
         """The handlers, outermost first; they can be changed while calls are under way."""
-        return self._core.handlers
+        return self._core.here().handlers
 
     @property
     def base_url(self) -> str | None:
@@ -206,6 +232,9 @@ class SessionStack(_Session):
             kwargs = {**self._options, **given}
         if self._base_url is not None:
             url = join_base(self._base_url, text_of(url))
+        if "send" in self.__dict__ and sends_otherwise(self):
+            given = {k: v for k, v in kwargs.items() if k not in core.handlers.options}
+            return end_in_send(self, entry, method=method, url=url, options=given)
         if core.handlers.links:
             freeze_iterators(kwargs)
             return self._run(entry, text_of(method), text_of(url), kwargs)
@@ -223,11 +252,8 @@ class SessionStack(_Session):
     ) -> Response:
         """Send one exchange through the chain, and let go of what only the call needed."""
         core = self._core
-        now = core.clock.monotonic
-        _, forward, names, private = core.compiled()
-        record = Record(method, url, names, now())
-        call = Call(record, core.wire(entry), core.clock, self._home)
-        call.private = private
+        call, forward = core.begin(entry, method, url=url, home=self._home)
+        record = call.record
         stream = options.get("stream")
         if stream is None:
             stream = getattr(self._inner, "stream", False)
@@ -243,11 +269,14 @@ class SessionStack(_Session):
             exchange.release()  # nobody will read it; its connection can serve again
             raise
         finally:
-            record.seconds = now() - record.started
+            record.seconds = core.clock.monotonic() - record.started
             call.live = call.raised = None
         if raised is not None:
             # The session itself raises for such an answer, and no handler decided otherwise.
-            raise raised
+            try:
+                raise raised
+            finally:
+                del raised  # its traceback holds this frame, and this frame it: a circle
         response.exchange = record  # type: ignore[attr-defined]
         return response
 
@@ -260,8 +289,7 @@ class SessionStack(_Session):
         """
         core = self._core.here()
         method, url = request.method or "", text_of(request.url)
-        record = Record(method, url, (), core.clock.monotonic())
-        call = Call(record, core.wire("request"), core.clock, self._home)
+        call, _ = core.begin("request", method, url=url, home=self._home)
         exchange = Exchange(call, method, url=url, options={})
         return exchange.side(request, deadline=deadline)
 
@@ -275,16 +303,8 @@ class SessionStack(_Session):
         Raises:
             ConfigError: A name that neither requests nor a handler reads.
         """
-        known = REQUEST_OPTIONS | self._core.handlers.options
-        unknown = sorted(set(options) - known)
-        if unknown:
-            message = f"no handler of this stack reads {', '.join(unknown)}"
-            raise ConfigError(message, hint=f"known here: {', '.join(sorted(known))}")
-        light = object.__new__(type(self))
-        light.__dict__.update({k: v for k, v in self.__dict__.items() if k not in VERBS})
-        light._options = {**self._options, **options}
-        light._shadow_verbs()
-        return light
+        check_options(options, self._core.handlers.options)
+        return self._derived(self._core, {**self._own(), "_options": {**self._options, **options}})
 
     def explain(self) -> str:
         """Return the handlers with their settings, and warnings where they defeat each other."""
@@ -351,13 +371,7 @@ class SessionStack(_Session):
 
         plan = Plan(paginator or LinkHeader(), items, limit=limit, max_pages=max_pages)
         load = None if into is None else loader(into)
-        return Pages(partial(_take, self), Step.of(url, params), plan=plan, load=load)
-
-
-def _take(stack: SessionStack, step: Step) -> Response:
-    given = {"params": step.params, "json": step.json, "headers": step.headers}
-    # Only what the step has, so that a session's own defaults hold.
-    return stack.request(step.method, step.url, **{k: v for k, v in given.items() if v is not None})
+        return Pages(partial(take_step, self), Step.of(url, params), plan=plan, load=load)
 
 
 for _name in DELEGATED:

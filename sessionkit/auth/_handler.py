@@ -232,7 +232,7 @@ class AuthHandler:
         if self._scheme.place == "query" and token.value not in self._placed:
             self._placed = (token.value, *self._placed[:_MOST_ECHOES])
         exchange = exchange.unread()
-        for secret in self._scheme.secrets(token, exchange.method, allowed):
+        for secret in self._scheme.secrets(token, exchange.method, origins=allowed):
             exchange = exchange.with_secret(secret)
         return exchange
 

@@ -8,6 +8,7 @@ session is: ``bare`` (requests' own class), ``transparent`` (a stack without han
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import os
 import socket
@@ -103,24 +104,13 @@ CHAINS: dict[str, Callable[[], Any]] = {
 
 
 class Stacked(SessionStack):
-    """A stack over requests' own class, made as that class is made: without arguments."""
+    """A stack that counts its calls: what shows that a run did not go past it."""
 
-    _wrapped: ClassVar[type[requests.Session]] = REAL
-    #: Calls that entered any of them: what shows that a run did not go past the stack.
     _calls: ClassVar[int] = 0
 
-    def __init__(self, session: requests.Session | None = None) -> None:
-        super().__init__(session or self._wrapped(), CHAINS[MODE](), clock=Hasty())
-        self._core.owns = True
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Make a subclass a stack over that subclass of requests' class: what its author meant."""
-        body = {k: v for k, v in vars(cls).items() if k not in {"__dict__", "__weakref__"}}
-        for name in body:
-            if not name.startswith("__"):
-                delattr(cls, name)
-        cls._wrapped = type(cls.__name__, (cls._wrapped,), body)
-        super().__init_subclass__(**kwargs)
+    def __init__(self, session: requests.Session) -> None:
+        super().__init__(session, CHAINS[MODE](), clock=Hasty())
+        self._owned = (self._inner,)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Count, and send."""
@@ -132,12 +122,46 @@ class Stacked(SessionStack):
         return super()._enter(entry, method, url, *args, **kwargs)
 
 
+class Replacing(type):
+    """Makes stacks where requests' class makes sessions, and is that class in all other respects.
+
+    A session of a subclass goes into a stack, unless the subclass is made to go around a session:
+    then the stack goes into it. What is set on the class is set on requests' own, because that is
+    what mocks of ``requests.Session.send`` mean.
+    """
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Make a session, and the stack around or inside it."""
+        if cls is Session:
+            return Stacked(REAL(*args, **kwargs))
+        if "session" in inspect.signature(vars(cls).get("__init__", REAL)).parameters:
+            kwargs.setdefault("session", Stacked(REAL()))
+            return super().__call__(*args, **kwargs)
+        return Stacked(super().__call__(*args, **kwargs))
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        """Take a stack for a session, which it is."""
+        return isinstance(instance, REAL) if cls is Session else super().__instancecheck__(instance)
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        """Set on requests' own class."""
+        type.__setattr__(REAL if cls is Session else cls, name, value)
+
+    def __delattr__(cls, name: str) -> None:
+        """Delete on requests' own class."""
+        type.__delattr__(REAL if cls is Session else cls, name)
+
+
+class Session(REAL, metaclass=Replacing):
+    """Stands for ``requests.Session``."""
+
+
 def install() -> None:
     """Put the stack in the class's place; the class stays importable, or it would not pickle."""
     REAL.__qualname__ = "RealSession"
     vars(sys.modules[REAL.__module__])["RealSession"] = REAL
     for module in (requests, requests.sessions):
-        vars(module)["Session"] = Stacked
+        vars(module)["Session"] = Session
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

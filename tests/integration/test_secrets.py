@@ -159,7 +159,7 @@ def test_nothing_that_can_be_printed_shows_a_secret(tmp_path: Path, log: io.Stri
 
             printable = [stack, stack.handlers, auth, grant, store, token, record, record.url]
             printable += [
-                *auth._scheme.secrets(Token(ACCESS), "GET", frozenset()),
+                *auth._scheme.secrets(Token(ACCESS), "GET", origins=frozenset()),
                 *record.attempts,
                 *record.renewals,
             ]

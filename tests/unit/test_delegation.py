@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import requests
@@ -11,6 +12,8 @@ import requests
 from sessionkit import SessionStack
 from sessionkit._delegation import DELEGATED, VERB_FILLERS, VERBS, bound_arguments, checked_session
 from sessionkit.errors import ConfigError
+from sessionkit.handlers import RetryHandler
+from tests.unit.stacks import Recorder, opened, passing
 
 
 def test_every_public_name_of_a_session_is_accounted_for() -> None:
@@ -131,3 +134,59 @@ def test_too_many_positional_arguments_are_a_type_error() -> None:
 
     with Narrow() as session, pytest.raises(TypeError, match=r"request\(\) takes"):
         bound_arguments(session.request, "request", ({"q": 1},))
+
+
+@pytest.mark.parametrize("handlers", [[], [passing, RetryHandler()]], ids=["without", "with"])
+def test_a_stand_in_for_send_is_what_all_calls_of_the_stack_end_in(handlers: list[Any]) -> None:
+    """``requests_mock.Mocker(session=stack)`` puts one there; nothing may reach the network."""
+    answer = requests.Response()
+    with opened(handlers=handlers, base="/v1/") as (stack, server):
+        stack.headers["X-App"] = "demo"
+        mocks: Any = stack
+        mocks.send = Mock(return_value=answer)
+
+        got = stack.get("items", params={"page": "2"}, timeout=3)
+        if handlers:
+            stack.using(retries=1).post("items")
+
+        assert got is answer
+        assert not server.seen
+        prepared = mocks.send.call_args_list[0].args[0]
+        options = mocks.send.call_args_list[0].kwargs
+
+    assert (prepared.method, prepared.url) == ("GET", f"{server.origin}/v1/items?page=2")
+    assert prepared.headers["X-App"] == "demo"
+    assert (options["timeout"], options["allow_redirects"]) == (3, True)
+    assert mocks.send.call_count == 1 + bool(handlers)
+
+
+def test_once_a_stand_in_for_send_has_gone_calls_are_made_as_before() -> None:
+    """A mock that ends puts back what it found, and the session's own request counts again."""
+    session = Recorder()
+    with opened(handlers=[passing], session=session) as (stack, server):
+        mocks: Any = stack
+        own, mocks.send = stack.send, Mock(return_value=requests.Response())
+        stack.get("mocked")
+        mocks.send = own
+
+        response: Any = stack.get("real")
+
+    assert [seen.path for seen in server.seen] == ["/real"]
+    assert len(session.requested) == len(response.exchange.attempts) == 1
+
+
+def test_a_stand_in_for_send_is_asked_for_a_head_as_requests_asks() -> None:
+    """A session's own ``head`` does not come by the verb that would have said so."""
+
+    class Heading(requests.Session):
+        def head(self, url: Any, **kwargs: Any) -> requests.Response:
+            return self.request("HEAD", url, **{"allow_redirects": False, **kwargs})
+
+    with opened(session=Heading()) as (stack, server):
+        mocks: Any = stack
+        mocks.send = Mock(return_value=requests.Response())
+        stack.head("items")
+
+        assert mocks.send.call_args.args[0].method == "HEAD"
+        assert mocks.send.call_args.kwargs["allow_redirects"] is False
+        assert not server.seen

@@ -293,7 +293,7 @@ def test_a_form_shows_no_secret_and_goes_into_no_pickle() -> None:
 def test_a_token_of_another_kind_sends_no_csrf_header() -> None:
     """A session that was handed over without one is sent as it is."""
     scheme = form("http://a.example/login/").scheme
-    secrets = scheme.secrets(Token("abc"), "POST", frozenset(["http://a.example:80"]))
+    secrets = scheme.secrets(Token("abc"), "POST", origins=frozenset(["http://a.example:80"]))
 
     assert [(secret.place, secret.name) for secret in secrets] == [("cookie", "sessionid")]
     assert repr(scheme) == "FormSession('sessionid')"
