@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING, Any
 import requests
 from urllib3 import exceptions as urllib3_errors
 
-from sessionkit.errors import SessionKitError
+from sessionkit.errors import ConfigError, SessionKitError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from requests import Response
 
     from sessionkit._clock import Clock
 
-DRAIN_BYTES = 65_536
+#: Bytes taken from a connection at a time.
+PIECE = 65_536
+#: What an answer that nobody reads may still cost, so that its connection is kept.
+DRAIN_BYTES = PIECE
 DRAIN_SECONDS = 0.2
-_PIECE = 65_536
+#: Of a body that is watched while it is read; a trickle may be late by so many bytes.
+_WATCHED_PIECE = 256
 
 
 def is_read(response: Response) -> bool:
@@ -108,8 +114,31 @@ def read_within(
 
 
 def _read(response: Response, clock: Clock, deadline: float, most_bytes: int | None) -> bytes:
-    raw = response.raw
     content = bytearray()
+    for piece in body_pieces(response, clock, deadline):
+        content += piece
+        if most_bytes is not None and len(content) > most_bytes:
+            message = f"the body is larger than {most_bytes} bytes"
+            raise BodyTooLarge(message, response=response)
+    return bytes(content)
+
+
+def body_pieces(response: Response, clock: Clock, deadline: float) -> Iterator[bytes]:
+    """Yield the decoded body of an unread *response* as it comes, giving up at *deadline*.
+
+    Args:
+        response: Unread.
+        clock: Time it by this.
+        deadline: Moment of the clock's ``monotonic``.
+
+    Raises:
+        requests.ReadTimeout: The deadline passed.
+        requests.RequestException: As reading ``response.content`` raises it.
+    """
+    raw = response.raw
+    if not reads_in_pieces(raw):
+        yield from response.iter_content(PIECE)
+        return
     while True:
         seconds = deadline - clock.monotonic()
         if seconds <= 0:
@@ -122,11 +151,8 @@ def _read(response: Response, clock: Clock, deadline: float, most_bytes: int | N
                 raise
             raise _late(response) from error
         if not piece:
-            return bytes(content)
-        content += piece
-        if most_bytes is not None and len(content) > most_bytes:
-            message = f"the body is larger than {most_bytes} bytes"
-            raise BodyTooLarge(message, response=response)
+            return
+        yield piece
 
 
 def _late(response: Response) -> requests.ReadTimeout:
@@ -134,10 +160,23 @@ def _late(response: Response) -> requests.ReadTimeout:
     return requests.ReadTimeout(message, request=response.request)
 
 
+def _is_watched(raw: Any) -> bool:
+    """Tell whether somebody copies what is read, as CacheControl does, but knows ``read`` alone.
+
+    Its ``read1`` is that of the object below, so the copy would be lost, or be cached with a gap.
+    """
+    below = getattr(raw, "_fp", None)
+    return hasattr(below, "read1") and not hasattr(type(below), "read1")
+
+
 def _piece(raw: Any) -> bytes:
     """Read what is there, with urllib3's errors turned into those that requests raises."""
     try:
-        piece: bytes | None = raw.read1(_PIECE, decode_content=True)
+        piece: bytes | None
+        if _is_watched(raw):
+            piece = raw.read(_WATCHED_PIECE, decode_content=True)
+        else:
+            piece = raw.read1(PIECE, decode_content=True)
     except urllib3_errors.ProtocolError as error:
         raise requests.exceptions.ChunkedEncodingError(error) from error
     except urllib3_errors.DecodeError as error:
@@ -153,10 +192,27 @@ def answer_within(error: Exception) -> Response | None:
     """Return the answer that a session raised for, or None where there is none."""
     if isinstance(error, (BodyTooLarge, SessionKitError)):
         return None  # one of ours, from a stack below: its answer is a redacted copy
-    if any(base.__name__ == "HTTPError" for base in type(error).__mro__):
-        response: Response | None = getattr(error, "response", None)
-        return response
-    return None
+    kinds = {base.__name__ for base in type(error).__mro__}
+    if "RequestException" in kinds and "HTTPError" not in kinds:
+        return None  # one of many redirects, or cut short: it came with an answer, not for one
+    # By its answer alone: some SDKs' sessions raise an error of a kind of their own.
+    response: Response | None = getattr(error, "response", None)
+    return response if hasattr(response, "status_code") else None
+
+
+def status_of(response: Any) -> int:
+    """Return the status of what a session answered with.
+
+    Raises:
+        ConfigError: It is no response but something that will become one.
+    """
+    try:
+        status: int = response.status_code
+    except AttributeError as error:
+        message = f"the session answered with a {type(response).__name__}, not with a response"
+        hint = "put it around the stack, not into it: FuturesSession(session=stack)"
+        raise ConfigError(message, hint=hint) from error
+    return status
 
 
 def own_answer(response: Response) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessionkit.auth._handler import AuthHandler
+from sessionkit.auth._policy import USUAL
 from sessionkit.auth._schemes import Bearer
 from sessionkit.handlers._deadline import DeadlineHandler
 from sessionkit.handlers._errors import ErrorHandler
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from sessionkit._handler import Handler
     from sessionkit.auth._grants import Grant
+    from sessionkit.auth._policy import RenewalPolicy
     from sessionkit.auth._schemes import Scheme
     from sessionkit.stores._base import TokenStore
 
@@ -35,6 +37,7 @@ def recommended(
     store: TokenStore | None = None,
     scheme: Scheme = DEFAULT_SCHEME,
     origins: Iterable[str] | None = None,
+    policy: RenewalPolicy = USUAL,
     errors: bool = True,
 ) -> dict[str, Handler]:
     """Return the recommended handlers by name, outermost first: a plain mapping, yours to edit.
@@ -48,6 +51,7 @@ def recommended(
         store: Where tokens are kept; by default in memory.
         scheme: Where a token goes on a request.
         origins: Origins that a token may go to; by default that of the stack's ``base_url``.
+        policy: When a token is renewed.
         errors: Whether answers of 400 and above are raised. False for a stack that is handed to
             code written for a plain session.
     """
@@ -58,5 +62,7 @@ def recommended(
     chain["deadline"] = DeadlineHandler()
     chain["retry"] = RetryHandler()
     if grant is not None:
-        chain["auth"] = AuthHandler(grant, store=store, scheme=scheme, origins=origins)
+        chain["auth"] = AuthHandler(
+            grant, store=store, scheme=scheme, origins=origins, policy=policy
+        )
     return chain

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
+import ssl
 import threading
-from collections.abc import Callable, Iterable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
+
+_PIECE = 1_048_576
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,8 @@ class Seen:
     query: dict[str, list[str]]
     headers: dict[str, str]
     body: bytes
+    #: The headers line by line, as they were spelled, those that came twice included.
+    lines: tuple[tuple[str, str], ...] = ()
 
     @property
     def form(self) -> dict[str, str]:
@@ -44,16 +51,38 @@ class Reply:
 
 
 class Loopback:
-    """A server on 127.0.0.1 with a free port; stopped, with all its threads, on exit."""
+    """A server on this machine with a free port; stopped, with all its threads, on exit.
 
-    def __init__(self, answer: Callable[[Seen], Reply]) -> None:
+    Args:
+        answer: What is said to a request; bytes are written to the connection as they are.
+        host: ``127.0.0.1``, or ``::1``.
+        tls: Makes it a server of https.
+        weigh: Whether of each body only its size and CRC are kept: a large one fits into no memory.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Seen], Reply] | Callable[[Seen], Reply | bytes],
+        *,
+        host: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
+        weigh: bool = False,
+    ) -> None:
         self.seen: list[Seen] = []
         self.connections = 0
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = (_SixServer if ":" in host else _Server)((host, 0), _Handler)
         self._server.owner = self
         self._server.answer = answer
-        self.origin = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server.weigh = weigh
+        if tls is not None:
+            # Shaken hands with by the thread of each connection, or one peer would hold up all.
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        name = f"[{host}]" if ":" in host else host
+        self.port: int = self._server.server_address[1]
+        self.origin = f"{'http' if tls is None else 'https'}://{name}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     def __enter__(self) -> Self:
@@ -92,10 +121,15 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
     owner: Loopback
-    answer: Callable[[Seen], Reply]
+    answer: Callable[[Seen], Reply | bytes]
+    weigh: bool
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of clients that left."""
+
+
+class _SixServer(_Server):
+    address_family = socket.AF_INET6
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -111,17 +145,30 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Say nothing."""
 
-    def _serve(self) -> None:
+    def _read(self) -> Seen:
         parts = urlsplit(self.path)
-        seen = Seen(
+        return Seen(
             self.command,
             parts.path,
             parse_qs(parts.query),
             {k.lower(): v for k, v in self.headers.items()},
-            self._body(),
+            (_weighed if self.server.weigh else b"".join)(self._body()),
+            tuple(self.headers.items()),
         )
+
+    def _serve(self) -> None:
+        seen = self._read()
         self.server.owner.note(seen)
         reply = self.server.answer(seen)
+        if isinstance(reply, bytes):
+            old = reply.startswith(b"HTTP/1.0") and b"keep-alive" not in reply
+            self.close_connection = old or b"\nConnection: close" in reply
+            self.wfile.write(reply)
+            self.wfile.flush()
+        else:
+            self._write(reply)
+
+    def _write(self, reply: Reply) -> None:
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             for line in value.split("\n"):
@@ -153,18 +200,39 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             return
 
-    def _body(self) -> bytes:
+    def _body(self) -> Iterator[bytes]:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            pieces = []
             while size := int(self.rfile.readline().split(b";")[0], 16):
-                pieces.append(self.rfile.read(size))
+                yield self.rfile.read(size)
                 self.rfile.readline()
             self.rfile.readline()
-            return b"".join(pieces)
-        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            return
+        left = int(self.headers.get("Content-Length", 0))
+        while left > 0 and (piece := self.rfile.read(min(left, _PIECE))):
+            left -= len(piece)
+            yield piece
 
 
-for _verb in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"):
+def _weighed(pieces: Iterable[bytes]) -> bytes:
+    size = check = 0
+    for piece in pieces:
+        size += len(piece)
+        check = zlib.crc32(piece, check)
+    return b"%d bytes, CRC %08x" % (size, check)
+
+
+for _verb in (
+    "GET",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "HEAD",
+    "OPTIONS",
+    "TRACE",
+    "LIST",
+    "REQUEST",
+):
     # The standard library's names; set here, as no one would write them.
     setattr(_Handler, f"do_{_verb}", _Handler._serve)
 

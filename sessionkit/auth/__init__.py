@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sessionkit.auth._schemes import Header as Header
     from sessionkit.auth._schemes import Query as Query
     from sessionkit.auth._schemes import Scheme as Scheme
+    from sessionkit.auth._signing import SigningHandler as SigningHandler
 
 _PLACES = {
     "AuthHandler": "_handler",
@@ -44,6 +45,7 @@ _PLACES = {
     "RefreshToken": "_oauth2",
     "RenewalPolicy": "_policy",
     "Scheme": "_schemes",
+    "SigningHandler": "_signing",
     "StaticToken": "_grants",
 }
 
@@ -65,6 +67,7 @@ __all__ = [
     "RefreshToken",
     "RenewalPolicy",
     "Scheme",
+    "SigningHandler",
     "StaticToken",
 ]
 

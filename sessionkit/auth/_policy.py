@@ -34,9 +34,10 @@ class RenewalPolicy:
             the end.
         mode: ``both`` renews ahead and where an answer refuses the token. ``reactive`` looks at no
             clock: for vendors that punish early renewal. ``proactive`` takes each refusal as final.
-        expired: Tells of an answer with another status than 401 that it means an ended token. On an
-            answer of 2xx only idempotent methods are sent again. What it raises about a body that
-            is not as it expects counts as "no".
+        expired: Tells whether an answer says that the token has ended; by default every 401 does.
+            It decides alone, so that of two credentials each knows its own refusals. On an answer
+            of 2xx only idempotent methods are sent again. What it raises about a body that is
+            not as it expects counts as "no".
         login_page: Path of the page that asks users to log in, such as ``/login/``. An answer that
             leads there says that the session has ended, and that nothing was done.
         sliding: Name of a header in which each answer says for how many seconds the token lives on,
@@ -91,9 +92,9 @@ class RenewalPolicy:
         """Tell whether an answer says that the token has ended."""
         if self._mode == "proactive":
             return False
-        if response.status_code == _UNAUTHORIZED or self.turned_away(response):
-            return True
-        return self._says_expired(response)
+        if self._expired is None:
+            return response.status_code == _UNAUTHORIZED or self.turned_away(response)
+        return self._says_expired(response) or self.turned_away(response)
 
     def turned_away(self, response: Response) -> bool:
         """Tell whether an answer leads, or led, to the page that asks users to log in."""
@@ -113,10 +114,11 @@ class RenewalPolicy:
         return seconds if 0 < seconds < math.inf else None
 
     def _says_expired(self, response: Response) -> bool:
-        if self._expired is None:
-            return False
         try:
-            return bool(self._expired(response))
+            return self._expired is not None and bool(self._expired(response))
         except (ValueError, LookupError, TypeError, AttributeError):
             # An HTML page where JSON was expected, a list where an object was.
             return False
+
+
+USUAL = RenewalPolicy()

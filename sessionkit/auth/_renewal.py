@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sessionkit.auth._flight import Failures, Flight, brief, kept, shared
 from sessionkit.auth._listeners import Listeners
-from sessionkit.auth._policy import COOL_DOWN, RenewalPolicy
+from sessionkit.auth._policy import COOL_DOWN, USUAL, RenewalPolicy
 from sessionkit.errors import LockTimedOut, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("sessionkit.auth")
 
-_USUAL = RenewalPolicy()
 #: How long a caller without a deadline waits for another one's renewal, in seconds.
 PATIENCE = 60.0
 
@@ -48,7 +47,7 @@ class Renewal:
         *("_unproven", "_young", "_young_until", "listeners"),
     )
 
-    def __init__(self, store: TokenStore, key: str, policy: RenewalPolicy = _USUAL) -> None:
+    def __init__(self, store: TokenStore, key: str, policy: RenewalPolicy = USUAL) -> None:
         self._store = store
         self._key = key
         self._policy = policy

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 import pytest
 import requests
+from cachecontrol import CacheControl
 from requests.adapters import HTTPAdapter
 
 from sessionkit._answers import (
@@ -19,9 +21,10 @@ from sessionkit._answers import (
     is_read,
     own_answer,
     read_within,
+    status_of,
 )
 from sessionkit._clock import SYSTEM_CLOCK
-from sessionkit.errors import NotFound
+from sessionkit.errors import ConfigError, NotFound
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply, Seen
 
@@ -116,6 +119,21 @@ def test_a_body_read_within_its_limits_is_the_content() -> None:
         assert response.content == b"long " * 1000
         assert session.get(server.origin).ok
         assert server.connections == 1
+
+
+def test_a_body_that_a_cache_watches_is_read_past_nobody() -> None:
+    """CacheControl copies what is read: the answer comes from its cache next time, and whole."""
+    body, headers = b"x" * 10_000, {"Cache-Control": "max-age=60"}
+    with (
+        Loopback(lambda _: Reply(200, body, headers)) as server,
+        CacheControl(requests.Session()) as session,
+    ):
+        for _ in range(2):
+            response = session.get(server.origin, stream=True)
+            read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + SOON)
+            assert response.content == body
+
+        assert len(server.seen) == 1
 
 
 def test_a_body_that_was_read_before_is_left_alone() -> None:
@@ -260,14 +278,22 @@ def test_the_answer_that_a_session_raised_for_is_found() -> None:
     other = OtherHTTPError()
     other.response = response  # type: ignore[attr-defined]  # as such libraries do
 
+    class VendorsError(Exception):
+        """Of an SDK whose session raises it, such as jira's."""
+
+    own = VendorsError()
+    own.response = response  # type: ignore[attr-defined]  # as such SDKs do
+
     assert answer_within(requests.HTTPError(response=response)) is response
     assert answer_within(other) is response
+    assert answer_within(own) is response
 
 
 @pytest.mark.parametrize(
     "error",
     [
         requests.ConnectionError(),
+        requests.TooManyRedirects(response=requests.Response()),
         requests.HTTPError(),
         NotFound("no", response=requests.Response()),
         BodyTooLarge(response=requests.Response()),
@@ -278,6 +304,14 @@ def test_the_answer_that_a_session_raised_for_is_found() -> None:
 def test_an_error_that_is_no_answer_stays_an_error(error: Exception) -> None:
     """A failure to connect, or an error of a stack below, is not taken for an answer."""
     assert answer_within(error) is None
+
+
+def test_what_is_no_answer_yet_is_refused_with_the_cure() -> None:
+    """A session that answers later goes around the stack; the error shows how."""
+    with pytest.raises(ConfigError, match="answered with a Future") as caught:
+        status_of(Future())
+
+    assert "FuturesSession(session=stack)" in caught.value.hint
 
 
 def test_a_fresh_answer_is_handed_on_as_the_very_object() -> None:

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from sessionkit import SessionStack, Token, recommended
-from sessionkit.auth import AuthHandler, Header, StaticToken
+from sessionkit.auth import AuthHandler, Header, RenewalPolicy, StaticToken
 from sessionkit.errors import NotFound
 from sessionkit.handlers import DeadlineHandler, ErrorHandler, RetryHandler, TimingHandler
 from sessionkit.stores import MemoryTokenStore
@@ -56,15 +56,20 @@ def test_the_chain_is_a_mapping_of_the_users_own() -> None:
 
 
 def test_what_the_auth_handler_needs_is_passed_on_to_it() -> None:
-    """Store, scheme and origins are given in one place."""
+    """Store, scheme, origins and policy are given in one place."""
     store = MemoryTokenStore()
     store.save("static", Token("from the store"))
     answered = recommended(
-        StaticToken("t"), scheme=Header("X-Key"), origins=["http://other.example"], store=store
+        StaticToken("t"),
+        scheme=Header("X-Key"),
+        origins=["http://other.example"],
+        store=store,
+        policy=RenewalPolicy(early=60),
     )["auth"]
 
     assert "Header('X-Key')" in repr(answered)
     assert "http://other.example:80" in repr(answered)
+    assert "early=60" in repr(answered)
 
 
 def test_a_call_by_the_recommended_chain_has_time_outs_and_times() -> None:

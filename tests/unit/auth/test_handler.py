@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from requests.auth import HTTPDigestAuth
 from requests_toolbelt.sessions import BaseUrlSession
 
 from sessionkit import Exchange, Forward, SessionStack, Token, recommended
@@ -646,6 +647,27 @@ def test_an_api_key_counts_as_logged_in_until_logout() -> None:
     assert auth.is_authenticated()
     auth.logout()
     assert not auth.is_authenticated()
+
+
+def test_an_answer_after_the_rounds_of_a_login_proves_a_token_good() -> None:
+    """Beside Digest or NTLM, whose own 401 stands in the history, a key is renewed as ever."""
+    keys = iter(["k-1", "k-2"])
+    right = "k-1"
+
+    def answer(seen: Seen) -> Reply:
+        if seen.headers["x-key"] != right:
+            return Reply(401)
+        digest = {"WWW-Authenticate": 'Digest realm="r", nonce="n", qop="auth"'}
+        return Reply(200) if "authorization" in seen.headers else Reply(401, b"", digest)
+
+    auth = AuthHandler(CallableGrant(lambda *_: next(keys)), scheme=Header("X-Key"))
+    with opened(answer, [auth], clock=FakeClock()) as (stack, _):
+        login = HTTPDigestAuth("user", "password")
+        first = stack.get("x", auth=login)
+        assert [past.status_code for past in first.history] == [401]
+        right = "k-2"
+
+        assert stack.get("x", auth=login).ok
 
 
 @pytest.mark.parametrize("status", [500, 503])

@@ -67,14 +67,26 @@ def test_the_proactive_mode_takes_a_refusal_as_final() -> None:
 
 
 def test_a_function_tells_which_other_answers_mean_an_ended_token() -> None:
-    """A 403, or a login page, is as good as a 401; a function that stumbles says no."""
+    """It alone decides: a 403 may be as good as a 401, and a 401 somebody else's."""
     policy = RenewalPolicy(expired=lambda response: response.status_code == 403)
     stumbling = RenewalPolicy(expired=lambda response: bool(response.json()["error"]))
 
     assert policy.refuses(answer(403))
-    assert policy.refuses(answer(401))
-    assert not policy.refuses(answer(404))
-    assert not stumbling.refuses(answer(403))
+    assert not policy.refuses(answer(401))
+    assert not stumbling.refuses(answer(401))
+
+
+def test_an_answer_that_leads_to_the_login_page_means_an_ended_session() -> None:
+    """Whether it was followed or not, and whatever else is looked at."""
+    for expired in (None, lambda _: False):
+        policy = RenewalPolicy(login_page="/login/", expired=expired)
+        followed = answer()
+        followed.history = [answer(302, {"Location": "https://a.example/login/?next=/x"})]
+
+        assert policy.refuses(followed)
+        assert policy.refuses(answer(302, {"Location": "/login/"}))
+        assert not policy.refuses(answer(302, {"Location": "/login/help"}))
+        assert not policy.refuses(answer())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""Where credentials may go."""
+
+from __future__ import annotations
+
+import pytest
+
+from sessionkit.auth._reach import NOWHERE, Reach, goes_to
+from sessionkit.errors import ConfigError
+from tests.unit.stacks import Keeper, opened
+
+
+def exchange_for(url: str, *, base: str = "/") -> tuple[object, str]:
+    """Return the exchange of a call for *url*, and the origin of the stack that made it."""
+    keeper = Keeper()
+    with opened(handlers=[keeper], base=base) as (stack, server):
+        stack.get(url.format(home=server.origin))
+        return keeper.exchanges[0], server.origin.replace("http://", "http://")
+
+
+def test_by_default_credentials_go_to_the_stacks_home() -> None:
+    """The base_url says whose they are, for relative and absolute URLs alike."""
+    for url in ("orders", "{home}/orders"):
+        exchange, home = exchange_for(url)
+
+        assert Reach().allowed(exchange) == frozenset([home])  # type: ignore[arg-type]
+
+
+def test_a_foreign_url_is_given_none() -> None:
+    """Nobody else's host is sent anything."""
+    exchange, _ = exchange_for("{home}/orders")
+
+    assert Reach(["https://api.example"]).allowed(exchange) is NOWHERE  # type: ignore[arg-type]
+
+
+def test_without_a_home_both_cures_are_named() -> None:
+    """No trust on first use."""
+    exchange, _ = exchange_for("{home}/orders", base="")
+    with pytest.raises(ConfigError) as caught:
+        Reach().allowed(exchange)  # type: ignore[arg-type]
+
+    assert "base_url" in caught.value.hint
+    assert "origins=" in caught.value.hint
+
+
+def test_named_origins_are_read_as_origins() -> None:
+    """A path or the default port makes no difference; one alone needs no list."""
+    reach = Reach("https://api.example/v1/")
+
+    assert repr(reach) == ", origins=['https://api.example:443']"
+    assert repr(Reach()) == ""
+    with pytest.raises(ConfigError, match="absolute URL"):
+        Reach(["api.example"])
+
+
+@pytest.mark.parametrize(
+    ("url", "ours"),
+    [
+        ("https://api.example/x", True),
+        ("https://api.example:443/x", True),
+        ("http://api.example/x", False),
+        ("https://evil.example/", False),
+        ("https://[::1", False),
+        ("/x", False),
+        (None, False),
+    ],
+)
+def test_an_url_belongs_to_its_origin_or_to_nobody(url: str | None, ours: bool) -> None:
+    """What is no URL is nobody's."""
+    assert goes_to(url, frozenset(["https://api.example:443"])) is ours
