@@ -1,18 +1,17 @@
 """What ``from sessionkit import SessionStack, recommended`` costs on top of ``import requests``.
 
-``python benchmarks/imports.py [--rounds 21]`` prints one JSON object, in milliseconds: medians and
+``python -m benchmarks.imports [--rounds 21]`` prints one JSON object, in milliseconds: medians and
 minima over fresh interpreters, with compiled bytecode as after any first import.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
+
+from benchmarks.side_by_side import median, report, told
 
 CODE = """
 import time
@@ -35,19 +34,19 @@ def imported(environ: dict[str, str]) -> tuple[float, float]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=21)
-    rounds = parser.parse_args().rounds
+    rounds = told(__doc__, rounds=21).rounds
     with tempfile.TemporaryDirectory() as folder:
         environ = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
         environ.pop("PYTHONDONTWRITEBYTECODE", None)
         imported(environ)
         pairs = [imported(environ) for _ in range(rounds)]
-    report = {
-        name: {"median_ms": round(statistics.median(took), 2), "min_ms": round(min(took), 2)}
-        for name, took in zip(("requests", "sessionkit"), zip(*pairs, strict=True), strict=True)
-    }
-    print(json.dumps(report, indent=2))
+    base, ours = zip(*pairs, strict=True)
+    report(
+        {
+            name: {"median_ms": median(took, 2), "min_ms": round(min(took), 2)}
+            for name, took in (("requests", base), ("sessionkit", ours))
+        }
+    )
 
 
 if __name__ == "__main__":

@@ -1,62 +1,45 @@
 """What a stack costs per call, against the bare session, in one interleaved run.
 
-``python benchmarks/overhead.py [--rounds 31] [--calls 150]`` prints one JSON object: for each way
+``python -m benchmarks.overhead [--rounds 31] [--calls 150]`` prints one JSON object: for each way
 of making a call the medians of CPU and wall time in microseconds, and the medians of their ratios
-to the bare session within a round. A server in its own process answers; ratios hold, microseconds
-drift.
+to the bare session within a round.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
-import subprocess
-import sys
-import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
 
+from benchmarks.side_by_side import (
+    Cost,
+    PassThrough,
+    cost,
+    interleaved,
+    median,
+    ratio,
+    report,
+    serving,
+    told,
+)
 from sessionkit import SessionStack, Token, recommended
 from sessionkit.auth import StaticToken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
-class PassThrough:
-    """A handler that does nothing."""
-
-    def handle(self, exchange: Any, forward: Any) -> Any:
-        """Forward."""
-        return forward(exchange)
-
-
-@contextmanager
-def server() -> Iterator[str]:
-    """Start the fast server in its own process; yield its origin."""
-    path = Path(__file__).with_name("fast_server.py")
-    with subprocess.Popen(
-        [sys.executable, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        process.communicate()
-
-
-def ways(origin: str, stack: ExitStack) -> dict[str, Callable[[], requests.Response]]:
+def ways(origin: str, stack: ExitStack) -> dict[str, Callable[[], Any]]:
     """Return the ways of making a call that are compared; each has a session of its own."""
 
     def stacked(handlers: Any) -> SessionStack:
         session = stack.enter_context(requests.Session())
         return SessionStack(session, handlers, base_url=origin)
 
-    bare = stack.enter_context(requests.Session())
-    stacks = {
+    sessions: dict[str, requests.Session] = {
+        "bare": stack.enter_context(requests.Session()),
         "transparent": stacked(()),
         "recommended": stacked(recommended(StaticToken(Token("t" * 40)))),
         "recommended, no auth": stacked(recommended()),
@@ -64,61 +47,42 @@ def ways(origin: str, stack: ExitStack) -> dict[str, Callable[[], requests.Respo
         "8 pass-through": stacked({f"h{i}": PassThrough() for i in range(8)}),
         "16 pass-through": stacked({f"h{i}": PassThrough() for i in range(16)}),
     }
-    url = f"{origin}/orders/7"
-    calls: dict[str, Callable[[], requests.Response]] = {"bare": partial(bare.get, url)}
-    for name, made in stacks.items():
-        calls[name] = partial(made.get, url)
-    return calls
+    return {name: partial(call, session, origin) for name, session in sessions.items()}
 
 
-def measure(call: Callable[[], requests.Response], calls: int) -> tuple[float, float]:
-    """Return CPU and wall microseconds of one call, over *calls* of them."""
-    cpu, wall = time.process_time(), time.perf_counter()
-    for _ in range(calls):
-        call().json()
-    return (
-        (time.process_time() - cpu) / calls * 1e6,
-        (time.perf_counter() - wall) / calls * 1e6,
-    )
+def call(session: requests.Session, origin: str) -> None:
+    """Make one call, as a user does."""
+    session.get(f"{origin}/orders/7").json()
+
+
+def reduced(figures: dict[str, list[Cost]]) -> dict[str, Any]:
+    """Reduce rounds to medians, and to ratios within each round."""
+    bare = figures["bare"]
+    rows: dict[str, Any] = {
+        name: {
+            "cpu_us": median(one.cpu for one in rounds),
+            "wall_us": median(one.wall for one in rounds),
+            "cpu_ratio": ratio((one.cpu for one in rounds), (one.cpu for one in bare)),
+            "wall_ratio": ratio((one.wall for one in rounds), (one.wall for one in bare)),
+        }
+        for name, rounds in figures.items()
+    }
+    pairs = zip(figures["16 pass-through"], figures["8 pass-through"], strict=True)
+    slope = ((sixteen.cpu - eight.cpu) / 8 for sixteen, eight in pairs)
+    rows["one more pass-through handler, cpu_us"] = median(slope, 2)
+    return rows
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=31)
-    parser.add_argument("--calls", type=int, default=150)
-    options = parser.parse_args()
-    figures: dict[str, list[tuple[float, float]]] = {}
-    with server() as origin, ExitStack() as stack:
-        compared = ways(origin, stack)
-        for call in compared.values():
-            measure(call, 50)
-        for _ in range(options.rounds):
-            for name, call in compared.items():
-                figures.setdefault(name, []).append(measure(call, options.calls))
-    print(json.dumps(report(figures), indent=2))
-
-
-def report(figures: dict[str, list[tuple[float, float]]]) -> dict[str, Any]:
-    """Reduce rounds to medians, and to ratios within each round."""
-    bare = figures["bare"]
-    rows: dict[str, Any] = {}
-    for name, rounds in figures.items():
-        pairs = list(zip(rounds, bare, strict=True))
-        rows[name] = {
-            "cpu_us": round(statistics.median(cpu for cpu, _ in rounds), 1),
-            "wall_us": round(statistics.median(wall for _, wall in rounds), 1),
-            "cpu_ratio": round(statistics.median(one[0] / other[0] for one, other in pairs), 3),
-            "wall_ratio": round(statistics.median(one[1] / other[1] for one, other in pairs), 3),
-        }
-    slope = [
-        (sixteen[0] - eight[0]) / 8
-        for sixteen, eight in zip(
-            figures["16 pass-through"], figures["8 pass-through"], strict=True
-        )
-    ]
-    rows["one more pass-through handler, cpu_us"] = round(statistics.median(slope), 2)
-    return rows
+    options = told(__doc__, rounds=31, calls=150)
+    with serving() as server, ExitStack() as stack:
+        compared = ways(server.origin, stack)
+        for one in compared.values():
+            cost(one, 50)
+        measured = {name: partial(cost, one, options.calls) for name, one in compared.items()}
+        figures = interleaved(measured, options.rounds)
+    report(reduced(figures))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sessionkit._exchange import Exchange as Exchange
     from sessionkit._handler import Forward as Forward
     from sessionkit._handler import Handler as Handler
+    from sessionkit._spec import StackSpec as StackSpec
     from sessionkit._stack import SessionStack as SessionStack
     from sessionkit._tokens import Token as Token
     from sessionkit.errors import SessionKitError as SessionKitError
@@ -25,6 +26,7 @@ _PLACES = {
     "Handler": "_handler",
     "SessionKitError": "errors",
     "SessionStack": "_stack",
+    "StackSpec": "_spec",
     "Token": "_tokens",
     "recommended": "_defaults",
 }
@@ -36,6 +38,7 @@ __all__ = [
     "Handler",
     "SessionKitError",
     "SessionStack",
+    "StackSpec",
     "Token",
     "recommended",
 ]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionkit._exchange import MOST_ATTEMPTS, Exchange
 from sessionkit._handler import Forward, Handler
-from sessionkit.errors import ConfigError, ReplayImpossible
+from sessionkit._placing import placed_values
+from sessionkit.errors import ConfigError, ReplayImpossible, scrubbed
 
 if TYPE_CHECKING:
     from requests import Response
@@ -70,6 +71,10 @@ class Handlers:
     def options(self) -> frozenset[str]:
         """Names of all call options that the handlers declare."""
         return declared_options(self._links)
+
+    def after_fork(self) -> None:
+        """Take a new lock: a thread that a forked child does not have may hold the old one."""
+        self._lock = threading.Lock()
 
     def __getitem__(self, name: str) -> Any:
         return self._links[self._index(self._links, name)].handler
@@ -218,7 +223,18 @@ def compile_chain(links: tuple[Link, ...], now: Callable[[], float]) -> Forward:
 
 
 def _on_the_wire(exchange: Exchange, _: Forward) -> Response:
-    return exchange.call.wire.send(exchange)
+    try:
+        return exchange.call.wire.send(exchange)
+    except Exception as error:
+        # Those of requests hold the request, with what was placed on it, and print its URL.
+        clean = scrubbed(error, placed_values(exchange)) if exchange.secrets else error
+        if clean is error:
+            del clean  # as below
+            raise
+    try:
+        raise clean  # outside of `except`, or the original would be its context
+    finally:
+        del clean  # its traceback holds this frame, and this frame it: a circle
 
 
 def _nowhere(exchange: Exchange) -> Response:
@@ -228,11 +244,13 @@ def _nowhere(exchange: Exchange) -> Response:
 
 def _way(handle: Handle, beyond: Forward, index: int, now: Callable[[], float]) -> Forward:
     """Make the ``forward`` of handler *index*: a second call is safe, and time is taken."""
+    inner = index + 1
 
     def forward(exchange: Exchange) -> Response:
         call = exchange.call
         if call.begun:
             _clear_the_way(exchange)
+        call.depth = inner
         started = now()
         try:
             response = handle(exchange, beyond)
@@ -243,6 +261,7 @@ def _way(handle: Handle, beyond: Forward, index: int, now: Callable[[], float]) 
                 # the answer unread; body errors so rise inside the handlers around this one.
                 exchange.read(response)
         finally:
+            call.depth = index
             call.record._below[index] += now() - started  # noqa: SLF001
         return response
 

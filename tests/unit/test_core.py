@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+import copy
+import threading
+from typing import Any
 
-import pytest
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 
@@ -17,8 +15,6 @@ from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._core import Core
 from tests.loopback import Loopback, Reply
 from tests.unit.stacks import passing
-
-ROOT = Path(__file__).parents[2]
 
 
 def core(session: requests.Session | None = None) -> Core:
@@ -91,38 +87,123 @@ def test_a_session_without_adapters_can_be_forked_too() -> None:
     core(Bare()).after_fork()
 
 
-# In a process of its own: a fork beside the threads of a test run could lock up.
-FORKING = """
-import os, sys
-import requests
-from sessionkit import SessionStack
+def test_a_forked_child_makes_its_pools_once() -> None:
+    """After its first call it keeps its connections as any process does."""
+    shared = core()
+    adapter: Any = shared.session.adapters["http://"]
+    inherited = adapter.poolmanager
+    shared.pid = -1
+    fresh = shared.here().session.adapters["http://"].poolmanager  # type: ignore[attr-defined]  # as all have
 
-origin = sys.argv[1]
-session = requests.Session()
-stack = SessionStack(session, [lambda exchange, forward: forward(exchange)], base_url=origin)
-assert stack.get("warm").text == "/warm"
-child = os.fork()
-name = "parent" if child else "child"
-wrong = sum(stack.get(f"{name}/{n}").text != f"/{name}/{n}" for n in range(40))
-wrong += stack.side(requests.Request("GET", f"{origin}/{name}/side")).text != f"/{name}/side"
-wrong += stack.send(requests.Request("GET", f"{origin}/{name}").prepare()).text != f"/{name}"
-session.close()
-if not child:
-    os._exit(wrong)
-_, status = os.waitpid(child, 0)
-sys.exit(wrong + os.waitstatus_to_exitcode(status))
-"""
+    assert fresh is not inherited
+    shared.here()
+    assert adapter.poolmanager is fresh
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_fork_with_an_idle_connection_mixes_up_no_answers() -> None:
-    """Parent and child go on with the inherited stack, and each gets its own answers."""
-    with Loopback(lambda seen: Reply(200, seen.path.encode())) as server:
-        command = [sys.executable, "-c", FORKING, server.origin]
-        done = subprocess.run(command, cwd=ROOT, timeout=60, check=False, capture_output=True)
+class OwnPool(HTTPAdapter):
+    """An adapter that keeps connections where nobody knows, as those of unix sockets do."""
 
-        assert (done.returncode, done.stderr) == (0, b"")
-        assert len(server.seen) == 1 + 2 * 42
+    closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+        super().close()
+
+
+def test_an_adapter_with_connections_of_its_own_lets_go_of_them_too() -> None:
+    """Its own ``close`` is the one thing that knows where they are."""
+    session, adapter = requests.Session(), OwnPool()
+    session.mount("http+own://", adapter)
+
+    core(session).after_fork()
+
+    assert adapter.closed == 1
+    assert session.get_adapter("http://x").__class__ is HTTPAdapter
+
+
+def test_an_adapter_without_pools_can_be_forked_too() -> None:
+    """Stand-ins of tests, and adapters to other libraries, leave out what they do not need."""
+
+    class Without(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            """Do without."""
+
+    session = requests.Session()
+    session.mount("http://", Without())
+
+    core(session).after_fork()
+
+
+def hold(*locks: Any) -> None:
+    """Lock by a thread that then is no more, as is every thread but one in a forked child."""
+    thread = threading.Thread(target=lambda: [lock.acquire() for lock in locks])
+    thread.start()
+    thread.join(20)
+
+
+def is_free(lock: Any) -> bool:
+    """Tell whether the calling thread can have *lock* at once."""
+    free: bool = lock.acquire(blocking=False)
+    return free
+
+
+def test_locks_that_a_thread_of_the_parent_held_are_free_in_the_child() -> None:
+    """A worker forked from a busy server does not wait for threads that it does not have."""
+    with Loopback(lambda _: Reply()) as server, requests.Session() as session:
+        shared = core(session)
+        manager = session.adapters["http://"].poolmanager  # type: ignore[attr-defined]  # as all have
+        session.get(server.origin)
+        queue = manager.connection_from_url(server.origin).pool
+        kept = list(queue.queue)
+        hold(queue.mutex, manager.pools.lock, session.cookies._cookies_lock)
+        hold(shared.handlers._lock)
+
+        shared.after_fork()
+
+        locks = (queue.mutex, manager.pools.lock, session.cookies._cookies_lock)
+        assert all(map(is_free, (*locks, shared.handlers._lock)))
+        assert queue.queue == kept
+        queue.mutex.release()
+        # What collects the inherited pool can empty it.
+        manager.clear()
+        assert [c for c in kept if c is not None and c.sock is not None] == []
+
+
+def test_pools_of_proxies_are_freed_as_well() -> None:
+    """Connections over a proxy wait in pools of their own."""
+    session = requests.Session()
+    adapter: Any = session.adapters["http://"]
+    manager = adapter.proxy_manager_for("http://127.0.0.1:9")
+    hold(manager.pools.lock)
+
+    core(session).after_fork()
+
+    assert is_free(manager.pools.lock)
+    assert adapter.proxy_manager == {}
+
+
+def test_a_copied_core_has_a_chain_of_its_own_with_the_same_handlers() -> None:
+    """Adding a handler to a copy does not add it to what was copied."""
+    shared = core()
+    for twin in (copy.copy(shared), copy.deepcopy(shared)):
+        twin.handlers.add(passing, name="second")
+
+        assert twin.handlers["passing"] is shared.handlers["passing"]
+        assert twin.session is not shared.session
+        assert twin.clock is shared.clock
+    assert shared.handlers.names == ("passing",)
+
+
+def test_a_core_copied_in_a_forked_child_inherits_no_connections() -> None:
+    """The copy counts as made here, so what it copies must be this process's own already."""
+    shared = core()
+    adapter: Any = shared.session.adapters["http://"]
+    pools = adapter.poolmanager
+    shared.pid = -1
+
+    copy.copy(shared)
+
+    assert adapter.poolmanager is not pools
 
 
 def test_light_stacks_share_one_core() -> None:
