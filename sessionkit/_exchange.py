@@ -56,20 +56,14 @@ class Record:
         renewal_seconds: Time spent on renewal, waiting for another thread's included.
         server: What the server said of its own time, where a timing handler read it.
         from_cache: Whether a cache answered.
+        request_id: What a headers handler named this call, or None.
+        secret_names: Names of the headers, parameters and cookies in which credentials were placed,
+            for those who must keep their values out of what they write.
     """
 
     __slots__ = (
-        "_below",
-        "_names",
-        "_url",
-        "attempts",
-        "from_cache",
-        "method",
-        "renewal_seconds",
-        "renewals",
-        "seconds",
-        "server",
-        "started",
+        *("_below", "_names", "_url", "attempts", "from_cache", "method", "renewal_seconds"),
+        *("renewals", "request_id", "secret_names", "seconds", "server", "started"),
     )
 
     def __init__(self, method: str, url: str, names: tuple[str, ...], started: float) -> None:
@@ -82,6 +76,8 @@ class Record:
         self.renewal_seconds = 0.0
         self.server: object | None = None
         self.from_cache = False
+        self.request_id: str | None = None
+        self.secret_names: frozenset[str] = frozenset()
         self._names = names
         self._below = [0.0] * len(names)
 
@@ -105,6 +101,11 @@ class Record:
         names = (*self._names, "wire")
         own = [span - below for span, below in zip(spans, [*spans[1:], 0.0], strict=True)]
         return dict(zip(names, own, strict=True))
+
+    def add_reading(self, depth: int, seconds: float) -> None:
+        """Count what reading a body took, inside the handler at *depth*, as the wire's time."""
+        for index in range(depth, len(self._below)):
+            self._below[index] += seconds
 
     def __repr__(self) -> str:
         counts = f"attempts: {len(self.attempts)}, renewals: {len(self.renewals)}"
@@ -161,8 +162,8 @@ class Call:
     """What the attempts of one call share. Belongs to the thread that makes the call."""
 
     __slots__ = (
-        *("begun", "clock", "home", "live", "marks", "private", "raised", "record", "secrets"),
-        "wire",
+        *("begun", "clock", "depth", "home", "live", "marks", "private", "raised", "record"),
+        *("secrets", "wire"),
     )
 
     def __init__(self, record: Record, wire: WireLike, clock: Clock, home: str | None) -> None:
@@ -176,6 +177,8 @@ class Call:
         self.secrets: list[Secret] = []
         self.marks = BodyMarks()
         self.begun = False
+        #: Which handler is at work, counted from 0 at the outermost.
+        self.depth = 0
         #: The one answer that is still open; dropped before anything else is sent.
         self.live: Response | None = None
         #: What a session that raises for a status raised with the live answer.
@@ -331,6 +334,7 @@ class Exchange:
     def with_secret(self, secret: Secret) -> Exchange:
         """Derive an exchange that carries one more credential, for its own origins only."""
         self.call.secrets.append(secret)
+        self.record.secret_names |= {secret.name}
         return self._but("secrets", value=(*self.secrets, secret))
 
     def with_deadline(self, moment: float) -> Exchange:
@@ -406,6 +410,8 @@ class Exchange:
             requests.RequestException: As reading ``response.content`` raises it, or
                 :class:`requests.ReadTimeout` at the deadline.
         """
+        now = self.call.clock.monotonic
+        started = now()
         try:
             if self.deadline is None:
                 response.content  # noqa: B018
@@ -416,6 +422,8 @@ class Exchange:
                 # The head was fine; without this the record would show a success.
                 self.record.attempts[-1].error = type(error).__name__
             raise
+        finally:
+            self.record.add_reading(self.call.depth, now() - started)
 
     def side(self, request: Request, *, deadline: float | None = None) -> Response:
         """Send another request by the same session, past all handlers: a token request.

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit, urlunspli
 from requests.cookies import RequestsCookieJar, cookiejar_from_dict, merge_cookies
 
 from sessionkit._origins import origin_of
+from sessionkit._redact import scrub
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,10 +103,16 @@ def _origin(url: str | None) -> str | None:
         return None
 
 
+def _header(request: PreparedRequest, name: str) -> str:
+    """Return a header as text; signers such as requests-oauthlib's turn all of them into bytes."""
+    value: Any = request.headers.get(name, "")
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
 def _place_header(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001
     if allowed:
         request.headers[secret.name] = secret.value
-    elif request.headers.get(secret.name) == secret.value:
+    elif _header(request, secret.name) == secret.value:
         # Only our own value: another host may have credentials of its own in the same header.
         del request.headers[secret.name]
 
@@ -124,7 +131,7 @@ def _place_query(request: PreparedRequest, secret: Secret, allowed: bool) -> Non
 
 
 def _place_cookie(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001
-    given = str(request.headers.get("Cookie", ""))
+    given = _header(request, "Cookie")
     pairs = [pair.strip() for pair in given.split(";") if pair.strip()]
     if allowed:
         kept = [pair for pair in pairs if pair.partition("=")[0] != secret.name]
@@ -170,6 +177,19 @@ def place_in_options(kwargs: dict[str, Any], secret: Secret, url: str, target: s
         joint = "&" if "?" in base else "?"
         return f"{base}{joint}{urlencode({secret.name: secret.value})}{mark}{fragment}"
     return url
+
+
+def placed_values(exchange: Exchange) -> tuple[str, ...]:
+    """Return every credential that handlers placed on this call so far."""
+    return tuple(secret.value for secret in exchange.call.secrets)
+
+
+def mask_text(error: Exception, exchange: Exchange) -> Exception:
+    """Take what was placed out of the text of *error*, which stays the object that it is."""
+    if exchange.secrets:
+        known = placed_values(exchange)
+        error.args = tuple(scrub(a, known) if isinstance(a, str) else a for a in error.args)
+    return error
 
 
 def given_names(option: Any) -> set[str]:

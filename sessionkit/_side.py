@@ -10,7 +10,7 @@ import requests
 
 from sessionkit._answers import answer_within, drop, read_within
 from sessionkit._exchange import Attempt
-from sessionkit._timeouts import least
+from sessionkit._timeouts import TIMEOUT, least
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 STOCK_SESSION: type[requests.Session] = next(
     base for base in requests.sessions.Session.__mro__ if base.__module__ == "requests.sessions"
 )
-#: Connect and read time-outs in seconds, and the most of an answer that is read, in bytes.
-SIDE_TIMEOUT = (5.0, 30.0)
+#: The most of an answer that is read, in bytes.
 SIDE_BYTES = 1_048_576
 _HEADERS = {"Accept": "application/json", "Cache-Control": "no-store"}
 
@@ -40,9 +39,9 @@ def send_side(
     started = clock.monotonic()
     attempt = Attempt(len(record.renewals) + 1, started - record.started)
     record.renewals.append(attempt)
-    end = started + sum(SIDE_TIMEOUT)
+    end = started + sum(TIMEOUT)
     end = end if deadline is None else min(end, deadline)
-    timeout = least(SIDE_TIMEOUT, max(end - started, 0.001))
+    timeout = least(TIMEOUT, max(end - started, 0.001))
     try:
         prepared = own_kind(session, request).prepare()
         for name, value in _HEADERS.items():

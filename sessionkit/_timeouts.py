@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from sessionkit._exchange import Exchange
     from sessionkit.errors._base import Sent
 
+#: Seconds to wait for a connection, and for the server between two reads, where nobody says.
+TIMEOUT = (5.0, 30.0)
+
 
 def _sent(exchange: Exchange) -> Sent:
     return "maybe" if exchange.record.attempts else "no"

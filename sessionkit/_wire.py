@@ -12,20 +12,18 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.cookies import RequestsCookieJar, get_cookie_header, merge_cookies
-from requests.utils import get_netrc_auth
+from requests.utils import get_netrc_auth, resolve_proxies
 
-from sessionkit._answers import answer_within, own_answer
+from sessionkit._answers import answer_within, own_answer, status_of
 from sessionkit._bodies import body_objects
 from sessionkit._exchange import Attempt
 from sessionkit._origins import is_absolute, origin_of
-from sessionkit._placing import Placement, given_names, place_in_options
+from sessionkit._placing import Placement, given_names, mask_text, place_in_options
 from sessionkit._side import STOCK_SESSION, own_kind, send_side
-from sessionkit._timeouts import capped
+from sessionkit._timeouts import TIMEOUT, capped
 from sessionkit.errors import ConfigError, ReplayImpossible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from requests import PreparedRequest, Response
 
     from sessionkit._exchange import Exchange, Secret
@@ -38,8 +36,6 @@ _BRING_A_TOKEN = {
     ("authlib.integrations.requests_client.oauth1_session", "OAuth1Session"),
     ("google.auth.transport.requests", "AuthorizedSession"),
 }
-#: For a hop of a session that may have a default of its own: connect and read, in seconds.
-HOP_TIMEOUT = (5.0, 30.0)
 _OPTIONS = {"query": "params", "cookie": "cookies"}
 
 
@@ -74,10 +70,10 @@ class Wire:
                 raise
             # A session that raises for a status: the handlers decide, and if this answer is the
             # final one, its own error is raised after all.
-            call.raised, response = error, unwrapped
+            call.raised, response = mask_text(error, exchange), unwrapped
         finally:
             attempt.seconds = now() - started
-        attempt.status = response.status_code
+        attempt.status = status_of(response)
         response = own_answer(response)
         record.from_cache = getattr(response, "from_cache", False) is True
         response.exchange = record  # type: ignore[attr-defined]
@@ -100,14 +96,14 @@ class Wire:
     def _attempt(self, exchange: Exchange, kwargs: dict[str, Any]) -> Response:
         if exchange.prepared is not None:
             return self._send_prepared(exchange, kwargs)
-        if not exchange.secrets and not exchange.steps and exchange.deadline is None:
+        if not _by_hops(exchange):
             return self._enter(exchange.method, exchange.url, kwargs)
         return self._request_by_hops(exchange, kwargs)
 
     def _enter(self, method: str, url: str, kwargs: dict[str, Any]) -> Response:
         """Call what the caller called."""
         session: Any = self._session
-        if self._entry == method.lower():
+        if self._entry == method.lower() != "request":
             answer: Response = getattr(session, self._entry)(url, **kwargs)
         else:
             answer = session.request(method, url, **kwargs)
@@ -120,7 +116,7 @@ class Wire:
         if exchange.secrets or exchange.steps:
             # A copy, or the secret would stay in an object that the caller keeps and logs.
             request = request.copy()
-        elif exchange.deadline is None:
+        elif not _by_hops(exchange):
             return self._session.send(request, **kwargs)
         placement = Placement(exchange)
         placement.first(request)
@@ -131,7 +127,10 @@ class Wire:
         if not follow:
             placement.strip(further)
             return response
-        return self._follow(exchange, response, placement, lambda _: dict(kwargs))
+        if "proxies" not in kwargs:
+            session = self._session
+            kwargs["proxies"] = resolve_proxies(request, session.proxies, session.trust_env)
+        return self._follow(exchange, response, placement, kwargs)
 
     def _request_by_hops(self, exchange: Exchange, kwargs: dict[str, Any]) -> Response:
         url = exchange.url
@@ -155,9 +154,8 @@ class Wire:
             return response
         if not late:
             placement.first(response.request)  # as sent: sets the origin that it began with
-        return self._follow(
-            exchange, response, placement, lambda request: self._settings(request, kwargs)
-        )
+        settings = self._settings(response.request, kwargs)
+        return self._follow(exchange, response, placement, settings)
 
     def _refuse_clash(self) -> None:
         name = type(self._session).__name__
@@ -170,12 +168,15 @@ class Wire:
         if any(map(_is_authorization, exchange.secrets)):
             return None
         given = kwargs.get("auth") or self._session.auth
+        if given is None and not kwargs.get("withhold_token"):
+            # Authlib's, which its session gives as ``auth=`` where the call has none.
+            given = getattr(self._session, "token_auth", None)
         if given is None and self._session.trust_env:
             given = get_netrc_auth(self.target(exchange))
         return given
 
     def _settings(self, request: PreparedRequest, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Return the arguments for sending a hop, as ``session.request`` would have made them."""
+        """Return the arguments for sending hops, as ``session.request`` made them for *request*."""
         settings = self._session.merge_environment_settings(
             request.url or "",
             dict(kwargs.get("proxies") or {}),
@@ -187,7 +188,7 @@ class Wire:
             settings["timeout"] = kwargs["timeout"]
         elif type(self._session).request is not STOCK_SESSION.request:
             # Its own default, if it has one, is out of sight; a hop must not wait for ever.
-            settings["timeout"] = HOP_TIMEOUT
+            settings["timeout"] = TIMEOUT
         return settings
 
     def _follow(
@@ -195,13 +196,15 @@ class Wire:
         exchange: Exchange,
         response: Response,
         placement: Placement,
-        settings: Callable[[PreparedRequest], dict[str, Any]],
+        settings: dict[str, Any],
     ) -> Response:
         """Follow redirects hop by hop.
 
-        The session decides method, cookies and limits; secrets are placed or removed at each hop,
-        because requests knows no secret but one called ``Authorization``, and asks ``.netrc`` anew.
+        The session decides method, cookies, proxies and limits; secrets are placed or removed at
+        each hop, because requests knows no secret but one called ``Authorization``, and asks
+        ``.netrc`` anew.
         """
+        timeout = settings.get("timeout")
         history: list[Response] = []
         while (request := _next(response)) is not None:
             if len(history) >= self._session.max_redirects:
@@ -210,11 +213,13 @@ class Wire:
             history.append(response)
             # From here on the server may have acted, whatever becomes of the hops.
             exchange.record.attempts[-1].status = response.status_code
+            _check_body(request, exchange, response)
+            # With other proxies than ``next`` was made for, it would show one's login to a server.
+            settings["proxies"] = self._session.rebuild_proxies(request, settings["proxies"])
             placement.hop(request)
-            kwargs = settings(request)
             if exchange.deadline is not None:
-                kwargs["timeout"] = capped(kwargs.get("timeout"), exchange)
-            response = self._session.send(request, allow_redirects=False, **kwargs)
+                settings["timeout"] = capped(timeout, exchange)
+            response = self._session.send(request, allow_redirects=False, **settings)
             response.history = list(history)
         return response
 
@@ -264,7 +269,8 @@ class Wire:
             bare = own_kind(
                 self._session, requests.Request(exchange.prepared.method, exchange.prepared.url)
             )
-            return self._session.prepare_request(bare).headers.get(name) != given
+            own = self._session.prepare_request(bare).headers.get(name)
+            return own != exchange.prepared.headers.get(name)  # either may be bytes
         if place == "query" and name in given_names(urlsplit(exchange.url).query):
             return True
         return name in given_names(exchange.options.get(_OPTIONS[place]))
@@ -278,6 +284,23 @@ class Wire:
 
 def _is_authorization(secret: Secret) -> bool:
     return secret.place == "header" and secret.name.lower() == "authorization"
+
+
+def _by_hops(exchange: Exchange) -> bool:
+    """Tell whether redirects are followed here: to place secrets, keep time, send no body empty."""
+    return bool(
+        exchange.secrets
+        or exchange.steps
+        or exchange.deadline is not None
+        or not exchange.replayable
+    )
+
+
+def _check_body(request: PreparedRequest, exchange: Exchange, response: Response) -> None:
+    """Refuse a hop whose body was spent on the request before; requests would send it empty."""
+    if not exchange.call.marks.can_repeat(body_objects({}, request)):
+        message = f"the body was sent once, and a {response.status_code} asks for it again"
+        raise requests.exceptions.UnrewindableBodyError(message, request=request, response=response)
 
 
 def _begin_bodies(exchange: Exchange) -> None:

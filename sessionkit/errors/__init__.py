@@ -7,6 +7,9 @@ plain session raises where there is one.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from sessionkit._faces import lazy
 from sessionkit.errors._base import Evidence, Sent, SessionKitError
 from sessionkit.errors._bodies import read_details
 from sessionkit.errors._details import ErrorDetail, FieldError, Problem
@@ -58,6 +61,7 @@ from sessionkit.errors._tree import (
     RedirectFailed,
     RenewalFailed,
     ReplayImpossible,
+    RetriesExhausted,
     ServerError,
     ServiceUnavailable,
     StatusError,
@@ -70,6 +74,10 @@ from sessionkit.errors._tree import (
     UnexpectedStatus,
     Unprocessable,
 )
+
+if TYPE_CHECKING:
+    from sessionkit.errors._minted import mint as mint
+    from sessionkit.errors._rules import Rule as Rule
 
 __all__ = [
     "ApplicationError",
@@ -120,6 +128,8 @@ __all__ = [
     "RedirectFailed",
     "RenewalFailed",
     "ReplayImpossible",
+    "RetriesExhausted",
+    "Rule",
     "Sent",
     "ServerError",
     "ServiceUnavailable",
@@ -133,6 +143,7 @@ __all__ = [
     "UndecodableBody",
     "UnexpectedStatus",
     "Unprocessable",
+    "mint",
     "read_details",
     "read_request_id",
     "read_retry_after",
@@ -141,8 +152,20 @@ __all__ = [
     "transport_error",
 ]
 
+# For vendors; whoever catches errors does not pay for it.
+_late, _ = lazy(face=__name__, places={"Rule": "_rules", "mint": "_minted"})
+
+
+def __getattr__(name: str) -> Any:
+    return _late(name)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 # Users see and pickles hold the public place of each class, wherever its code lives.
-for _name in __all__:
-    if isinstance(globals()[_name], type):
-        globals()[_name].__module__ = __name__
-del _name
+for _value in list(globals().values()):
+    if isinstance(_value, type) and _value.__module__.startswith(__name__):
+        _value.__module__ = __name__
+del _value

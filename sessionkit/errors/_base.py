@@ -169,15 +169,15 @@ class SessionKitError(Exception):
         return f"{type(self).__name__}({self.message!r})"
 
     def __copy__(self) -> Self:
-        return _rebuild(type(self), self.args, dict(vars(self)))
+        return rebuild(type(self), self.args, dict(vars(self)))
 
     def __reduce__(self) -> tuple[Callable[..., SessionKitError], tuple[Any, ...]]:
         state = {name: _portable(value) for name, value in vars(self).items()}
         state["_cause_text"] = self.cause_text
-        return _rebuild, (type(self), self.args, state)
+        return rebuild, (type(self), self.args, state)
 
 
-def _rebuild(cls: type[AnyError], args: tuple[Any, ...], state: dict[str, Any]) -> AnyError:
+def rebuild(cls: type[AnyError], args: tuple[Any, ...], state: dict[str, Any]) -> AnyError:
     """Make an error without its ``__init__``, whose signature only its subclass knows."""
     error = cls.__new__(cls)
     error.args = args

@@ -10,35 +10,24 @@ import http
 import json
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
 
-from sessionkit.errors._details import ErrorDetail, FieldError
+from sessionkit.errors._copies import MOST_BODY
+from sessionkit.errors._details import ErrorDetail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import requests
 
-#: Bytes of a body that are looked at.
-MOST_BODY = 65_536
 _LONGEST_TEXT = 1_000
-_MOST_FIELDS = 100
-_DEEPEST = 8
-
-_CODE_KEYS = ("code", "error_code", "errorCode", "errorType")
-_DETAIL_KEYS = (
-    *("detail", "error_description", "message", "msg", "error_message"),
-    *("errorMessage", "description", "reason"),
-)
-_NAME_KEYS = ("field", "name", "param", "parameter", "path", "target", "property", "attribute")
 
 
 def read_details(response: requests.Response) -> ErrorDetail:
     """Return what *response* says about a failure, in one normal form. Never raises.
 
-    Understood are problem details (RFC 9457), OAuth (RFC 6749, section 5.2), Django REST framework,
-    FastAPI, lists of ``errors``, ``error`` objects, plain messages, and the title of a page of
-    HTML. An empty body gives the reason phrase as ``title``.
+    Understood are problem details (RFC 9457), OAuth (RFC 6749, section 5.2), JSON:API, GraphQL,
+    OData, Google, Azure, AWS-like and Stripe-like ``error`` objects, Django REST framework,
+    FastAPI, Spring, Rails, GitHub, lists of ``errors``, plain messages, and the title of a page
+    of HTML. A body that was cut off gives the first sentence that came whole; an empty one the
+    reason phrase as ``title``.
 
     Args:
         response: Only what has been read of its body is used, at most 64 KiB.
@@ -68,14 +57,15 @@ def _body(response: requests.Response) -> bytes:
 
 def _read(response: requests.Response, body: bytes) -> ErrorDetail | None:
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind.endswith("json") or body.lstrip()[:1] in (b"{", b"["):
-        try:
-            document = json.loads(body)
-        except ValueError:
-            pass
-        else:
-            return _from_json(document, response, is_problem=kind == "application/problem+json")
     text = _text(response, body)
+    if kind.endswith("json") or text.lstrip()[:1] in ("{", "["):
+        try:
+            document = json.loads(text)
+        except ValueError:
+            if cut := _from_cut_json(text):
+                return cut
+        else:
+            return _from_json(document, response, kind)
     if "html" in kind or text.lstrip()[:1] == "<":
         return _from_markup(text)
     if kind and not kind.startswith("text/") and not kind.endswith("json"):
@@ -84,10 +74,39 @@ def _read(response: requests.Response, body: bytes) -> ErrorDetail | None:
 
 
 def _text(response: requests.Response, body: bytes) -> str:
+    """Decode a body by its charset, or by what its bytes show where that is missing or wrong."""
+    # Without a charset requests says ISO-8859-1 for all text, as an RFC did long ago.
+    told = "charset" in response.headers.get("Content-Type", "").lower() and response.encoding
     try:
-        return body.decode(response.encoding or "utf-8", "replace")
+        text = body.decode(told or json.detect_encoding(body), "replace")
     except LookupError:
-        return body.decode("utf-8", "replace")
+        text = body.decode("utf-8", "replace")
+    # A character that was cut through at the end is no sign of another encoding.
+    text = text.rstrip("\ufffd").removeprefix("\ufeff")
+    return body.decode("latin-1") if "\ufffd" in text else text
+
+
+def _from_json(document: Any, response: requests.Response, kind: str) -> ErrorDetail | None:
+    from sessionkit.errors import _shapes  # only who fails pays for it
+
+    if kind == "application/problem+json" and isinstance(document, dict):
+        found: ErrorDetail | None = _shapes.problem(document, response.url or "")
+    else:
+        found = _shapes.normal_form(document)
+    if found is not None:
+        found.raw = document
+    return found
+
+
+def _from_cut_json(text: str) -> ErrorDetail | None:
+    """Return the first sentence that came whole of a document that did not."""
+    from sessionkit.errors._shapes import DETAIL_KEYS
+
+    keys = "|".join((*DETAIL_KEYS, "title"))
+    for match in re.finditer(rf'"(?:{keys})"\s{{0,99}}:\s{{0,99}}("(?:[^"\\]|\\.)*+")', text):
+        if sentence := json.loads(match[1], strict=False).strip():
+            return ErrorDetail(detail=sentence[:_LONGEST_TEXT], raw=text)
+    return None
 
 
 def _from_markup(text: str) -> ErrorDetail | None:
@@ -100,147 +119,6 @@ def _from_markup(text: str) -> ErrorDetail | None:
 
 def _from_text(text: str) -> ErrorDetail | None:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines or "\ufffd" in lines[0] or not lines[0].isprintable():
+    if not lines or not lines[0].isprintable():
         return None
     return ErrorDetail(detail=lines[0][:_LONGEST_TEXT], raw=text)
-
-
-def _from_json(
-    document: Any, response: requests.Response, *, is_problem: bool
-) -> ErrorDetail | None:
-    found = _normal_form(document, 0)
-    if found is None:
-        return None
-    found.raw = document
-    if is_problem:
-        # A relative type is resolved; without one it is about:blank (RFC 9457, section 3.1.1).
-        found.type = urljoin(response.url or "", found.type) if found.type else "about:blank"
-    return found
-
-
-def _normal_form(document: Any, depth: int) -> ErrorDetail | None:
-    if depth > _DEEPEST:
-        return None
-    if isinstance(document, dict):
-        return _from_object(document, depth)
-    if isinstance(document, list):
-        return _filled(ErrorDetail(fields=_listed(document)))
-    text = _words(document)
-    return ErrorDetail(detail=text) if text else None
-
-
-def _from_object(document: dict[str, Any], depth: int) -> ErrorDetail | None:
-    for key in ("error", "detail"):
-        # Google, OData and many more; FastAPI where its user gave an object.
-        if isinstance(document.get(key), dict):
-            return _normal_form(document[key], depth + 1)
-    found = ErrorDetail(
-        code=_first(document, _CODE_KEYS),
-        title=_words(document.get("title")),
-        detail=_first(document, _DETAIL_KEYS),
-        type=_words(document.get("type")),
-        instance=_words(document.get("instance")),
-        fields=_fields(document),
-    )
-    _add_error_text(found, _words(document.get("error")))
-    return _filled(found)
-
-
-def _add_error_text(found: ErrorDetail, error: str | None) -> None:
-    """Use ``error``: a code where it is one word (OAuth), a sentence where it is more."""
-    if error is None:
-        return
-    if not re.search(r"\s", error):
-        found.code = found.code or error
-    elif found.detail is None:
-        found.detail = error
-    else:
-        found.title = found.title or error
-
-
-def _filled(found: ErrorDetail) -> ErrorDetail | None:
-    """Lift what a first nameless error says; None where nothing at all was understood."""
-    if found.fields and not found.fields[0].name:
-        found.detail = found.detail or found.fields[0].message
-        found.code = found.code or found.fields[0].code
-    return found if found.summary else None
-
-
-def _fields(document: dict[str, Any]) -> tuple[FieldError, ...]:
-    for key in ("errors", "detail", "details"):
-        value = document.get(key)
-        if value and isinstance(value, list):
-            return _listed(value)
-        if value and isinstance(value, dict):
-            return _limited(_walked("", value, 0))
-    if document and all(isinstance(value, (list, dict)) for value in document.values()):
-        # Django REST framework: nothing but fields with their complaints.
-        return _limited(_walked("", document, 0))
-    return ()
-
-
-def _listed(items: list[Any]) -> tuple[FieldError, ...]:
-    return _limited(error for item in items for error in _one_listed(item))
-
-
-def _limited(errors: Iterator[FieldError]) -> tuple[FieldError, ...]:
-    return tuple(error for error, _ in zip(errors, range(_MOST_FIELDS), strict=False))
-
-
-def _one_listed(item: Any) -> Iterator[FieldError]:
-    if not isinstance(item, dict):
-        if text := _words(item):
-            yield FieldError("", text)
-        return
-    code = _first(item, (*_CODE_KEYS, "type", "error"))
-    message = _first(item, (*_DETAIL_KEYS, "title")) or code
-    if message:
-        name, pointer = _place(item)
-        yield FieldError(name, message, code=code, pointer=pointer)
-    else:
-        yield from _walked("", item, 0)
-
-
-def _place(item: dict[str, Any]) -> tuple[str, str | None]:
-    """Return the name and the JSON Pointer of the field that *item* is about."""
-    source = item.get("source")
-    source = source if isinstance(source, dict) else {}
-    pointer = _words(item.get("pointer")) or _words(source.get("pointer"))
-    if pointer:
-        path = pointer.lstrip("#/").removeprefix("data/").removeprefix("attributes/")
-        return path.replace("/", ".").replace("~1", "/").replace("~0", "~"), pointer
-    place = item.get("loc")
-    if isinstance(place, list):
-        parts = [str(part) for part in place]
-        in_body = parts[:1] == ["body"]
-        escaped = [part.replace("~", "~0").replace("/", "~1") for part in parts[1:]]
-        inner = parts[1:] if in_body or parts[:1] in (["query"], ["path"], ["header"]) else parts
-        return ".".join(inner), "/" + "/".join(escaped) if in_body and escaped else None
-    return _first(item, _NAME_KEYS) or _words(source.get("parameter")) or "", None
-
-
-def _walked(name: str, value: Any, depth: int) -> Iterator[FieldError]:
-    """Yield the complaints in nested objects of lists of sentences."""
-    if depth > _DEEPEST:
-        return
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            plain = "" if key == "non_field_errors" else str(key)
-            yield from _walked(".".join(part for part in (name, plain) if part), inner, depth + 1)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            nested = isinstance(inner, (dict, list))
-            yield from _walked(f"{name}.{index}" if nested else name, inner, depth + 1)
-    elif text := _words(value):
-        yield FieldError(name, text)
-
-
-def _first(document: dict[str, Any], keys: tuple[str, ...]) -> str | None:
-    return next((text for key in keys if (text := _words(document.get(key)))), None)
-
-
-def _words(value: Any) -> str | None:
-    """Return a text or number as text; None for all else, and for nothing."""
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        return None
-    return str(value).strip()[:_LONGEST_TEXT] or None

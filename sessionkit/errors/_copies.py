@@ -5,6 +5,7 @@ A copy holds no connection, no redirect history, no cookies, no hooks, and no cr
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +26,14 @@ from sessionkit._redact import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Bytes of a body that an error keeps.
+#: Bytes of a body that are read for an error, looked at, and kept.
 MOST_BODY = 65_536
 #: Attribute of a copy, so that it is not copied again.
 _MARK = "_sessionkit_redacted"
 #: ``"access_token": "..."`` and the like; a sentence, which has spaces, is a complaint and stays.
-_JSON_CREDENTIAL = re.compile(rb'"([\w.-]{1,64})"(\s*:\s*)"([^"\s\\]{6,})"')
+_JSON_CREDENTIAL = re.compile(rb'"([\w.-]{1,64})"(\s*:\s*)"((?:[^"\s\\]|\\[^"]){6,})"')
+#: Escapes in JSON of what need not be escaped: ``\/``, and ASCII but for quotes and backslashes.
+_ESCAPED = re.compile(rb"\\(?:/|u00(2[013-9a-f]|[3467][0-9a-f]|5[0-9abd-f]))", re.IGNORECASE)
 
 
 def secrets_in(request: Any) -> tuple[str, ...]:
@@ -132,9 +135,23 @@ def _fill_body(copy: Any, content: Any, secrets: tuple[str, ...]) -> None:
 
 def redacted_body(body: bytes, secrets: tuple[str, ...]) -> bytes:
     """Return *body* without the exact *secrets*, and without values that look like credentials."""
-    for spelling in spellings(secrets):
-        body = body.replace(spelling.encode(), MASK.encode())
+    encoding = json.detect_encoding(body)
+    if not encoding.startswith("utf-8"):
+        plain = body.decode(encoding, "replace").encode()
+        clean = redacted_body(plain, secrets)
+        return body if clean == plain else clean.decode().encode(encoding)
+    known = [spelling.encode() for spelling in spellings(secrets)]
+    # PHP escapes slashes, .NET and Go escape signs that HTML knows; the document stays the same.
+    bare = _ESCAPED.sub(_unescaped, body)
+    if bare != body and any(spelling in bare for spelling in known):
+        body = bare
+    for spelling in known:
+        body = body.replace(spelling, MASK.encode())
     return _JSON_CREDENTIAL.sub(_mask_credential, body)
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    return bytes([int(match[1], 16)]) if match[1] else b"/"
 
 
 def _mask_credential(match: re.Match[bytes]) -> bytes:

@@ -58,11 +58,12 @@ class ErrorDetail(_Value):
         detail: About this very failure.
         type: URI of the kind of problem (RFC 9457, section 3.1.1).
         instance: URI of this very occurrence (RFC 9457, section 3.1.5).
+        doc_url: Where to read about it, for people.
         fields: What is wrong with single fields, in the server's order.
         raw: The decoded body, or its text where it is no JSON; None where it was empty.
     """
 
-    __slots__ = ("code", "detail", "fields", "instance", "raw", "title", "type")
+    __slots__ = ("code", "detail", "doc_url", "fields", "instance", "raw", "title", "type")
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class ErrorDetail(_Value):
         detail: str | None = None,
         type: str | None = None,  # noqa: A002  # the name in RFC 9457
         instance: str | None = None,
+        doc_url: str | None = None,
         fields: tuple[FieldError, ...] = (),
         raw: Any = None,
     ) -> None:
@@ -80,8 +82,16 @@ class ErrorDetail(_Value):
         self.detail = detail
         self.type = type
         self.instance = instance
+        self.doc_url = doc_url
         self.fields = fields
         self.raw = raw
+
+    def at(self, *path: str) -> tuple[FieldError, ...]:
+        """Return what is wrong at one place and below it, such as ``at("customer", "card")``."""
+        place = ".".join(path)
+        return tuple(
+            f for f in self.fields if f.name == place or f.name.startswith(place and f"{place}.")
+        )
 
     @property
     def summary(self) -> str:

@@ -10,16 +10,17 @@ from __future__ import annotations
 import re
 import ssl
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from requests import exceptions as requests_errors
 from urllib3 import exceptions as urllib3_errors
 
 from sessionkit._redact import scrub
 from sessionkit.errors import _tree as tree
+from sessionkit.errors._base import SessionKitError
 from sessionkit.errors._bodies import read_details, reason_phrase
 from sessionkit.errors._copies import redacted_request, redacted_response, secrets_in
-from sessionkit.errors._headers import read_retry_after
+from sessionkit.errors._headers import read_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     import requests
 
-    from sessionkit.errors._base import SessionKitError
 
 _BY_STATUS: Mapping[int, type[tree.StatusError]] = MappingProxyType(
     {
@@ -48,6 +48,7 @@ _BY_STATUS: Mapping[int, type[tree.StatusError]] = MappingProxyType(
         504: tree.GatewayTimeout,
     }
 )
+_GENERIC = (tree.ClientError, tree.ServerError)
 #: What says by its class alone what it is; the first that fits.
 _BY_CLASS: tuple[tuple[type[Exception], type[SessionKitError]], ...] = (
     (requests_errors.ConnectTimeout, tree.ConnectTimedOut),
@@ -59,6 +60,7 @@ _BY_CLASS: tuple[tuple[type[Exception], type[SessionKitError]], ...] = (
     (requests_errors.ChunkedEncodingError, tree.IncompleteBody),
     (requests_errors.TooManyRedirects, tree.RedirectFailed),
     (requests_errors.UnrewindableBodyError, tree.ReplayImpossible),
+    (requests_errors.RetryError, tree.RetriesExhausted),
     (requests_errors.InvalidURL, tree.InvalidRequest),
     (requests_errors.MissingSchema, tree.InvalidRequest),
     (requests_errors.InvalidSchema, tree.InvalidRequest),
@@ -91,6 +93,8 @@ _BODY_FAULTS: tuple[type[Exception], ...] = (
 )
 #: Forks whose classes have the same names but no common parents.
 _FORKS: Mapping[str, str] = MappingProxyType({"requests": "niquests", "urllib3": "urllib3_future"})
+#: What OpenSSL says of a certificate that we refuse, and of a handshake that the server refuses.
+_REFUSED = re.compile(r"CERTIFICATE_VERIFY_FAILED|(?:SSLV3|TLSV1|TLSV13)_ALERT_(?!INTERNAL_ERROR)")
 _PARSERS = ("http.client", "urllib.parse")
 _LIBRARIES = (*_FORKS, *_FORKS.values())
 #: urllib3 begins its texts with a pool or a connection.
@@ -98,32 +102,55 @@ _BEFORE_TEXT = re.compile(r"^(?:<[^>]*>|\w+\((?:host|port|[^()]*=)[^()]*\)): ")
 
 
 def status_error(
-    response: requests.Response, *, secrets: Iterable[str] = (), now: float
-) -> tree.StatusError:
-    """Return the error that *response* is, by its status. Never raises.
+    response: requests.Response,
+    *,
+    secrets: Iterable[str] = (),
+    now: float,
+    kind: type[SessionKitError] | None = None,
+    hint: str = "",
+) -> SessionKitError:
+    """Return the error that *response* is. Never raises.
 
     Args:
-        response: Its status is 400 or more; what has been read of its body is used.
+        response: What has been read of its body is used.
         secrets: Exact texts to mask.
         now: Seconds since the epoch, for ``Retry-After``.
+        kind: Its class; by default that of its status, as if it were 400 or more.
+        hint: What to do next; by default the wait that the server asks for, or that of the class.
     """
     copy = redacted_response(response, secrets)
     status = copy.status_code
-    generic = tree.ClientError if status < 500 else tree.ServerError
-    kind = _BY_STATUS.get(status, generic)
+    kind = kind or status_class(status)
     details = read_details(copy)
-    name = (reason_phrase(copy) or kind.__name__) if kind is generic else kind.__name__
+    phrase = reason_phrase(copy)
+    name = (phrase or kind.__name__) if kind in _GENERIC else kind.__name__
     summary = details.summary
     # "503 ServiceUnavailable: Service Unavailable" would say it twice.
-    same = _letters(summary) in {_letters(name), _letters(reason_phrase(copy) or "")}
-    wait = read_retry_after(copy.headers, now)
-    return kind(
+    same = _letters(summary) in {_letters(name), _letters(phrase or "")}
+    wait = read_wait(status, copy.headers, now)
+    asked = "" if wait is None else f"the server asks to wait {wait:g} s before the next request"
+    return _made(
+        kind,
         f"{status} {name}" if same else f"{status} {name}: {summary}",
-        hint="" if wait is None else f"the server asks to wait {wait:g} s before the next request",
+        hint=hint or asked,
         retry_after=wait,
         details=details,
         response=copy,
     )
+
+
+def status_class(status: int) -> type[tree.StatusError]:
+    """Return the class of the error that an HTTP status from 400 on is."""
+    return _BY_STATUS.get(status, _GENERIC[status >= 500])
+
+
+def _made(kind: type[SessionKitError], text: str, **evidence: Any) -> SessionKitError:
+    try:
+        return kind(text, **evidence)
+    except Exception:  # noqa: BLE001  # a vendor's class may have any signature
+        error = kind.__new__(kind)
+        SessionKitError.__init__(error, text, **evidence)
+        return error
 
 
 def _letters(text: str) -> str:
@@ -150,13 +177,22 @@ def transport_error(
         request=None if request is None else redacted_request(request, secrets),
         response=_last_answer(error, response, secrets),
     )
-    if isinstance(fault, tree.TlsFailed):
+    if isinstance(fault, tree.RetriesExhausted):
+        _read_last_status(fault)
+    elif isinstance(fault, tree.TlsFailed):
         if response is not None:
             fault.sent, fault.retryable = "yes", False
-        elif "CERTIFICATE_VERIFY_FAILED" in str(error) or _holds(error, ssl.CertificateError):
-            # The same certificate will be as wrong the next time.
+        elif _REFUSED.search(str(error)) or _holds(error, ssl.CertificateError):
+            # The same certificates will be as wrong the next time, theirs and ours.
             fault.retryable = False
     return fault
+
+
+def _read_last_status(fault: SessionKitError) -> None:
+    # urllib3's words are "too many 503 error responses"; the answer itself is gone.
+    if told := re.search(r"\b([45]\d\d)\b", fault.message):
+        fault.status = int(told[1])
+        fault.retryable = status_class(fault.status).retryable
 
 
 def _last_answer(
@@ -190,11 +226,12 @@ def _kind(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
             return tree.BodyTimedOut if in_body and kind is tree.ReadTimedOut else kind
     if _is_a(error, requests_errors.ConnectionError) or _is_a(error, urllib3_errors.HTTPError):
         return _kind_by_reason(error, in_body=in_body)
-    if type(error) in (requests_errors.RequestException, requests_errors.RetryError):
+    if type(error) is requests_errors.RequestException:
         return tree.TransportError
-    if isinstance(error, ValueError) and _refused_below(error.__traceback__):
-        # A header or URL that requests let through; the text shows its value.
-        return tree.InvalidRequest
+    if isinstance(error, (ValueError, AssertionError)) and _refused_below(error.__traceback__):
+        # A header, URL or host (b%C3%BC.example) that requests let through; the text shows it.
+        redirected = _in_a_redirect(error.__traceback__)
+        return tree.RedirectFailed if redirected else tree.InvalidRequest
     return None
 
 
@@ -252,6 +289,8 @@ def _message(kind: type[SessionKitError], error: Exception) -> str:
         "header" in text.lower() or isinstance(reason, UnicodeError)
     ):
         return "a header holds characters that cannot be sent"
+    if isinstance(reason, AssertionError):
+        return "the host holds characters that cannot be sent"
     if len(reason.args) > 1 and text.startswith("("):
         # The parts of a tuple; the second is often said in the first already.
         first, second = str(reason.args[0]).rstrip("."), str(reason.args[1])

@@ -109,9 +109,8 @@ class _Scrubber:
         return copy.with_traceback(error.__traceback__)
 
     def _same_class(self, error: BaseException) -> BaseException:
-        if isinstance(error, UnicodeError):
-            # Its repr shows the whole text that could not be encoded.
-            return UnicodeError(self._text(str(error)))
+        if isinstance(error, (UnicodeEncodeError, UnicodeDecodeError)):
+            return _of_the_odd_character(error)
         if _is_about_a_header(error):
             args: tuple[Any, ...] = (f"a header cannot be sent: {MASK}",)
         else:
@@ -143,6 +142,16 @@ class _Scrubber:
         if value is None or isinstance(value, (int, float)):
             return value
         return self._text(value.decode("latin-1") if isinstance(value, bytes) else repr(value))
+
+
+def _of_the_odd_character(error: UnicodeEncodeError | UnicodeDecodeError) -> BaseException:
+    """Return *error* with what cannot be coded alone: its repr shows the whole text."""
+    text: Any = error.object
+    hidden: Any = "*" if isinstance(text, str) else b"*"
+    shown = hidden * error.start + text[error.start : error.end]
+    kind: Any = type(error)
+    copy: BaseException = kind(error.encoding, shown, error.start, error.end, error.reason)
+    return copy
 
 
 def _is_about_a_header(error: BaseException) -> bool:

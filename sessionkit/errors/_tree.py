@@ -122,6 +122,16 @@ class ReplayImpossible(TransportError, requests_errors.UnrewindableBodyError):
     hint = "give bytes or a seekable file as the body"
 
 
+class RetriesExhausted(TransportError, requests_errors.RetryError):
+    """The session's own adapter tried again until it gave up, and kept the last answer.
+
+    ``status`` is that answer's; nothing else of it is left.
+    """
+
+    sent: Sent = "yes"
+    hint = "mount the adapter with Retry(..., raise_on_status=False), or leave retries to the stack"
+
+
 class CircuitOpen(TransportError):
     """The server failed so often that it is left alone for a while; nothing was sent."""
 

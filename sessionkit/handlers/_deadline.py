@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import requests
 from urllib3.exceptions import TimeoutError as LowTimeout
 
+from sessionkit._timeouts import TIMEOUT
 from sessionkit.errors import ConfigError, DeadlineExceeded, SessionKitError
 
 if TYPE_CHECKING:
@@ -44,7 +45,11 @@ class DeadlineHandler:
     __slots__ = ("_connect", "_read", "_total")
 
     def __init__(
-        self, total: float | None = None, *, connect: float | None = 5.0, read: float | None = 30.0
+        self,
+        total: float | None = None,
+        *,
+        connect: float | None = TIMEOUT[0],
+        read: float | None = TIMEOUT[1],
     ) -> None:
         self._total = _positive("total", total)
         self._connect = _positive("connect", connect)

@@ -8,22 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 from requests import HTTPError
 
-from sessionkit._answers import is_read, reads_in_pieces
+from sessionkit._answers import body_pieces, is_read
 from sessionkit._redact import secrets_in_url
-from sessionkit.errors import SessionKitError, scrubbed, status_error, transport_error
-from sessionkit.errors._faults import is_body_fault
+from sessionkit.errors import (
+    ConfigError,
+    SessionKitError,
+    StatusError,
+    UnexpectedStatus,
+    read_request_id,
+    scrubbed,
+    status_error,
+    transport_error,
+)
+from sessionkit.errors._copies import MOST_BODY
+from sessionkit.errors._faults import is_body_fault, status_class
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from typing import SupportsIndex
 
     from requests import Response
 
     from sessionkit._exchange import Exchange
     from sessionkit._handler import Forward
+    from sessionkit.errors import Rule
 
-#: What is read of an error's body for a caller who wanted a stream: bytes, and seconds.
-MOST_BYTES = 65_536
+#: How long is waited for the body of an error, of which no more than MOST_BODY is read, in seconds.
 MOST_SECONDS = 2.0
 
 _FIRST_ERROR_STATUS = 400
@@ -42,45 +52,215 @@ class ErrorHandler:
     Errors of the library that come from further in pass as they are, with the evidence that they
     lack. Everything else, such as a ``TypeError`` in a handler of yours, passes untouched.
 
-    Stateless, hence safe to share between threads and stacks.
+    A call may say otherwise: ``expect=404`` or ``expect=(200, 404)`` names what it takes for a
+    success. It gets such an answer, whatever its status; any other below 400 is an
+    :class:`~sessionkit.errors.UnexpectedStatus`. With ``raise_for_status=False`` it gets every
+    answer, and only faults of transport are raised.
+
+    Immutable, hence safe to share between threads and stacks.
+
+    Args:
+        rules: Which error an answer is, where its status does not say it; the first that fits
+            wins. They come before *root*, and before what this handler does by itself. Of a stream
+            below 400 only status, method and headers are looked at; one from 400 on whose body
+            was looked into is cut at 64 KiB.
+        root: An exception class of yours. Every error is then one of it too, by a class
+            that :func:`~sessionkit.errors.mint` makes.
+        request_ids: Headers that name a request, looked at before the usual ones.
     """
 
-    __slots__ = ()
+    options = frozenset({"expect", "raise_for_status"})
+
+    __slots__ = ("_request_ids", "_root", "_rules", "_suspects")
 
     name = "errors"
+
+    def __init__(
+        self,
+        rules: Iterable[Rule] = (),
+        *,
+        root: type[Exception] | None = None,
+        request_ids: Collection[str] = (),
+    ) -> None:
+        self._rules = _checked(rules)
+        self._root = root
+        if root is not None:
+            from sessionkit.errors import mint
+
+            mint(root, StatusError)  # refuses a root that cannot be one
+        self._request_ids = tuple(request_ids)
+        named = (rule.statuses or () for rule in self._rules)
+        #: Statuses that are no error by themselves, but may be one by a rule.
+        self._suspects = frozenset(s for some in named for s in some if s < _FIRST_ERROR_STATUS)
 
     def handle(self, exchange: Exchange, forward: Forward) -> Response:
         """Forward, and raise what failed.
 
         Raises:
-            StatusError: The answer's status is 400 or more; its connection is free again.
+            StatusError: The answer's status is 400 or more, or a rule or ``expect=`` says that it
+                failed; its connection is free again.
             TransportError: No whole answer came.
             InvalidRequest: The request cannot be sent.
+            ConfigError: The ``expect`` of the call names no statuses.
         """
+        fault: SessionKitError | None
         try:
             # Sent as a stream, read on the way up: when a body fails, its status is known.
             response = forward(exchange if exchange.stream else _streamed(exchange))
         except SessionKitError as error:
             fault = error
         except Exception as error:
-            mapped = _fault(error, exchange)
-            if mapped is None:
+            fault = self._fault(error, exchange)
+            if fault is None:
                 raise
-            fault = mapped
         else:
-            if response.status_code < _FIRST_ERROR_STATUS:
-                return _watched(response, exchange) if exchange.stream else response
-            call = exchange.call
-            fault = _answered(response, exchange, call.raised if response is call.live else None)
+            status = response.status_code
+            plain = status < _FIRST_ERROR_STATUS and status not in self._suspects
+            fault = None
+            if not plain or "expect" in exchange.options:
+                fault = self._refused(response, exchange)
+            if fault is None:
+                return self._watched(response, exchange) if exchange.stream else response
         # Raised outside of `except`, or the original with its secrets would become the context.
         try:
-            raise _ready(fault, exchange)
+            raise self._ready(fault, exchange)
         finally:
             # Its traceback holds this frame, and this frame it: a circle with the caller's locals.
             del fault
 
     def __repr__(self) -> str:
-        return "ErrorHandler()"
+        root = None if self._root is None else self._root.__name__
+        known = {"rules": list(self._rules), "root": root, "request_ids": list(self._request_ids)}
+        return f"ErrorHandler({', '.join(f'{k}={v}' for k, v in known.items() if v)})"
+
+    def _fault(self, error: Exception, exchange: Exchange) -> SessionKitError | None:
+        """Return the error that an exception from further in is, or None where it is not ours."""
+        answer: Response | None = getattr(error, "response", None)
+        status = 0 if answer is None else answer.status_code
+        if answer is not None and isinstance(error, HTTPError) and status >= _FIRST_ERROR_STATUS:
+            # A handler further in raised for the status.
+            return self._answered(answer, exchange, error, kind=self._kind(answer, exchange))
+        live = exchange.call.live
+        begun = live if live is not None and not is_read(live) and is_body_fault(error) else None
+        if begun is not None and begun.status_code >= _FIRST_ERROR_STATUS:
+            # What the server said of its failure matters more than that it broke off.
+            return self._answered(begun, exchange, error, kind=self._kind(begun, exchange))
+        fault = transport_error(error, response=begun, secrets=_secrets(exchange))
+        if fault is not None:
+            fault.__cause__ = error
+            attempts = exchange.record.attempts
+            if fault.sent == "no" and attempts and attempts[-1].status is not None:
+                # A hop of a redirect failed; the server that sent us there may have acted.
+                fault.sent, fault.retryable = "yes", False
+        return fault
+
+    def _refused(self, response: Response, exchange: Exchange) -> SessionKitError | None:
+        """Return the error that an answer is, with its wire free; None where it is none."""
+        kind = self._kind(response, exchange)
+        call = exchange.call
+        cause = call.raised if response is call.live else None
+        if kind is None:
+            # The caller or a rule takes it for a success, whatever the session itself makes of it.
+            call.raised = None
+            return None
+        return self._answered(response, exchange, cause, kind=kind)
+
+    def _kind(self, response: Response, exchange: Exchange) -> type[SessionKitError] | None:
+        if exchange.option("raise_for_status") is False:
+            return None
+        status = response.status_code
+        wanted = _expected(exchange)
+        failed = status >= _FIRST_ERROR_STATUS
+        if failed and status in wanted:
+            return None
+        for rule in self._rules:
+            if rule.concerns(response) and _fits(rule, response, exchange):
+                return rule.raises
+        if failed:
+            return status_class(status)
+        return UnexpectedStatus if wanted and status not in wanted else None
+
+    def _answered(
+        self,
+        response: Response,
+        exchange: Exchange,
+        cause: Exception | None,
+        *,
+        kind: type[SessionKitError] | None = None,
+    ) -> SessionKitError:
+        """Return the error that an answer is, with what of its body is cheap; free its wire."""
+        _read_some(response, exchange)
+        wanted = sorted(_expected(exchange)) if kind is UnexpectedStatus else ()
+        fault = status_error(
+            response,
+            secrets=_secrets(exchange),
+            now=exchange.clock.time(),
+            kind=kind,
+            hint=f"the call expects {' or '.join(map(str, wanted))}" if wanted else "",
+        )
+        fault.__cause__ = cause
+        return fault
+
+    def _ready(self, fault: SessionKitError, exchange: Exchange) -> SessionKitError:
+        """Add what only the call knows, clean the chain of causes, and make it the vendor's."""
+        record = exchange.record
+        fault.complete(
+            method=exchange.method,
+            url=exchange.url,
+            attempts=len(record.attempts),
+            elapsed=exchange.clock.monotonic() - record.started,
+        )
+        if self._request_ids and fault.response is not None:
+            vars(fault).pop("request_id", None)
+            name = read_request_id(fault.response.headers, self._request_ids)
+            fault.complete(request_id=name)
+        scrubbed(fault, _secrets(exchange))
+        if self._root is None:
+            return fault
+        from sessionkit.errors._minted import under
+
+        return under(self._root, fault)
+
+    def _watched(self, response: Response, exchange: Exchange) -> Response:
+        """Make a stream raise our errors while its body is read."""
+        if not is_read(response) and not hasattr(response, "_sessionkit_watch"):
+            response.__class__ = _watched_class(type(response))  # type: ignore[arg-type]  # hashable
+            vars(response)["_sessionkit_watch"] = partial(self._broken, exchange)
+        return response
+
+    def _broken(self, exchange: Exchange, response: Response, error: Exception) -> Exception:
+        """Return the error that *error* is, raised while the body of *response* was read."""
+        fault = transport_error(error, response=response, secrets=_secrets(exchange))
+        if fault is None:
+            return error
+        fault.__cause__ = error
+        return self._ready(fault, exchange)
+
+
+def _checked(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    known = tuple(rules)
+    for rule in known:
+        if not hasattr(rule, "fits"):
+            hint = "a list such as [Rule(NotFound, status=410)]; a class of errors alone is none"
+            raise ConfigError(f"not a rule: {rule!r}", hint=hint)
+    return known
+
+
+def _expected(exchange: Exchange) -> frozenset[int]:
+    given = exchange.option("expect")
+    if given is None:
+        return frozenset()
+    from sessionkit.errors._rules import read_statuses
+
+    return read_statuses("expect", given) or frozenset()
+
+
+def _fits(rule: Rule, response: Response, exchange: Exchange) -> bool:
+    if rule.looks_inside and not is_read(response):
+        if response.status_code < _FIRST_ERROR_STATUS:
+            return False  # a stream of data is the caller's to read
+        _read_some(response, exchange)
+    return rule.fits(response)
 
 
 def _streamed(exchange: Exchange) -> Exchange:
@@ -94,103 +274,25 @@ def _secrets(exchange: Exchange) -> tuple[str, ...]:
     return (*secrets_in_url(exchange.url), *placed)
 
 
-def _ready(fault: SessionKitError, exchange: Exchange) -> SessionKitError:
-    """Add what only the call knows, and clean the chain of causes."""
-    record = exchange.record
-    fault.complete(
-        method=exchange.method,
-        url=exchange.url,
-        attempts=len(record.attempts),
-        elapsed=exchange.clock.monotonic() - record.started,
-    )
-    scrubbed(fault, _secrets(exchange))
-    return fault
-
-
-def _fault(error: Exception, exchange: Exchange) -> SessionKitError | None:
-    """Return the error that an exception from further in is, or None where it is not ours."""
-    answer: Response | None = getattr(error, "response", None)
-    status = 0 if answer is None else answer.status_code
-    if answer is not None and isinstance(error, HTTPError) and status >= _FIRST_ERROR_STATUS:
-        # A handler further in raised for the status.
-        return _answered(answer, exchange, error)
-    live = exchange.call.live
-    begun = live if live is not None and not is_read(live) and is_body_fault(error) else None
-    if begun is not None and begun.status_code >= _FIRST_ERROR_STATUS:
-        # What the server said of its failure matters more than that it broke off.
-        return _answered(begun, exchange, error)
-    fault = transport_error(error, response=begun, secrets=_secrets(exchange))
-    if fault is not None:
-        fault.__cause__ = error
-        attempts = exchange.record.attempts
-        if fault.sent == "no" and attempts and attempts[-1].status is not None:
-            # A hop of a redirect failed; the server that sent us there may have acted.
-            fault.sent, fault.retryable = "yes", False
-    return fault
-
-
-def _answered(response: Response, exchange: Exchange, cause: Exception | None) -> SessionKitError:
-    """Return the error that an answer is, with as much of its body as is cheap; free its wire."""
-    _read_some(response, exchange)
-    fault = status_error(response, secrets=_secrets(exchange), now=exchange.clock.time())
-    fault.__cause__ = cause
-    return fault
-
-
 def _read_some(response: Response, exchange: Exchange) -> None:
     """Read what comes of an unread body, within bounds: an endless one must not hold the call."""
     if is_read(response):
         response.close()
         return
+    end = exchange.clock.monotonic() + MOST_SECONDS
+    if exchange.deadline is not None:
+        end = min(end, exchange.deadline)
     body = bytearray()
     # A body that breaks off leaves what came of it; the error is the status.
     with contextlib.suppress(Exception):
-        for piece in _pieces(response, exchange):
+        for piece in body_pieces(response, exchange.clock, end):
             body += piece
-            if len(body) >= MOST_BYTES:
+            if len(body) >= MOST_BODY:
                 break
     # First, because requests hands what it takes for read back to the pool as it is.
     response.close()
-    response._content = bytes(body[:MOST_BYTES])  # noqa: SLF001  # where requests keeps a body
+    response._content = bytes(body[:MOST_BODY])  # noqa: SLF001  # where requests keeps a body
     response._content_consumed = True  # noqa: SLF001
-
-
-def _pieces(response: Response, exchange: Exchange) -> Iterator[bytes]:
-    raw: Any = response.raw
-    if not reads_in_pieces(raw):
-        # A stand-in from a test tool: its body is in memory.
-        yield from response.iter_content(MOST_BYTES)
-        return
-    now = exchange.clock.monotonic
-    end = now() + MOST_SECONDS
-    if exchange.deadline is not None:
-        end = min(end, exchange.deadline)
-    sock = getattr(getattr(raw, "connection", None), "sock", None)
-    patience = (sock and sock.gettimeout()) or MOST_SECONDS
-    while (left := end - now()) > 0:
-        if sock is not None:
-            sock.settimeout(min(left, patience))
-        piece = raw.read1(MOST_BYTES, decode_content=True)
-        if not piece:
-            return
-        yield piece
-
-
-def _watched(response: Response, exchange: Exchange) -> Response:
-    """Make a stream raise our errors while its body is read."""
-    if not is_read(response) and not hasattr(response, "_sessionkit_watch"):
-        response.__class__ = _watched_class(type(response))  # type: ignore[arg-type]  # hashable
-        vars(response)["_sessionkit_watch"] = partial(_ready_fault, exchange)
-    return response
-
-
-def _ready_fault(exchange: Exchange, response: Response, error: Exception) -> Exception:
-    """Return the error that *error* is, raised while the body of *response* was read."""
-    fault = transport_error(error, response=response, secrets=_secrets(exchange))
-    if fault is None:
-        return error
-    fault.__cause__ = error
-    return _ready(fault, exchange)
 
 
 @cache
@@ -229,5 +331,9 @@ def _mapped(response: Any, pieces: Iterator[Any]) -> Iterator[Any]:
     except Exception as error:
         fault = response._sessionkit_watch(response, error)  # noqa: SLF001
         if fault is error:
+            del fault  # as below
             raise
-    raise fault
+    try:
+        raise fault
+    finally:
+        del fault  # as in `handle`: no circle with this frame

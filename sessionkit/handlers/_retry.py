@@ -7,29 +7,39 @@ between two of them.
 from __future__ import annotations
 
 import math
-import ssl
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 import requests
-from urllib3.exceptions import (
-    ClosedPoolError,
-    ConnectTimeoutError,
-    HTTPError,
-    MaxRetryError,
-    NewConnectionError,
-    ProtocolError,
-    ProxyError,
-)
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProtocolError
 from urllib3.response import HTTPResponse
 from urllib3.util import Retry
 
 from sessionkit._exchange import MOST_ATTEMPTS
-from sessionkit.errors import ConfigError, SessionKitError, read_retry_after
+from sessionkit.errors import ConfigError, SessionKitError
+from sessionkit.errors._headers import read_wait
+from sessionkit.handlers._passing import TRANSIENT, classify
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from sessionkit._exchange import Exchange
     from sessionkit._handler import Forward
+    from sessionkit.handlers._passing import Test
+
+    class Budget(Protocol):
+        """What a handler needs of a budget of retries."""
+
+        def take(self) -> bool:
+            """Take one retry; False where none is left."""
+            ...
+
+        def give_back(self) -> None:
+            """Return one: it helped."""
+            ...
+
+
+_DRAFT_HEADER = "Idempotency-Key"
 
 
 class _Again(NamedTuple):
@@ -45,16 +55,20 @@ class RetryHandler:
     Tried again are, as far as the policy allows: calls that never reached the server (name not
     resolved, refused, connect time-out) whatever their method; calls that may have reached it
     (read time-out, connection lost, answer cut short) and answers with a status of the policy's
-    list, where the method is idempotent (RFC 9110, section 9.2.2). Never: a bad certificate, a
-    failed renewal or anything else that sessionkit itself raises, and a body that cannot be sent
-    whole again. After the last try the last answer or exception stands as it is.
+    list, where the method is idempotent (RFC 9110, section 9.2.2) or the call has an idempotency
+    key. Never: a bad certificate, a failed renewal or anything else that sessionkit itself raises,
+    and a body that cannot be sent whole again. After the last try the last answer or exception
+    stands as it is.
 
-    The wait is what the server asked for by ``Retry-After``, else the policy's backoff. Where it
-    is longer than *longest_wait*, or would outlast the call's deadline, nothing is waited for and
-    the answer stands, so that the caller can see what the server asked.
+    The wait is what the server asked for by ``Retry-After`` or by the reset of a spent
+    ``RateLimit``, else the policy's backoff. Where it is longer than *longest_wait*, or would
+    outlast the call's deadline, nothing is waited for and the answer stands, so that the caller
+    can see what the server asked.
 
-    A call may carry its own ``retries=``, a number or a ``Retry``. Shared between threads: the
-    counts belong to each call.
+    A call may carry its own ``retries=``, a number or a ``Retry``. A call that changes things is
+    repeated where the server knows it again: ``idempotency_key=True`` sends a key of its own with
+    each attempt, ``idempotency_key="..."`` that one, and a call that brings the header itself
+    needs no option. Shared between threads: the counts belong to each call.
 
     Args:
         policy: Of urllib3: ``total``, ``connect``, ``read``, ``status``, ``other``,
@@ -64,49 +78,100 @@ class RetryHandler:
             By default three more tries on 429, 502, 503 and 504, at once and then after 1 and 2
             seconds and up to half a second of jitter.
         longest_wait: The longest single wait, in seconds. A backoff is shortened to it.
+        when: A function of the exchange and its answer or exception, in place of the judgement
+            above about what may pass; see :class:`When`. How often, and whether it is safe, stays
+            with policy, method and key.
+        budget: Shared by many calls, so that retries do not finish off a server that struggles:
+            an object with ``take()``, asked before each further try, and ``give_back()``, told of
+            one that helped. Its ``earn()``, where it has one, is told of calls that succeed at
+            once. :class:`RetryBudget` is one.
+        key_header: The header of the key (draft-ietf-httpapi-idempotency-key-header).
+        generate_keys: Give every call that changes things a key: only for a server that heeds it.
 
     Raises:
         ConfigError: A policy or number that makes no sense.
     """
 
-    options = frozenset({"retries"})
+    options = frozenset({"idempotency_key", "retries"})
 
-    __slots__ = ("_longest_wait", "_policy")
+    __slots__ = ("_budget", "_generate_keys", "_key_header", "_longest_wait", "_policy", "_when")
 
-    def __init__(self, policy: Retry | int | None = None, *, longest_wait: float = 60.0) -> None:
+    def __init__(
+        self,
+        policy: Retry | int | None = None,
+        *,
+        longest_wait: float = 60.0,
+        when: Test | None = None,
+        budget: Budget | None = None,
+        key_header: str = _DRAFT_HEADER,
+        generate_keys: bool = False,
+    ) -> None:
         self._policy = _read_policy("policy", policy, _default_policy())
         self._longest_wait = _read_wait(longest_wait)
+        self._when = when
+        self._budget = budget
+        self._key_header = key_header
+        self._generate_keys = generate_keys
 
     def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
         """Forward until the call succeeds, fails for good, or the policy is spent.
 
         Raises:
             requests.RequestException: As the last attempt raised it.
-            ConfigError: The ``retries`` of the call make no sense.
+            ConfigError: The ``retries`` or the ``idempotency_key`` of the call make no sense.
         """
         policy = self._policy
         if "retries" in exchange.options:
             policy = _read_policy("retries", exchange.options["retries"], policy)
+        if exchange.method.upper() not in Retry.DEFAULT_ALLOWED_METHODS:
+            exchange = self._with_key(exchange)
+            if exchange.header(self._key_header):
+                policy = policy.new(allowed_methods=None)
         # Unread, because the body of a refusal may be endless; it is dropped, not waited for.
         unread = exchange.unread()
+        first = True
         while True:
             try:
                 response = forward(unread)
                 again = self._after_answer(response, exchange, policy)
                 if again is None:
-                    # Read here, so that an answer cut short is tried again too.
-                    if not exchange.stream:
-                        exchange.read(response)
-                    return response
+                    return self._final(response, exchange, first=first)
             except requests.RequestException as error:
                 again = self._after_error(error, exchange, policy)
                 if again is None:
                     raise
             policy, wait = again
-            # The connection serves others while this call waits.
-            exchange.release()
-            if wait > 0:
-                exchange.clock.sleep(wait)
+            first = False
+            _pause(exchange, wait)
+
+    def _with_key(self, exchange: Exchange) -> Exchange:
+        """Give a call that changes things its idempotency key, where one is wanted."""
+        if exchange.header(self._key_header):
+            return exchange
+        key = exchange.option("idempotency_key")
+        if key is None:
+            key = self._generate_keys
+        if key is True:
+            key = _new_key(self._key_header)
+        if not key:
+            return exchange
+        if not isinstance(key, str):
+            hint = "True for a new one, or a text of your own"
+            raise ConfigError(f"idempotency_key={key!r} is no key", hint=hint)
+        return exchange.with_headers({self._key_header: key})
+
+    def _final(
+        self, response: requests.Response, exchange: Exchange, *, first: bool
+    ) -> requests.Response:
+        # Read here, so that an answer cut short is tried again too.
+        if not exchange.stream:
+            exchange.read(response)
+        if self._budget is not None and _is_well(response.status_code):
+            if not first:
+                self._budget.give_back()
+            elif hasattr(self._budget, "earn"):
+                self._budget.earn()
+        return response
 
     def _after_answer(
         self, response: requests.Response, exchange: Exchange, policy: Retry
@@ -115,31 +180,42 @@ class RetryHandler:
         status = response.status_code
         headers = response.headers
         told = status >= HTTPStatus.MULTIPLE_CHOICES and "Retry-After" in headers
-        if not policy.is_retry(exchange.method, status, told) or not _repeatable(exchange):
+        if self._when is None:
+            passing = policy.is_retry(exchange.method, status, told)
+        else:
+            passing = _is_safe(exchange.method, policy) and self._when(exchange, response)
+        if not (passing or self._meets_itself(status, exchange)) or not _repeatable(exchange):
             return None
         answer = HTTPResponse(status=status, headers=headers)
         left = _spend(policy, exchange, answer=answer)
         if left is None:
             return None
         wait = None
-        if told and policy.respect_retry_after_header:
-            wait = read_retry_after(headers, exchange.clock.time())
+        if policy.respect_retry_after_header:
+            wait = read_wait(status, headers, exchange.clock.time())
         if not wait:
             return self._in_time(left, self._backoff(left), exchange)
         # The field came with urllib3 2.6.
         wait = min(wait, getattr(policy, "retry_after_max", wait))
         return None if wait > self._longest_wait else self._in_time(left, wait, exchange)
 
+    def _meets_itself(self, status: int, exchange: Exchange) -> bool:
+        """Tell whether an earlier attempt, under the same key, may still be at work there."""
+        again = status == HTTPStatus.CONFLICT and len(exchange.record.attempts) > 1
+        return again and exchange.header(self._key_header) is not None
+
     def _after_error(
         self, error: requests.RequestException, exchange: Exchange, policy: Retry
     ) -> _Again | None:
         """Decide whether the call that *error* ended is worth another try."""
-        kind = _classify(error)
+        kind = classify(error)
+        if self._when is not None and not isinstance(error, SessionKitError):
+            kind = (kind or HTTPError) if self._when(exchange, error) else None
         if kind is None or not _repeatable(exchange):
             return None
         if kind is ConnectTimeoutError and _was_answered(exchange):
             kind = ProtocolError  # a redirect led here: the request before it did arrive
-        if kind is not ConnectTimeoutError and not _is_idempotent(exchange.method, policy):
+        if kind is not ConnectTimeoutError and not _is_safe(exchange.method, policy):
             return None
         left = _spend(policy, exchange, error=kind(type(error).__name__))
         return None if left is None else self._in_time(left, self._backoff(left), exchange)
@@ -147,10 +223,11 @@ class RetryHandler:
     def _backoff(self, policy: Retry) -> float:
         return min(policy.get_backoff_time(), self._longest_wait)
 
-    @staticmethod
-    def _in_time(policy: Retry, wait: float, exchange: Exchange) -> _Again | None:
+    def _in_time(self, policy: Retry, wait: float, exchange: Exchange) -> _Again | None:
         deadline = exchange.deadline
         if deadline is not None and exchange.clock.monotonic() + wait >= deadline:
+            return None
+        if self._budget is not None and not self._budget.take():
             return None
         return _Again(policy, wait)
 
@@ -167,13 +244,17 @@ class RetryHandler:
             f"jitter={policy.backoff_jitter}",
             f"longest_wait={self._longest_wait}",
         ]
+        if self._when is not None:
+            shown.append(f"when={getattr(self._when, '__qualname__', self._when)}")
+        if self._budget is not None:
+            shown.append(f"budget={self._budget}")
+        if self._generate_keys or self._key_header != _DRAFT_HEADER:
+            shown.append(f"key_header={self._key_header}, generate_keys={self._generate_keys}")
         return f"RetryHandler({', '.join(shown)})"
 
 
 def _default_policy() -> Retry:
-    return Retry(
-        total=3, backoff_factor=0.5, backoff_jitter=0.5, status_forcelist={429, 502, 503, 504}
-    )
+    return Retry(total=3, backoff_factor=0.5, backoff_jitter=0.5, status_forcelist=TRANSIENT)
 
 
 def _read_policy(name: str, value: object, base: Retry) -> Retry:
@@ -198,6 +279,26 @@ def _read_wait(value: object) -> float:
     raise ConfigError(message, hint="a number such as 60.0; 0 never waits")
 
 
+def _new_key(header: str) -> str:
+    from uuid import uuid4
+
+    key = str(uuid4())
+    # The draft's own field is a structured one, whose text is quoted (RFC 9651, section 3.3.3).
+    return f'"{key}"' if header.lower() == _DRAFT_HEADER.lower() else key
+
+
+def _is_well(status: int) -> bool:
+    """Tell whether an answer is one of a server that copes, be it a 404."""
+    return status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS
+
+
+def _pause(exchange: Exchange, seconds: float) -> None:
+    # The connection serves others while this call waits.
+    exchange.release()
+    if seconds > 0:
+        exchange.clock.sleep(seconds)
+
+
 def _repeatable(exchange: Exchange) -> bool:
     """Tell whether another attempt could be made at all."""
     return len(exchange.record.attempts) < MOST_ATTEMPTS and exchange.replayable
@@ -208,7 +309,7 @@ def _was_answered(exchange: Exchange) -> bool:
     return bool(attempts) and attempts[-1].status is not None
 
 
-def _is_idempotent(method: str, policy: Retry) -> bool:
+def _is_safe(method: str, policy: Retry) -> bool:
     return not policy.allowed_methods or method.upper() in policy.allowed_methods
 
 
@@ -225,39 +326,3 @@ def _spend(
         return policy.increment(exchange.method, exchange.record.url, response=answer, error=error)
     except HTTPError:
         return None
-
-
-def _classify(error: requests.RequestException) -> type[HTTPError] | None:
-    """Return the kind of error that urllib3 would count *error* as; None: not to be tried again.
-
-    ``ConnectTimeoutError``: nothing was sent; ``ProtocolError``: the request may have arrived;
-    ``HTTPError``: anything else, which may have arrived too.
-    """
-    tried_again = (
-        requests.ConnectionError,
-        requests.Timeout,
-        requests.exceptions.ChunkedEncodingError,
-    )
-    if isinstance(error, SessionKitError) or not isinstance(error, tried_again):
-        return None
-    reason = _reason(error)
-    if isinstance(reason, (ConnectTimeoutError, NewConnectionError)):
-        return ConnectTimeoutError
-    if isinstance(error, requests.ConnectTimeout):
-        return ConnectTimeoutError
-    if isinstance(error, requests.exceptions.SSLError):
-        # A certificate does not get better; a handshake that was cut off may.
-        return HTTPError if isinstance(_reason(reason), ssl.SSLEOFError) else None
-    if isinstance(error, requests.exceptions.ProxyError) or isinstance(reason, ClosedPoolError):
-        return None
-    return ProtocolError
-
-
-def _reason(error: BaseException | None) -> BaseException | None:
-    """Return the exception of urllib3 or the socket that *error* was made of."""
-    inner = error.args[0] if error is not None and error.args else None
-    if isinstance(inner, MaxRetryError):
-        inner = inner.reason
-    if isinstance(inner, ProxyError):
-        inner = inner.original_error
-    return inner if isinstance(inner, BaseException) else None

@@ -11,7 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from sessionkit import SessionStack
-from sessionkit._wire import HOP_TIMEOUT
+from sessionkit._timeouts import TIMEOUT
 from sessionkit.auth import AuthHandler, Bearer, Header, StaticToken
 from sessionkit.errors import RedirectFailed
 from sessionkit.handlers import ErrorHandler
@@ -175,7 +175,7 @@ def test_no_hop_of_a_session_with_a_default_time_out_waits_for_ever() -> None:
         stack.mount("http://", adapter)
         stack.get("0")
 
-    assert adapter.timeouts == [3.5, HOP_TIMEOUT, HOP_TIMEOUT]
+    assert adapter.timeouts == [3.5, TIMEOUT, TIMEOUT]
 
 
 @pytest.mark.parametrize("secret", [True, False])

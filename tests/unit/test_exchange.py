@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -294,6 +295,81 @@ def test_a_record_divides_the_time_among_the_handlers() -> None:
 
     assert record.handlers == {"out": 0.0, "slow": 0.5, "in": 0.0, "wire": 2.0}
     assert sum(record.handlers.values()) == record.seconds
+
+
+class SlowBody:
+    """The raw side of an answer, whose one piece takes two seconds to come."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._left = [b"{}"]
+
+    def read1(self, amt: int, *, decode_content: bool) -> bytes:
+        self._clock.advance(2)
+        return self._left.pop() if self._left else b""
+
+    def stream(self, amt: int, *, decode_content: bool) -> Iterator[bytes]:
+        self._clock.advance(2)
+        yield self._left.pop()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize("deadline", [None, 60.0])
+@pytest.mark.parametrize("reader", ["nobody", "first", "out", "mid", "in"])
+def test_the_time_of_a_body_is_the_wires(reader: str, deadline: float | None) -> None:
+    """Whoever reads it: a handler that looked at the answer first did not take the time."""
+    clock = FakeClock()
+
+    def reading(exchange: Exchange, forward: Any) -> requests.Response:
+        clock.advance(1)
+        answer: requests.Response = forward(exchange.unread())
+        exchange.read(answer)
+        return answer
+
+    def first(exchange: Exchange, forward: Any) -> requests.Response:
+        """Ask for the answer unread and leave it to those who called the stack."""
+        if deadline is not None:
+            exchange = exchange.with_deadline(clock.monotonic() + deadline)
+        unread = exchange.unread() if reader == "first" else exchange
+        answer: requests.Response = forward(unread)
+        return answer
+
+    def bottom(exchange: Exchange, forward: Any) -> requests.Response:
+        answer: requests.Response = forward(exchange.unread())
+        answer.raw = SlowBody(clock)
+        answer._content = False  # type: ignore[assignment]
+        answer._content_consumed = False  # type: ignore[attr-defined]
+        return answer
+
+    middle = {n: reading if n == reader else passing for n in ("out", "mid", "in")}
+    handlers = {"first": first, **middle, "bottom": bottom}
+    with opened(handlers=handlers, clock=clock) as (stack, _):
+        record: Record = stack.get("x").exchange  # type: ignore[attr-defined]
+
+    expected = dict.fromkeys([*handlers, "wire"], 0.0)
+    expected["wire"] = 2.0 if deadline is None or reader == "first" else 4.0
+    if reader in middle:
+        expected[reader] = 1.0
+    assert record.handlers == expected
+    assert sum(record.handlers.values()) == record.seconds
+
+
+def test_a_body_that_a_handler_brought_itself_is_the_wires_time_too() -> None:
+    """No handler comes out with less than no time, also where nothing was forwarded."""
+    clock = FakeClock()
+
+    def canned(exchange: Exchange, forward: Any) -> requests.Response:
+        answer = requests.Response()
+        answer.raw = SlowBody(clock)
+        exchange.read(answer)
+        return answer
+
+    with opened(handlers={"a": passing, "b": passing, "canned": canned}, clock=clock) as (stack, _):
+        record: Record = stack.get("x").exchange  # type: ignore[attr-defined]
+
+    assert record.handlers == {"a": 0.0, "b": 0.0, "canned": 0.0, "wire": 2.0}
 
 
 def test_an_attempt_that_failed_names_its_error() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import requests
+from authlib.integrations.requests_client import OAuth2Session as AuthlibSession
 from requests.adapters import HTTPAdapter
 from requests.cookies import cookiejar_from_dict
 from requests.structures import CaseInsensitiveDict
@@ -251,6 +252,70 @@ def test_an_error_of_a_stack_below_stays_an_error() -> None:
             outer.get(f"{inner.base_url}x")
 
 
+def test_a_method_that_is_called_like_a_function_of_ours_is_a_method() -> None:
+    """``REQUEST`` is as good a token as any other (RFC 9110, section 9.1)."""
+    for handler in (passing, carrying()):
+        with opened(handlers=[handler]) as (stack, server):
+            assert stack.request("REQUEST", "x").ok
+            assert server.seen[0].method == "REQUEST"
+
+
+# -- Hops
+
+
+@pytest.mark.parametrize("way", ["request", "send"])
+def test_a_hop_goes_by_the_proxies_that_the_session_names_for_it(way: str) -> None:
+    """The session is asked with those of the hop before, as its own redirects ask it."""
+    asked: list[Any] = []
+    used: list[Any] = []
+
+    class Choosing(requests.Session):
+        def rebuild_proxies(self, prepared_request: Any, proxies: Any) -> Any:
+            asked.append((prepared_request.url[-2:], dict(proxies)))
+            return {"no_proxy": prepared_request.url[-1]}
+
+    class Noting(HTTPAdapter):
+        def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+            used.append(kwargs["proxies"])
+            return super().send(*args, **kwargs)
+
+    def answer(seen: Seen) -> Reply:
+        number = int(seen.path[1:])
+        return Reply(302, b"", {"Location": f"/{number + 1}"}) if number < 2 else Reply()
+
+    with opened(answer, [carrying()], session=Choosing()) as (stack, server):
+        stack.mount("http://", Noting())
+        stack.proxies = {"ftp": "http://127.0.0.1:9"}
+        if way == "request":
+            stack.get("0")
+        else:
+            stack.send(stack.prepare_request(requests.Request("GET", f"{server.origin}/0")))
+
+    assert used == [{"ftp": "http://127.0.0.1:9"}, {"no_proxy": "1"}, {"no_proxy": "2"}]
+    # Each hop twice: for the headers of the request, and for the request itself.
+    assert asked[1] == ("/1", {"ftp": "http://127.0.0.1:9"})
+    assert asked[3] == ("/2", {"no_proxy": "1"})
+
+
+@pytest.mark.parametrize("handler", [passing, carrying()], ids=["none", "secret"])
+@pytest.mark.parametrize("status", [303, 307])
+def test_a_spent_body_is_not_sent_on_as_an_empty_one(handler: Any, status: int) -> None:
+    """Where a redirect asks for it again; a 303 does not, and is followed."""
+
+    def answer(seen: Seen) -> Reply:
+        return Reply(status, b"", {"Location": "/1"}) if seen.path == "/0" else Reply()
+
+    with opened(answer, [handler]) as (stack, server):
+        if status == 303:
+            assert stack.post("0", data=iter([b"once"])).ok
+            return
+        with pytest.raises(requests.exceptions.UnrewindableBodyError, match="307") as caught:
+            stack.post("0", data=iter([b"once"]))
+
+        assert caught.value.response is not None
+        assert [seen.body for seen in server.seen] == [b"once"]
+
+
 # -- Prepared requests
 
 
@@ -469,6 +534,17 @@ def test_a_late_step_keeps_the_login_that_there_would_have_been(
         stack.get("x", **given)
 
         assert server.seen[0].headers["authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize("withheld", [False, True])
+def test_a_late_step_keeps_the_token_that_a_session_of_authlib_gives(withheld: bool) -> None:
+    """That one rides in ``auth=`` too; a call that goes without it goes without it."""
+    session: Any = AuthlibSession(token={"access_token": "own", "token_type": "bearer"})
+    signing = Keeper(lambda exchange: exchange.late(lambda request: None))
+    with opened(handlers=[signing], session=session) as (stack, server):
+        stack.get("x", withhold_token=withheld)
+
+        assert server.seen[0].bearer == ("" if withheld else "own")
 
 
 def test_a_late_step_signs_each_attempt_anew() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import pickle
 import threading
 import traceback
@@ -162,18 +163,29 @@ def test_a_request_alone_is_evidence_too() -> None:
     assert error.request.headers["Authorization"] == "***"
 
 
-def test_no_secret_gets_into_an_error() -> None:
-    """Neither text, repr, attributes nor pickle show what was planted."""
-    error = NotFound(
+@pytest.mark.parametrize("kind", EVERY_ERROR)
+def test_no_secret_gets_into_an_error(
+    kind: type[SessionKitError], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither text, repr, attributes, traceback, log nor pickle show what was planted."""
+    error = kind(
         "Bearer planted-secret was refused, access_token=planted-secret",
         hint="see http://u:planted-secret@x/",
         url="https://api.x/?api_key=planted-secret",
         response=answered(),
     )
     shown = f"{error} {error!r} {vars(error)} {vars(error.response)} {vars(error.request)}"
+    try:
+        raise error
+    except SessionKitError:
+        logging.getLogger("tests").exception("it failed")
+        shown += traceback.format_exc()
 
     assert "planted-secret" not in shown
-    assert b"planted-secret" not in pickle.dumps(error)
+    assert "planted-secret" not in caplog.text
+    assert "it failed" in caplog.text
+    for twin in (error, copy.copy(error), copy.deepcopy(error)):
+        assert b"planted-secret" not in pickle.dumps(twin)
 
 
 def test_the_cause_is_told_without_its_secrets() -> None:

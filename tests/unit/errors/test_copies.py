@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import io
+import json
 import pickle
 from typing import Any
 
@@ -13,6 +14,7 @@ import requests
 
 from sessionkit.errors._copies import (
     MOST_BODY,
+    redacted_body,
     redacted_request,
     redacted_response,
     secrets_in,
@@ -212,3 +214,40 @@ def test_headers_in_bytes_are_read_too() -> None:
 
     assert "in-bytes-too" in secrets_in(request)
     assert redacted_request(request).headers["Authorization"] == "***"
+
+
+TOKEN = "ab+cd/ef<gh>&ij'kl"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        json.dumps(TOKEN),
+        json.dumps(TOKEN).replace("/", "\\/"),
+        json.dumps(TOKEN).replace("<", "\\u003c").replace(">", "\\u003E").replace("&", "\\u0026"),
+        json.dumps(TOKEN).replace("+", "\\u002B").replace("'", "\\u0027").replace("/", "\\/"),
+    ],
+    ids=["plain", "PHP", "Go", ".NET"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le"])
+def test_a_secret_goes_however_its_json_is_written(written: str, encoding: str) -> None:
+    """Servers echo what they got in the spelling of their own JSON library."""
+    body = f'{{"message": {written}, "a": "\\u0022"}}'.encode(encoding)
+
+    clean = redacted_body(body, (TOKEN,))
+
+    assert json.loads(clean) == {"message": "***", "a": '"'}
+    assert redacted_body(body, ("another-secret",)) == body
+
+
+def test_an_escaped_credential_of_a_token_answer_is_masked() -> None:
+    """A name that says secret is enough, however the value is written."""
+    clean = redacted_body(b'{"access_token": "ab\\/cd\\/ef", "note": "a\\/b"}', ())
+
+    assert json.loads(clean) == {"access_token": "***", "note": "a/b"}
+
+
+@pytest.mark.parametrize("body", [b"", b"\x00", b"\x00\x01\x02\xff", b"\xff\xfe\x00"])
+def test_a_body_that_is_no_text_stays_as_it_is(body: bytes) -> None:
+    """A picture is evidence too."""
+    assert redacted_body(body, (TOKEN,)) == body

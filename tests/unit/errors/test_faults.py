@@ -170,7 +170,7 @@ BEFORE: list[tuple[Exception, type[SessionKitError], str]] = [
     (theirs.URLRequired("x"), ours.InvalidRequest, "no"),
     (theirs.InvalidJSONError("x"), ours.InvalidRequest, "no"),
     (theirs.JSONDecodeError("x", "y", 0), ours.DecodeError, "yes"),
-    (theirs.RetryError(retried(low.ResponseError("x"))), ours.TransportError, "maybe"),
+    (theirs.RetryError(retried(low.ResponseError("x"))), ours.RetriesExhausted, "yes"),
     (requests.RequestException("x"), ours.TransportError, "maybe"),
     # What slips through requests as it is
     (low.LocationParseError("x"), ours.InvalidRequest, "no"),
@@ -195,10 +195,10 @@ def test_a_fault_is_still_what_requests_would_have_raised(error: Exception) -> N
     fault = transport_error(error)
     theirs_own = next(k for k in type(error).__mro__ if k.__module__ == "requests.exceptions")
     # No twin in the tree: bad input is a ValueError under one name, and an adapter that retries by
-    # itself hides what happened in a class of its own, or in a ConnectionError.
+    # itself hides a read time-out in a ConnectionError.
     without = (
         *(theirs.InvalidURL, theirs.MissingSchema, theirs.InvalidSchema, theirs.InvalidHeader),
-        *(theirs.URLRequired, theirs.RetryError, theirs.InvalidJSONError),
+        *(theirs.URLRequired, theirs.InvalidJSONError),
     )
     by_adapter = "Max retries" in str(error) and type(fault) is ours.ReadTimedOut
 
@@ -253,12 +253,64 @@ def test_what_is_no_fault_of_transport_is_left_alone(error: Exception) -> None:
 def test_a_wrong_certificate_is_not_worth_another_try() -> None:
     """A handshake that broke may work the next time; a certificate will not mend."""
     wrong = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] hostname mismatch")
+    ours = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate")
     broken = ssl.SSLEOFError(8, "EOF occurred")
 
-    for inner, retryable in ((wrong, False), (broken, True)):
+    for inner, retryable in ((wrong, False), (ours, False), (broken, True)):
         fault = transport_error(theirs.SSLError(retried(low.SSLError(inner))))
         assert fault is not None
         assert fault.retryable is retryable
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "retryable"),
+    [
+        ("too many 503 error responses", 503, True),
+        ("too many 500 error responses", 500, False),
+        ("too many 412 error responses", 412, False),
+        ("too many redirects", None, False),
+    ],
+)
+def test_an_adapter_that_gave_up_is_told_with_the_status_it_gave_up_at(
+    said: str, status: int | None, retryable: bool
+) -> None:
+    """The adapter kept the answers; what can be known of the last one is in the error."""
+    fault = transport_error(theirs.RetryError(retried(low.ResponseError(said))))
+
+    assert isinstance(fault, ours.RetriesExhausted)
+    assert (fault.status, fault.retryable, fault.sent) == (status, retryable, "yes")
+    assert "raise_on_status" in fault.hint
+    assert fault.message == said
+
+
+class Odd(ours.NotFound):
+    """An error of somebody's own, that wants to be made in its own way."""
+
+    def __init__(self, order: int) -> None:
+        super().__init__(f"order {order}")
+
+
+def test_an_answer_can_be_told_as_an_error_of_any_class() -> None:
+    """A rule's class has the text and the evidence that every status error has."""
+    response = answered(200, b'{"message": "no stock"}', X_Request_Id="7f3")
+
+    error = status_error(response, now=NOW, kind=ours.ApplicationError, hint="order less")
+
+    assert type(error) is ours.ApplicationError
+    assert str(error) == "200 ApplicationError: no stock [GET https://api.x/a, id 7f3]"
+    assert error.hint == "order less"
+    odd = status_error(response, now=NOW, kind=Odd)
+    assert type(odd) is Odd
+    assert (odd.message, odd.request_id) == ("200 Odd: no stock", "7f3")
+
+
+def test_a_spent_budget_is_a_wait_that_is_asked_for() -> None:
+    """Whoever catches the error knows when to come back, also without Retry-After."""
+    headers = {"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": f"{NOW + 50:.0f}"}
+
+    assert status_error(answered(429, **headers), now=NOW).retry_after == 50.0
+    assert status_error(answered(403, **headers), now=NOW).retry_after == 50.0
+    assert status_error(answered(404, **headers), now=NOW).retry_after is None
 
 
 @pytest.mark.parametrize(
@@ -337,6 +389,17 @@ def test_a_url_that_python_refuses_is_an_invalid_request(url: str) -> None:
     fault = transport_error(caught.value, secrets=["odd-one"])
     assert type(fault) is ours.InvalidRequest
     assert "odd-one" not in fault.message
+
+
+def test_a_host_that_http_client_trips_over_is_an_invalid_request() -> None:
+    """Behind a proxy it takes what follows a percent sign for the zone of an IPv6 address."""
+    with requests.Session() as session, pytest.raises(AssertionError) as caught:
+        session.get("http://b%C3%BC.example/", proxies={"http": "http://127.0.0.1:9"})
+
+    fault = transport_error(caught.value)
+    assert type(fault) is ours.InvalidRequest
+    assert fault.message == "the host holds characters that cannot be sent"
+    assert transport_error(AssertionError("of the user's own")) is None
 
 
 def test_a_parser_that_a_handler_called_is_no_business_of_ours() -> None:

@@ -6,6 +6,7 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from sessionkit.errors import read_request_id, read_retry_after
+from sessionkit.errors._headers import read_wait
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
@@ -91,3 +92,66 @@ def test_a_broken_date_of_the_answer_is_passed_over() -> None:
     headers = {"Retry-After": "Tue, 14 Nov 2023 22:13:50 GMT", "Date": "yesterday"}
 
     assert read_retry_after(headers, NOW) == 30.0
+
+
+def test_a_vendors_own_header_is_looked_at_first() -> None:
+    """The name that the vendor's support asks for is the one that the error shows."""
+    headers = CaseInsensitiveDict({"X-Request-Id": "proxy", "X-Acme-Trace": "acme-7"})
+
+    assert read_request_id(headers, ["X-Acme-Trace"]) == "acme-7"
+    assert read_request_id(headers, ["X-Other"]) == "proxy"
+
+
+@pytest.mark.parametrize("name", ["Retry-After-Ms", "X-Ms-Retry-After-Ms"])
+def test_milliseconds_are_more_exact_than_seconds(name: str) -> None:
+    """Some vendors tell the wait twice; the finer one holds."""
+    headers = CaseInsensitiveDict({name: "1250", "Retry-After": "2"})
+
+    assert read_retry_after(headers, NOW) == 1.25
+    assert read_retry_after(CaseInsensitiveDict({name: "soon", "Retry-After": "2"}), NOW) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"RateLimit": '"default";r=0;t=30'}, 30.0),
+        ({"RateLimit": '"burst";r=0;t=2, "daily";r=0;t=300, "other";r=7;t=9000'}, 300.0),
+        ({"RateLimit": "limit=10, remaining=0, reset=30"}, 30.0),
+        ({"RateLimit-Remaining": "0", "RateLimit-Reset": "12"}, 12.0),
+        ({"RateLimit-Reset": "12"}, 12.0),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{NOW + 50:.0f}"}, 50.0),
+        ({"X-Rate-Limit-Remaining": "0", "X-Rate-Limit-Reset": f"{(NOW + 50) * 1000:.0f}"}, 50.0),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "Tue, 14 Nov 2023 22:13:50 GMT"}, 30),
+        ({"Retry-After": "7", "RateLimit-Remaining": "0", "RateLimit-Reset": "12"}, 7.0),
+        ({"Retry-After": "soon", "RateLimit-Remaining": "0", "RateLimit-Reset": "12"}, 12.0),
+        # not spent, past, or of no meaning
+        ({"RateLimit": '"default";r=3;t=30'}, None),
+        ({"RateLimit": "limit=10, remaining=10, reset=30"}, None),
+        ({"X-RateLimit-Remaining": "4999", "X-RateLimit-Reset": f"{NOW + 50:.0f}"}, None),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{NOW - 50:.0f}"}, None),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "whenever"}, None),
+        ({"RateLimit": ";" * 60_000}, None),
+        ({}, None),
+    ],
+)
+def test_a_budget_that_is_spent_tells_when_it_is_full_again(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    """A server that says so in these headers alone is waited for as well."""
+    assert read_wait(429, CaseInsensitiveDict(headers), NOW) == seconds
+
+
+def test_the_reset_counts_by_the_servers_own_clock() -> None:
+    """A moment is the server's, as its Date is."""
+    headers = {"X-RateLimit-Reset": f"{NOW + 50:.0f}", "Date": DATE}
+
+    assert read_wait(429, CaseInsensitiveDict(headers), NOW + 3600) == 50.0
+
+
+@pytest.mark.parametrize("status", [404, 500, 502])
+def test_a_budget_is_no_reason_for_other_failures(status: int) -> None:
+    """Many servers send these headers with every answer; a 404 is no matter of waiting."""
+    headers = CaseInsensitiveDict({"RateLimit-Remaining": "0", "RateLimit-Reset": "12"})
+
+    assert read_wait(status, headers, NOW) is None
+    assert read_wait(503, headers, NOW) == 12.0

@@ -94,6 +94,22 @@ def test_no_text_of_an_exception_keeps_a_secret(error: BaseException) -> None:
     assert isinstance(clean, OSError if isinstance(error, OSError) else Exception)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnicodeEncodeError("latin-1", f"{SECRET}\u20acx", 14, 15, "ordinal not in range(256)"),
+        UnicodeDecodeError("utf-8", f"{SECRET}\xffx".encode("latin-1"), 14, 15, "invalid start"),
+    ],
+)
+def test_what_cannot_be_coded_is_still_told_by_its_class(error: UnicodeError) -> None:
+    """And by the same text, which names the character and its place."""
+    clean = scrubbed(caught(error))
+
+    assert type(clean) is type(error)
+    assert str(clean) == str(error)
+    assert SECRET[:4] not in shown(clean)
+
+
 def test_numbers_and_kinds_of_an_os_error_stay() -> None:
     """Who asks for errno still gets it."""
     clean = scrubbed(ConnectionRefusedError(111, f"token={SECRET}"))

@@ -26,6 +26,7 @@ TWINS: list[tuple[type[SessionKitError], tuple[type[BaseException], ...]]] = [
     (ours.UndecodableBody, (ours.IncompleteBody, theirs.ContentDecodingError)),
     (ours.RedirectFailed, (ours.TransportError, theirs.TooManyRedirects)),
     (ours.ReplayImpossible, (ours.TransportError, theirs.UnrewindableBodyError)),
+    (ours.RetriesExhausted, (ours.TransportError, theirs.RetryError)),
     (ours.CircuitOpen, (ours.TransportError,)),
     (ours.BudgetExhausted, (ours.TransportError,)),
     (ours.StatusError, (theirs.HTTPError,)),
@@ -97,6 +98,7 @@ def test_no_class_of_the_tree_is_forgotten_here() -> None:
         (ours.BodyTimedOut, "yes"),
         (ours.IncompleteBody, "yes"),
         (ours.NotFound, "yes"),
+        (ours.RetriesExhausted, "yes"),
         (ours.MappingError, "yes"),
     ],
 )

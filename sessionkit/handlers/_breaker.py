@@ -1,0 +1,319 @@
+"""A circuit breaker: a server that fails again and again is left alone for a while.
+
+The three states are those of Michael Nygard's "Release It!". When a circuit opens and for how long
+follows Envoy's outlier detection: after five failures in a row, for 30 s times how often it has
+opened since the last success, 300 s at most. A count in a row needs no traffic to mean something,
+as a rate over a window does.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import requests
+
+from sessionkit._origins import origin_of
+from sessionkit.errors import (
+    CircuitOpen,
+    ConfigError,
+    ConnectFailed,
+    ConnectionLost,
+    IncompleteBody,
+    SessionKitError,
+    TimedOut,
+    read_retry_after,
+    transport_error,
+)
+from sessionkit.stores._locks import PerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sessionkit._clock import Clock
+    from sessionkit._exchange import Exchange
+    from sessionkit._handler import Forward
+
+#: Origins that are remembered as failing; beyond, the one that began to fail first is forgotten.
+MOST_ORIGINS = 1_000
+_FAULTS = (ConnectFailed, TimedOut, ConnectionLost, IncompleteBody)
+_STATUSES = (500, 502, 503, 504)
+
+State = Literal["closed", "open", "half-open"]
+
+
+class _Settings(NamedTuple):
+    failures: int
+    cooldown: float
+    longest: float
+    probes: int
+
+
+class _Circuit:
+    """An origin that has failed since its last success."""
+
+    __slots__ = ("failures", "half_open", "last", "openings", "trials", "until")
+
+    def __init__(self) -> None:
+        self.failures = 0
+        #: What the last failure was.
+        self.last = ""
+        #: Moment when the next trial may be made; None while closed.
+        self.until: float | None = None
+        #: Times that it opened.
+        self.openings = 0
+        self.half_open = False
+        #: Trials let through since *until*.
+        self.trials = 0
+
+
+class _Trial(NamedTuple):
+    """Leave to send one call through an open circuit."""
+
+    circuit: _Circuit
+    opening: int
+
+
+class _Refused(NamedTuple):
+    """Why a call is not let through, and for how many seconds."""
+
+    seconds: float
+    last: str
+
+
+class _Circuits:
+    """The failing origins of one process; all others are closed, and cost nothing.
+
+    The lock is held for the few lines of each method, never while a call is under way.
+    """
+
+    __slots__ = ("_by_origin", "_guard", "_settings")
+
+    def __init__(self, settings: _Settings) -> None:
+        self._guard = threading.Lock()
+        self._settings = settings
+        self._by_origin: dict[str, _Circuit] = {}
+
+    def enter(self, origin: str, now: float) -> _Trial | _Refused | None:
+        """Let a call through: None where the circuit is closed."""
+        if origin not in self._by_origin:
+            return None
+        with self._guard:
+            circuit = self._by_origin.get(origin)
+            if circuit is None or circuit.until is None:
+                return None
+            if now < circuit.until:
+                return _Refused(circuit.until - now, circuit.last)
+            circuit.half_open = True
+            circuit.trials += 1
+            if circuit.trials >= self._settings.probes:
+                # Where these hang, there will be others.
+                circuit.trials = 0
+                circuit.until = now + self._cooldown(circuit)
+            return _Trial(circuit, circuit.openings)
+
+    def failed(
+        self, origin: str, trial: _Trial | None, now: float, *, fault: str, told: float
+    ) -> None:
+        """Count a failure; *told* is for how many seconds the server asked to be left alone."""
+        with self._guard:
+            circuit = self._by_origin.get(origin)
+            if trial is not None:
+                if circuit is not trial.circuit or circuit.openings != trial.opening:
+                    return  # another trial has decided
+            elif circuit is None:
+                circuit = self._new(origin)
+            elif circuit.until is not None:
+                return  # began before the circuit opened
+            circuit.failures += 1
+            circuit.last = fault
+            if trial is not None or circuit.failures >= self._settings.failures:
+                circuit.openings += 1
+                circuit.half_open = False
+                circuit.trials = 0
+                circuit.until = now + max(
+                    self._cooldown(circuit), min(told, self._settings.longest)
+                )
+
+    def succeeded(self, origin: str, trial: _Trial | None) -> None:
+        """Close the circuit."""
+        if origin not in self._by_origin:
+            return
+        with self._guard:
+            circuit = self._by_origin.get(origin)
+            tried = trial.circuit if trial else None
+            # Of an open one, a call that began before says nothing about now.
+            if circuit is not None and (circuit.until is None or circuit is tried):
+                del self._by_origin[origin]
+
+    def undecided(self, trial: _Trial, now: float) -> None:
+        """Let another call be the trial."""
+        with self._guard:
+            circuit = trial.circuit
+            if circuit.openings != trial.opening or circuit.until is None:
+                return
+            if circuit.until > now:
+                circuit.trials, circuit.until = self._settings.probes, now
+            circuit.trials -= 1
+
+    def states(self, now: float) -> dict[str, State]:
+        """Return the state of each origin that has failed since its last success."""
+        with self._guard:
+            return {origin: _state(circuit, now) for origin, circuit in self._by_origin.items()}
+
+    def _new(self, origin: str) -> _Circuit:
+        if len(self._by_origin) >= MOST_ORIGINS:
+            del self._by_origin[next(iter(self._by_origin))]
+        circuit = self._by_origin[origin] = _Circuit()
+        return circuit
+
+    def _cooldown(self, circuit: _Circuit) -> float:
+        return min(self._settings.cooldown * circuit.openings, self._settings.longest)
+
+
+def _state(circuit: _Circuit, now: float) -> State:
+    if circuit.until is None:
+        return "closed"
+    return "half-open" if circuit.half_open or now >= circuit.until else "open"
+
+
+class BreakerHandler:
+    """Refuse calls to an origin that fails again and again, until a trial call succeeds.
+
+    *Closed*, every call goes through. After *failures* in a row the circuit of that origin *opens*:
+    calls are refused at once with :class:`~sessionkit.errors.CircuitOpen`, and nothing is sent.
+    After the cooldown it is *half-open*: as many calls as *probes* go through as trials, all others
+    are still refused. A trial that succeeds closes the circuit; one that fails opens it again, for
+    longer each time. Trials that hang are replaced after another cooldown.
+
+    A failure is a fault of transport (no connection, a time-out, a connection lost) or a status of
+    *statuses*; a ``Retry-After`` with it may lengthen the cooldown. Any other answer is a success,
+    a 404 too: the server is well. What sessionkit itself raises further in, and answers out of a
+    cache, say nothing of the server and count neither way. An answer counts by its head: a body
+    that breaks off while ``retry`` or the caller reads it is not seen here.
+
+    Place it inside ``retry``: each attempt counts, and retries stop when the circuit opens. Shared
+    between threads, and between stacks that shall know of each other's failures; no lock is held
+    while a call is under way. A forked child starts with all circuits closed.
+
+    Args:
+        failures: In a row, until the circuit opens.
+        cooldown: Seconds until the first trial; times the number of openings, up to *longest*.
+        longest: The longest cooldown, in seconds.
+        probes: Trials that may be under way at once.
+        statuses: Counted as failures; add 429 where a server uses it for "overloaded".
+
+    Raises:
+        ConfigError: A number that makes no sense.
+    """
+
+    __slots__ = ("_circuits", "_clock", "_settings", "_statuses")
+
+    def __init__(
+        self,
+        failures: int = 5,
+        *,
+        cooldown: float = 30.0,
+        longest: float = 300.0,
+        probes: int = 1,
+        statuses: Iterable[int] = _STATUSES,
+    ) -> None:
+        self._settings = settings = _Settings(
+            _count("failures", failures),
+            _seconds("cooldown", cooldown),
+            _seconds("longest", longest),
+            _count("probes", probes),
+        )
+        self._statuses = frozenset(statuses)
+        self._circuits = PerProcess(lambda _parents: _Circuits(settings))
+        self._clock: Clock | None = None
+
+    @property
+    def states(self) -> Mapping[str, State]:
+        """State of each origin that has failed since its last success; all others are closed."""
+        clock = self._clock
+        return self._circuits.get().states(clock.monotonic()) if clock else {}
+
+    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
+        """Forward, and count what came of it.
+
+        Raises:
+            CircuitOpen: The origin is left alone for now; nothing was sent.
+        """
+        origin = _origin(exchange)
+        if origin is None:
+            return forward(exchange)
+        self._clock = clock = exchange.clock
+        circuits, record = self._circuits.get(), exchange.record
+        trial = circuits.enter(origin, clock.monotonic())
+        if isinstance(trial, _Refused):
+            raise _refusal(origin, exchange, trial)
+        before, fault, told = len(record.attempts), "", 0.0
+        reached = False
+        try:
+            response = forward(exchange)
+            reached = len(record.attempts) > before and not record.from_cache
+            if reached and response.status_code in self._statuses:
+                fault = f"status {response.status_code}"
+                told = read_retry_after(response.headers, clock.time()) or 0.0
+            return response
+        except Exception as error:
+            fault = _fault(error)
+            raise
+        finally:
+            if fault:
+                circuits.failed(origin, trial, clock.monotonic(), fault=fault, told=told)
+            elif reached:
+                circuits.succeeded(origin, trial)
+            elif trial is not None:
+                circuits.undecided(trial, clock.monotonic())
+
+    def __repr__(self) -> str:
+        failures, cooldown, longest, probes = self._settings
+        return (
+            f"BreakerHandler({failures}, cooldown={cooldown:g}, longest={longest:g}, "
+            f"probes={probes}, statuses={sorted(self._statuses)})"
+        )
+
+
+def _origin(exchange: Exchange) -> str | None:
+    try:
+        return origin_of(exchange.target())
+    except (ValueError, requests.RequestException):
+        return None  # requests will say what is wrong with this URL
+
+
+def _fault(error: Exception) -> str:
+    """Return the name of a fault of transport; empty for all that says nothing of the server."""
+    mapped = None if isinstance(error, SessionKitError) else transport_error(error)
+    return type(mapped).__name__ if isinstance(mapped, _FAULTS) else ""
+
+
+def _refusal(origin: str, exchange: Exchange, refused: _Refused) -> CircuitOpen:
+    attempts = exchange.record.attempts
+    return CircuitOpen(
+        f"{origin} is left alone after failures, the last of them {refused.last}",
+        hint=f"a trial may be made in {refused.seconds:.3g} s; see what ails the server",
+        method=exchange.method,
+        url=exchange.url,
+        attempts=len(attempts),
+        # An earlier attempt of this call did go out.
+        sent="maybe" if attempts else "no",
+        retry_after=refused.seconds,
+    )
+
+
+def _count(name: str, value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    message = f"{name}={value!r} is no whole number from 1"
+    raise ConfigError(message, hint="such as BreakerHandler(5, probes=1)")
+
+
+def _seconds(name: str, value: object) -> float:
+    # Not a number is not at least zero either.
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
+        return value
+    message = f"{name}={value!r} is not a number of seconds"
+    raise ConfigError(message, hint="such as BreakerHandler(cooldown=30.0)")

@@ -1,0 +1,101 @@
+"""A budget of retries: when everything fails, trying again must not make it worse.
+
+The rules are those of the AWS SDKs' standard retry mode, whose bucket holds 500 units, of which a
+retry takes 5, a retry that helped returns them and a call that succeeds at once adds 1; here
+counted in retries. gRPC's retry throttling (gRFC A6) works on the same ratio.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+
+from sessionkit.errors import ConfigError
+from sessionkit.stores._locks import PerProcess
+
+
+class _Purse:
+    """What one process has left."""
+
+    __slots__ = ("guard", "left")
+
+    def __init__(self, left: float) -> None:
+        self.guard = threading.Lock()
+        self.left = left
+
+
+class RetryBudget:
+    """A store of retries that successes fill and retries use up; shared by whoever is given it.
+
+    While most calls succeed it is full, and each call may be tried again as its policy says. When
+    a server fails for everybody it is empty after *capacity* retries, and from then on there is
+    one retry for every few successes instead of several for every failure.
+
+    One budget may serve any number of handlers and stacks. Thread-safe; a forked child goes on
+    with a budget of its own, as full as the parent's.
+
+    Args:
+        capacity: The most retries that are in store, and what is there at first.
+        ratio: Retries that one success adds: 0.2 allows one retry for five successes.
+
+    Raises:
+        ConfigError: *capacity* is less than one retry, or *ratio* negative.
+    """
+
+    __slots__ = ("_capacity", "_purses", "_ratio")
+
+    def __init__(self, capacity: float = 100.0, *, ratio: float = 0.2) -> None:
+        self._capacity = _number("capacity", capacity, least=1.0)
+        self._ratio = _number("ratio", ratio, least=0.0)
+        self._purses: PerProcess[_Purse] = PerProcess(
+            lambda parents: _Purse(parents.left if parents else self._capacity)
+        )
+
+    @property
+    def left(self) -> float:
+        """Retries in store."""
+        return self._purses.get().left
+
+    def take(self, cost: float = 1.0) -> bool:
+        """Take what a retry costs, and tell whether it was there; if not, nothing is taken.
+
+        Args:
+            cost: In retries; 2.0 for one after a time-out holds a server's resources twice as
+                dear, as the AWS SDKs do.
+        """
+        purse = self._purses.get()
+        with purse.guard:
+            if purse.left < cost:
+                return False
+            purse.left -= cost
+            return True
+
+    def give_back(self, cost: float = 1.0) -> None:
+        """Return what a retry cost that has led to a success.
+
+        Args:
+            cost: What was taken for it, in retries.
+        """
+        self._add(cost)
+
+    def earn(self) -> None:
+        """Add what a success at the first attempt earns."""
+        self._add(self._ratio)
+
+    def __repr__(self) -> str:
+        return f"RetryBudget({self._capacity:g}, ratio={self._ratio:g})"
+
+    def _add(self, amount: float) -> None:
+        purse = self._purses.get()
+        # Full nearly always: then a call that succeeds pays for no lock.
+        if purse.left < self._capacity:
+            with purse.guard:
+                purse.left = min(self._capacity, purse.left + amount)
+
+
+def _number(name: str, value: object, *, least: float) -> float:
+    # Not a number is not at least anything either.
+    if isinstance(value, (int, float)) and least <= value < math.inf:
+        return float(value)
+    message = f"{name}={value!r} is no number from {least:g}"
+    raise ConfigError(message, hint="such as RetryBudget(100, ratio=0.2)")

@@ -1,0 +1,108 @@
+"""One rate of requests for a whole fleet, kept on Redis by the ``limits`` library (an extra)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sessionkit._optional import require
+from sessionkit._redact import redact_url
+from sessionkit.errors import ConfigError, StoreError
+from sessionkit.handlers._rate import SHORTEST_WAIT, read_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from limits.storage import Storage
+
+    from sessionkit._clock import Clock
+
+#: Seconds that a storage on the network may take; a call must not hang on its budget.
+_PATIENCE = 5.0
+_NETWORKED = ("redis", "valkey")
+
+
+class FleetRate:
+    """A limiter for ``RateLimitHandler`` that all processes share which name the same storage.
+
+    Each leave to send is one round trip to the storage, which keeps the moving window of
+    ``limits``: no window of that length holds more leaves, by the clocks of the machines that
+    asked, which should agree. Requests take unequal time to the server; so who had to wait waits a
+    margin longer, 5 % of the period and 50 ms at most. Where many wait, they are not served in
+    turn. Thread-safe, and safe to use after a fork.
+
+    Args:
+        rate: Such as ``"50/second"`` or ``(50, 1.0)``; its period in whole seconds.
+        storage: URL as ``limits`` takes it, such as ``redis://cache.example:6379/0``, or one of its
+            storages with support for moving windows.
+        name: Tells budgets apart that share a storage.
+
+    Raises:
+        ConfigError: A rate, or a storage, that cannot be used.
+        ImportError: The extra ``limits`` is not installed.
+    """
+
+    __slots__ = ("_item", "_limiter", "_name", "_rate", "_shown")
+
+    def __init__(
+        self,
+        rate: str | tuple[int, float],
+        storage: str | Storage,
+        *,
+        name: str = "sessionkit",
+    ) -> None:
+        limits: Any = require("limits", "limits")
+        self._rate = read_rate(rate)
+        count, seconds = self._rate
+        if seconds != int(seconds):
+            message = f"a fleet's rate has whole seconds, not {seconds:g}"
+            raise ConfigError(message, hint="such as (20, 2) for ten a second")
+        self._item = limits.RateLimitItemPerSecond(count, int(seconds), namespace=name)
+        self._name = name
+        self._shown = redact_url(storage) if isinstance(storage, str) else type(storage).__name__
+        self._limiter = _moving_window(limits, storage, self._shown)
+
+    def waits(self, key: str, clock: Clock) -> Iterator[float]:
+        """Yield how many seconds to wait, until a request of *key* may be sent at once.
+
+        Raises:
+            StoreError: The storage does not answer.
+        """
+        while (wait := self._ask(key, clock)) > 0:
+            yield wait
+
+    def __repr__(self) -> str:
+        return f"FleetRate({self._rate} on {self._shown}, name={self._name!r})"
+
+    def _ask(self, key: str, clock: Clock) -> float:
+        limiter, item = self._limiter, self._item
+        try:
+            if limiter.hit(item, key):
+                return 0.0
+            reset: float = limiter.get_window_stats(item, key).reset_time
+        except Exception as error:
+            raise StoreError(
+                f"the budget on {self._shown} cannot be asked: {type(error).__name__}",
+                hint="see that the storage runs; without it nobody knows what the others send",
+                store=self._shown,
+                key=key,
+            ) from error
+        return max(reset - clock.time(), SHORTEST_WAIT) + self._rate.margin
+
+
+def _moving_window(limits: Any, storage: object, shown: str) -> Any:
+    try:
+        if isinstance(storage, str):
+            given = {}
+            if storage.startswith(_NETWORKED):
+                require("redis" if storage.startswith("redis") else "valkey", "limits")
+                given = {"socket_timeout": _PATIENCE, "socket_connect_timeout": _PATIENCE}
+            storage = limits.storage.storage_from_string(storage, **given)
+        return limits.strategies.MovingWindowRateLimiter(storage)
+    except (
+        AssertionError,
+        NotImplementedError,
+        ValueError,
+        limits.errors.ConfigurationError,
+    ) as error:
+        message = f"no moving window can be kept on {shown}"
+        raise ConfigError(message, hint="such as redis://cache.example:6379/0") from error
