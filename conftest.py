@@ -61,10 +61,12 @@ sys.addaudithook(_guard)
 
 
 def pytest_configure() -> None:
-    """Keep the machine's own proxies and logins out of the requests that tests make."""
+    """Keep the machine's own proxies, bundles and logins out of the requests that tests make."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         os.environ.pop(name, None)
         os.environ.pop(name.upper(), None)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        os.environ.pop(name, None)
     os.environ["NETRC"] = os.devnull
 
 
