@@ -6,6 +6,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
+# What is measured; servers and what they share are no benchmarks themselves.
+BENCHMARKS := $(filter-out side_by_side %_server %_clients,$(basename $(notdir $(wildcard benchmarks/*.py))))
+
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test lint docs bench cassettes clean
 
@@ -14,7 +17,7 @@ help:
 	@echo "make test       all tests, README and docs samples, with branch coverage"
 	@echo "make lint       style, types, layers"
 	@echo "make docs       the documentation, into docs/_build"
-	@echo "make bench      cost per call against a bare session"
+	@echo "make bench      cost per call, threads, memory, a bad day; all against a bare session"
 	@echo "make cassettes  record the cassettes again, from servers on loopback"
 
 # One environment in two steps: what users get, then what the gates need on top.
@@ -56,7 +59,8 @@ docs: .venv/.made-dev
 	$(BIN)/python -m sphinx --nitpicky --fail-on-warning --keep-going --quiet docs docs/_build
 
 bench: .venv/.made-dev
-	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+	@for name in $(BENCHMARKS); do \
+	  echo "benchmarks/$$name.py"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 cassettes: .venv/.made-dev
 	$(BIN)/python -m tests.record_cassettes

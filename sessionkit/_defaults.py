@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from sessionkit.auth._handler import AuthHandler
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 #: Outermost first; the places of handlers that users add are known too, so that
 #: ``explain()`` can warn of an order in which they cannot do their work.
 ORDER = (
-    *("otel", "logging", "errors", "timing", "deadline", "retry"),
+    *("otel", "logging", "errors", "timing", "deprecation", "deadline", "retry"),
     *("breaker", "headers", "auth", "cache", "ratelimit"),
 )
 
@@ -44,7 +45,9 @@ def recommended(
 
     ``errors`` is outermost, so that all others look at plain responses. ``timing`` measures the
     whole call. ``deadline`` brings default timeouts. ``retry`` stands outside ``auth``, so each
-    attempt takes the current token and a renewal costs no retry.
+    attempt takes the current token and a renewal costs no retry. Where the environment variable
+    ``SESSIONKIT_LOG`` names a level, such as ``info``, ``stderr_log`` is put outermost: it writes
+    each call to standard error.
 
     Args:
         grant: How to obtain a token; without one there is no ``auth`` handler.
@@ -56,6 +59,12 @@ def recommended(
             code written for a plain session.
     """
     chain: dict[str, Handler] = {}
+    if wanted := os.environ.get("SESSIONKIT_LOG"):
+        from sessionkit.handlers._logging import stderr_log
+
+        if (log := stderr_log(wanted)) is not None:
+            # Under a name of its own: the variable must not clash with a handler of the user's.
+            chain["stderr_log"] = log
     if errors:
         chain["errors"] = ErrorHandler()
     chain["timing"] = TimingHandler()

@@ -1,4 +1,7 @@
-"""What ``stack.explain()`` says: the chain with its settings, and what defeats itself in it."""
+"""What ``stack.explain()`` says: the chain with its settings, and what defeats itself in it.
+
+Everything is looked up when asked, nothing on the way of a call.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,8 @@ def explain_stack(session: Any, handlers: Handlers, base_url: str | None) -> str
     width = max(map(len, handlers.names), default=0)
     for number, link in enumerate(handlers.links, 1):
         lines.append(f"  {number}. {link.name:<{width}}  {_settings(link.handler)}")
-    lines.extend(f"warning: {text}" for text in _warnings(session, handlers))
+    warnings = (*_order(handlers), *_doubled_retries(session, handlers), *_pools(session))
+    lines.extend(f"warning: {text}" for text in warnings)
     return "\n".join(lines)
 
 
@@ -39,11 +43,14 @@ def _settings(handler: Any) -> str:
     return repr(handler)
 
 
-def _warnings(session: Any, handlers: Handlers) -> Iterator[str]:
+def _order(handlers: Handlers) -> Iterator[str]:
     placed = [name for name in handlers.names if name in ORDER]
     for outer, inner in pairwise(placed):
         if ORDER.index(outer) > ORDER.index(inner):
             yield f"{outer!r} stands outside {inner!r}; recommended is the other way round"
+
+
+def _doubled_retries(session: Any, handlers: Handlers) -> Iterator[str]:
     if "retry" not in handlers:
         return
     for prefix, adapter in getattr(session, "adapters", {}).items():
@@ -53,3 +60,42 @@ def _warnings(session: Any, handlers: Handlers) -> Iterator[str]:
                 f"the adapter at {prefix} retries {total} times by itself, inside each attempt of "
                 f"'retry'; mount it with max_retries=0, or take 'retry' out"
             )
+
+
+def _pools(session: Any) -> Iterator[str]:
+    """Yield what urllib3's pools show: connections thrown away, and calls that must wait."""
+    adapters: dict[str, Any] = dict(getattr(session, "adapters", {}))
+    # One adapter is often mounted twice.
+    for adapter in {id(adapter): adapter for adapter in adapters.values()}.values():
+        mounted = " and ".join(prefix for prefix, known in adapters.items() if known is adapter)
+        for pool in _pools_of(adapter):
+            yield from _pool(pool, mounted)
+
+
+def _pools_of(adapter: Any) -> Iterator[Any]:
+    proxies: Any = getattr(adapter, "proxy_manager", {})
+    for keeper in (getattr(adapter, "poolmanager", None), *proxies.values()):
+        # Past the face of this container, for which a look is a use: it gives up pools by that.
+        pools: Any = getattr(getattr(keeper, "pools", None), "_container", {})
+        yield from list(pools.values())
+
+
+def _pool(pool: Any, mounted: str) -> Iterator[str]:
+    queue: Any = getattr(pool, "pool", None)
+    if not hasattr(queue, "queue"):
+        return  # closed meanwhile, or another library's
+    slots, size, opened = list(queue.queue), queue.maxsize, pool.num_connections
+    place = f"{pool.scheme}://{pool.host}:{pool.port}"
+    if pool.block and not slots:
+        yield (
+            f"all {size} connections to {place} are in use, and further calls wait for one; an "
+            f"answer of stream=True holds its own until it is read or closed; more are had by "
+            f"mounting HTTPAdapter(pool_maxsize=N, pool_block=True) at {mounted}"
+        )
+    # A slot without a connection tells that some broke one by one, which no size cures.
+    if not pool.block and 0 < size < opened and None not in slots:
+        yield (
+            f"{opened} connections were opened to {place} for {pool.num_requests} requests, but "
+            f"its pool keeps {size}: where more threads call at once, mount "
+            f"HTTPAdapter(pool_maxsize=N) at {mounted}, N being their number"
+        )

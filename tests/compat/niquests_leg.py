@@ -1,13 +1,16 @@
 """What the stack does over a niquests session. Run in an environment of its own.
 
 niquests brings its own urllib3 in place of the usual one, so it cannot share an environment with
-the other tests. Run as ``python -m tests.compat.niquests_leg``; prints what holds, and fails
-otherwise.
+the other tests. Run as ``python -m tests.compat.niquests_leg [REPORT]``; prints what holds, and
+fails otherwise. REPORT is written in JUnit's form, for ``tests.compat.table``.
 """
 
 from __future__ import annotations
 
 import sys
+import xml.etree.ElementTree as ET
+from importlib.metadata import version
+from pathlib import Path
 
 import niquests
 import requests
@@ -28,6 +31,10 @@ class Api(Identity):
         )
 
 
+#: What was found to hold.
+HELD: list[str] = []
+
+
 def settings(session: niquests.Session) -> dict[str, str]:
     """Return a session's settings in a form that compares."""
     return {name: repr(getattr(session, name)) for name in niquests.Session.__attrs__}
@@ -37,7 +44,18 @@ def check(*, that: bool, what: str) -> None:
     """Print *what* holds, or end."""
     if not that:
         sys.exit(f"niquests: FAILED: {what}")
+    HELD.append(what)
     print(f"niquests: {what}")
+
+
+def report(path: str) -> None:
+    """Write what holds as a report of tests."""
+    suite = ET.Element("testsuite", name="niquests")
+    for what in HELD:
+        case = ET.SubElement(suite, "testcase", classname="niquests_leg", name=what)
+        about = f"niquests|{version('niquests')}|session|{Path(__file__).name}"
+        ET.SubElement(ET.SubElement(case, "properties"), "property", name="package", value=about)
+    ET.ElementTree(suite).write(path)
 
 
 def main() -> None:
@@ -65,6 +83,8 @@ def main() -> None:
         check(that=raised(key, "/x") is not None, what="a key travels in a header")
         check(that=server.seen[-1].headers["x-key"] == "k", what="and arrives")
         check(that=settings(session) == before, what="its settings are what they were")
+    for path in sys.argv[1:]:
+        report(path)
 
 
 def raised(stack: SessionStack, url: str) -> type[SessionKitError] | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -13,6 +16,8 @@ from urllib3.util.retry import Retry
 from sessionkit import Exchange, Forward, SessionStack, recommended
 from sessionkit.auth import AuthHandler, ClientCredentials, RefreshToken, StaticToken
 from sessionkit.handlers import RetryHandler
+from tests.loopback import Loopback, Reply, Seen
+from tests.threads import at_once
 from tests.unit.stacks import Keeper, passing
 
 
@@ -100,3 +105,153 @@ def test_no_secret_is_explained() -> None:
 
     assert "s3cret" not in text
     assert "app" in text
+
+
+class Gate:
+    """Answers once so many requests are there, which so have a connection each."""
+
+    def __init__(self, count: int) -> None:
+        self._barrier = threading.Barrier(count)
+
+    def __call__(self, seen: Seen) -> Reply:
+        if seen.path == "/together":
+            self._barrier.wait(30)
+        if seen.path == "/broken":
+            raise ConnectionAbortedError  # ends the connection without an answer
+        return Reply()
+
+
+@contextmanager
+def mounted(
+    threads: int, *prefixes: str, **pool: Any
+) -> Iterator[tuple[SessionStack, requests.Session, Loopback]]:
+    """Open a stack over one adapter with such a *pool*, and a server for so many at once."""
+    with Loopback(Gate(threads)) as server, requests.Session() as session:
+        adapter = HTTPAdapter(**pool)
+        for prefix in prefixes or ("http://",):
+            session.mount(prefix, adapter)
+        yield SessionStack(session, [passing], base_url=server.origin), session, server
+
+
+def call_together(stack: SessionStack, threads: int) -> None:
+    """Make a call from each of so many threads, all under way at the same time."""
+    ended = at_once(threads, lambda _: stack.get("together").status_code)
+
+    assert ended == [200] * threads
+
+
+def test_connections_thrown_away_are_warned_of() -> None:
+    """Who calls from more threads than the pool keeps connections learns why it is slow."""
+    with mounted(4, pool_maxsize=3) as (stack, _, server):
+        call_together(stack, 4)
+        stack.get("alone")
+
+        (warning,) = (line for line in stack.explain().splitlines() if "warning" in line)
+    assert warning == (
+        f"warning: 4 connections were opened to {server.origin} for 5 requests, but its pool "
+        "keeps 3: where more threads call at once, mount HTTPAdapter(pool_maxsize=N) at http://, "
+        "N being their number"
+    )
+
+
+def test_the_default_pool_is_seen_to_be_too_small() -> None:
+    """requests keeps ten connections, which nobody knows who has not been bitten."""
+    with mounted(11) as (stack, _, _):
+        call_together(stack, 11)
+
+        assert "its pool keeps 10:" in stack.explain()
+
+
+@pytest.mark.parametrize(
+    "pool", [{"pool_maxsize": 4}, {"pool_maxsize": 8}, {"pool_maxsize": 0}], ids=str
+)
+def test_a_pool_that_is_large_enough_is_no_reason_to_warn(pool: dict[str, int]) -> None:
+    """The cure works; and a pool without a limit throws nothing away."""
+    with mounted(4, **pool) as (stack, _, _):
+        call_together(stack, 4)
+
+        assert "warning" not in stack.explain()
+
+
+def test_an_adapter_mounted_twice_is_named_once() -> None:
+    """One adapter for both schemes is the usual way."""
+    with mounted(3, "http://", "https://", pool_maxsize=2) as (stack, _, _):
+        call_together(stack, 3)
+
+        text = stack.explain()
+    assert text.count("warning") == 1
+    assert "at https:// and http://, N" in text
+
+
+def test_connections_that_broke_are_not_taken_for_too_many_threads() -> None:
+    """A larger pool does not help where a server hangs up."""
+    with mounted(1, pool_maxsize=2) as (stack, _, server):
+        for _ in range(4):
+            with pytest.raises(requests.ConnectionError):
+                stack.get("broken")
+        stack.get("alone")
+
+        assert server.connections == 5
+        assert "warning" not in stack.explain()
+
+
+def test_connections_through_a_proxy_are_seen_too() -> None:
+    """A proxy has pools of its own, and its password is none of theirs."""
+    with mounted(3, pool_maxsize=2) as (stack, session, server):
+        session.proxies = {"http": server.origin.replace("//", "//user:s3cret@")}
+        ended = at_once(3, lambda _: stack.get("http://api.example/together").status_code)
+
+        assert ended == [200] * 3
+        assert f"3 connections were opened to {server.origin} for 3 requests" in stack.explain()
+        assert "s3cret" not in stack.explain()
+
+
+def test_a_pool_that_blocks_says_when_calls_must_wait() -> None:
+    """A program that stands still can be asked why."""
+    with mounted(1, pool_maxsize=1, pool_block=True) as (stack, _, server):
+        with stack.get("alone", stream=True):
+            text = stack.explain()
+        assert f"warning: all 1 connections to {server.origin} are in use" in text
+        assert "stream=True" in text
+        assert "warning" not in stack.explain()
+
+
+def test_a_pool_that_blocks_throws_nothing_away() -> None:
+    """Fewer connections than threads may be what somebody wants."""
+    with mounted(2, pool_maxsize=2, pool_block=True) as (stack, _, server):
+        with pytest.raises(requests.ConnectionError):
+            stack.get("broken")
+        ended = at_once(6, lambda _: stack.get("together").status_code)
+
+        assert ended == [200] * 6
+        assert server.connections == 3
+        assert "warning" not in stack.explain()
+
+
+def test_to_explain_changes_no_pool() -> None:
+    """The pool that is given up first is the one that was used longest ago, asked or not."""
+    with mounted(1, pool_connections=2) as (stack, session, server), Loopback(Gate(1)) as other:
+        for origin in (server.origin, other.origin, server.origin):
+            stack.get(origin)
+        adapter: Any = session.get_adapter("http://")
+        pools = adapter.poolmanager.pools
+        before = list(pools._container)
+        stack.explain()
+
+        assert list(pools._container) == before
+        assert len(before) == 2
+
+
+def test_adapters_that_are_not_urllib3s_are_left_alone() -> None:
+    """Whatever is mounted, a stack can be explained."""
+
+    class Local(requests.adapters.BaseAdapter):
+        """An adapter without pools."""
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    with requests.Session() as session:
+        session.mount("local://", Local())
+
+        assert "warning" not in SessionStack(session).explain()
