@@ -1,0 +1,158 @@
+"""requests-unixsocket over a real socket of the file system, as the engines of containers have."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from socketserver import TCPServer
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+import requests_unixsocket
+
+from sessionkit import SessionStack, recommended
+from sessionkit.auth import AuthHandler, Header, RefreshToken, StaticToken
+from sessionkit.errors import NotFound, TransportError
+from tests import loopback
+from tests.loopback import Identity, Loopback, Reply, Seen
+
+pytestmark = pytest.mark.package("requests-unixsocket", "session")
+
+
+class _Handler(loopback._Handler):
+    disable_nagle_algorithm = False  # an option of TCP
+
+
+class _Server(loopback._Server):
+    address_family = socket.AF_UNIX
+    allow_reuse_address = False
+
+    def server_bind(self) -> None:
+        """Bind, without asking for the name of a host."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "localhost", 0
+
+
+class UnixLoopback(Loopback):
+    """A server on a socket in the file system."""
+
+    def __init__(self, answer: Callable[[Seen], Reply], path: Path) -> None:
+        self.seen: list[Seen] = []
+        self.connections = 0
+        self._lock = threading.Lock()
+        self._server: Any = _Server(str(path), _Handler)  # type: ignore[arg-type]  # a path is its address
+        self._server.owner = self
+        self._server.answer = answer
+        self._server.weigh = False
+        self.origin = f"http+unix://{quote(str(path), safe='')}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+
+class Engine(Identity):
+    """An API with tokens that end, a page that is missing and a redirect."""
+
+    def answer(self, seen: Seen) -> Reply:
+        """Answer."""
+        if seen.path == "/missing":
+            return Reply(404, {"detail": "not here"})
+        return super().answer(seen)
+
+
+@pytest.fixture
+def engine() -> Iterator[tuple[Engine, UnixLoopback, requests.Session]]:
+    """Start the engine; its path must be short, or no socket can have it."""
+    api = Engine()
+    with (
+        TemporaryDirectory() as folder,
+        UnixLoopback(api.answer, Path(folder, "api.sock")) as server,
+        requests_unixsocket.Session() as session,
+    ):
+        yield api, server, session
+
+
+def test_a_token_is_renewed_over_the_socket(
+    engine: tuple[Engine, UnixLoopback, requests.Session],
+) -> None:
+    """Its address is an origin like any other, and its token endpoint may be there too."""
+    api, server, session = engine
+    grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
+    stack = SessionStack(session, recommended(grant), base_url=f"{server.origin}/")
+    assert stack.get("one").json()["path"] == "/one"
+    api.expire()
+
+    assert stack.post("two", data=b"body").json()["size"] == 4
+    api.expire()
+    prepared = stack.prepare_request(requests.Request("PUT", f"{server.origin}/three", data=b"b"))
+    assert stack.send(prepared).json()["path"] == "/three"
+    with stack.get(f"{server.origin}/four", stream=True) as streamed:
+        assert b"/four" in b"".join(streamed.iter_content(8))
+    with pytest.raises(NotFound, match="not here"):
+        stack.get("missing")
+    assert api.renewals == 3
+
+
+def test_a_call_with_a_budget_of_time_reads_from_the_socket(
+    engine: tuple[Engine, UnixLoopback, requests.Session],
+) -> None:
+    """A deadline needs the connection below an answer; one of a file has none of TCP's."""
+    _, server, session = engine
+    stack = SessionStack(session, recommended(), base_url=server.origin)
+
+    assert stack.get("token", deadline=30).json()["access_token"] == "access-1"
+
+
+def test_a_token_for_one_socket_goes_to_no_other(
+    engine: tuple[Engine, UnixLoopback, requests.Session],
+) -> None:
+    """Two sockets are two origins; so are a socket and a host."""
+    _, server, session = engine
+    with (
+        TemporaryDirectory() as folder,
+        UnixLoopback(lambda _: Reply(), Path(folder, "other.sock")) as other,
+        Loopback(lambda _: Reply()) as host,
+    ):
+        keyed = AuthHandler(StaticToken("planted"), scheme=Header("X-Key"))
+        for handler in (keyed, AuthHandler(StaticToken("planted"))):
+            stack = SessionStack(session, [handler], base_url=server.origin)
+            assert stack.get(f"{other.origin}/x").ok
+            assert stack.get(f"{host.origin}/x").ok
+            stack.get("/x")
+
+        assert "planted" not in repr(other.seen + host.seen)
+        assert [seen.headers.get("x-key") for seen in server.seen] == ["planted", None]
+        assert server.seen[1].bearer == "planted"
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_a_socket_where_nobody_listens_is_an_error_of_the_transport(tmp_path: Path) -> None:
+    """An engine that does not run is told from an answer."""
+    origin = f"http+unix://{quote(str(tmp_path / 'none.sock'), safe='')}"
+    with requests_unixsocket.Session() as session:
+        stack = SessionStack(session, recommended(), base_url=origin)
+        with pytest.raises(TransportError, match="No such file") as caught:
+            stack.get("x", retries=0)
+
+        assert isinstance(caught.value, requests.ConnectionError)
+    # The adapter leaves the socket that it could not connect; here, where that is no error.
+    del caught
+    gc.collect()
+
+
+def test_a_plain_session_does_not_know_the_scheme(
+    engine: tuple[Engine, UnixLoopback, requests.Session],
+) -> None:
+    """An adapter mounted through the stack makes it known."""
+    _, server, _ = engine
+    with requests.Session() as plain:
+        stack = SessionStack(plain, base_url=server.origin)
+        with pytest.raises(requests.exceptions.InvalidSchema):
+            stack.get("token")
+        stack.mount("http+unix://", requests_unixsocket.UnixAdapter())
+
+        assert stack.get("token").ok
