@@ -1,0 +1,213 @@
+"""Headers that each call carries, without a trace of them on the session."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import TYPE_CHECKING, TypeAlias
+
+from requests.utils import default_user_agent
+
+from sessionkit._origins import is_absolute, origin_of
+from sessionkit._redact import is_secret_name
+from sessionkit.errors import ConfigError, InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from requests import Response
+
+    from sessionkit._exchange import Exchange
+    from sessionkit._handler import Forward
+
+#: Text, a function that gives the text for a call, or None for a header that is left out.
+HeaderValue: TypeAlias = "str | Callable[[Exchange], str | None] | None"
+
+#: A name (RFC 9110, section 5.1), and a value that no line break ends early (section 5.5).
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
+#: Products with versions, and remarks in brackets (RFC 9110, section 10.1.5).
+_PRODUCT = rf"{_NAME.pattern}(?:/{_NAME.pattern})?"
+_USER_AGENT = re.compile(rf"{_PRODUCT}(?: (?:{_PRODUCT}|\([^()\\\x00-\x1f\x7f-\U0010ffff]*\)))*")
+#: These describe the body, or the connection; whoever writes them by hand breaks both.
+_NOT_OURS = frozenset(
+    {"connection", "content-length", "content-type", "host", "transfer-encoding", "upgrade"}
+)
+
+
+class HeadersHandler:
+    """Give each call the headers of your SDK or program; the session is not touched.
+
+    A header that the caller gives on the call wins, None included, by which requests leaves one
+    out. These win over the session's own of the same name.
+
+    What is told here anybody may read: a redirect takes it along. A credential, and whatever else
+    must not reach other hosts, belongs to :class:`~sessionkit.auth.AuthHandler`, for instance with
+    ``StaticToken`` and ``scheme=Header("X-Tenant")``; names that mean credentials are refused.
+
+    Placed inside of retries, it is asked for each attempt; the id of the request stays the same
+    over all of them. ``operation="list_orders"`` names what a call is for, to be read by a
+    function of yours (``exchange.option("operation")``) and in the log. Immutable, hence safe to
+    share between threads.
+
+    Args:
+        headers: Text, or a function of the exchange that returns it; None leaves the header out.
+            They go with calls to the origin of the stack's ``base_url`` (to any, where it has
+            none) and to *origins*.
+        user_agent: Product and version of yours, such as ``acme-sdk/2.1``. It is put before that of
+            requests: products stand in the order of their significance (RFC 9110, section
+            10.1.5). It goes with every call.
+        request_id: Name of the header in which each call has an id of its own, a random UUID, also
+            found at ``response.exchange.request_id``; None sends none. It goes with every call: it
+            says nothing, and finds a call in the logs of whoever answered it.
+        origins: Further origins that *headers* go to, such as ``https://files.example``.
+
+    Raises:
+        ConfigError: A name or text that no request can carry, a name that means a credential, the
+            body or the connection, or one that is given twice.
+    """
+
+    options = frozenset({"operation"})
+
+    __slots__ = ("_headers", "_origins", "_request_id", "_user_agent")
+
+    def __init__(
+        self,
+        headers: Mapping[str, HeaderValue] | None = None,
+        *,
+        user_agent: str | None = None,
+        request_id: str | None = "X-Request-Id",
+        origins: Iterable[str] = (),
+    ) -> None:
+        given = {name: value for name, value in (headers or {}).items() if value is not None}
+        self._headers = given
+        self._request_id = request_id
+        self._user_agent = None if user_agent is None else _product(user_agent)
+        named = ("User-Agent" if user_agent is not None else None, request_id, *given)
+        _check_names([name for name in named if name is not None])
+        _check_values(given)
+        self._origins = frozenset(map(_origin, origins))
+
+    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+        """Add the headers that the call lacks, and forward.
+
+        Raises:
+            InvalidRequest: A function returned what no header can carry, such as a line break.
+        """
+        headers: dict[str, str] = {}
+        if self._request_id is not None:
+            headers |= _identified(exchange, self._request_id)
+        if self._user_agent is not None and not _is_given(exchange, "User-Agent"):
+            headers["User-Agent"] = self._user_agent
+        if self._headers and self._concern(exchange):
+            headers |= self._read(exchange)
+        return forward(exchange.with_headers(headers) if headers else exchange)
+
+    def _concern(self, exchange: Exchange) -> bool:
+        """Tell whether the call goes to an origin that *headers* are for."""
+        if exchange.home is None or not is_absolute(exchange.url):
+            return True
+        try:
+            origin = origin_of(exchange.url)
+        except ValueError:
+            return False  # requests will say what is wrong with it
+        return origin == exchange.home or origin in self._origins
+
+    def _read(self, exchange: Exchange) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, value in self._headers.items():
+            if _is_given(exchange, name):
+                continue
+            text = value(exchange) if callable(value) else value
+            if text is None:
+                continue
+            if callable(value) and (wrong := _wrong(text)):
+                message = f"the function for the header {name} returned {wrong}"
+                raise InvalidRequest(message, method=exchange.method, url=exchange.url)
+            found[name] = text
+        return found
+
+    def __repr__(self) -> str:
+        known = {
+            "headers": list(self._headers),
+            "user_agent": self._user_agent,
+            "request_id": self._request_id,
+            "origins": sorted(self._origins),
+        }
+        return f"HeadersHandler({', '.join(f'{k}={v}' for k, v in known.items() if v)})"
+
+
+def _identified(exchange: Exchange, name: str) -> dict[str, str]:
+    """Return the header with the id of the call, made once; nothing where the caller gave one."""
+    record = exchange.record
+    if _is_given(exchange, name):
+        record.request_id = exchange.header(name)
+        return {}
+    if record.request_id is None:
+        record.request_id = str(uuid.uuid4())
+    return {name: record.request_id}
+
+
+def _is_given(exchange: Exchange, name: str) -> bool:
+    """Tell whether the caller wrote this header on the call himself, be it as None."""
+    if exchange.prepared is not None:
+        # What the session put on it when it was prepared was not given.
+        return name in exchange.prepared.headers and exchange.brings("header", name)
+    given = exchange.options.get("headers")
+    if not given:
+        return False
+    wanted = name.lower()
+    return any(
+        (key.decode("latin-1") if isinstance(key, bytes) else key).lower() == wanted
+        for key in given
+    )
+
+
+def _product(text: str) -> str:
+    if not isinstance(text, str) or not _USER_AGENT.fullmatch(text):
+        message = "user_agent is not a list of products"
+        raise ConfigError(message, hint="such as 'acme-sdk/2.1' or 'acme-sdk/2.1 (linux)'")
+    return f"{text} {default_user_agent()}"
+
+
+def _check_names(names: list[str]) -> None:
+    for name in names:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            message = f"{str(name)[:80]!r} is not a name for a header"
+            raise ConfigError(message, hint="letters, digits and hyphens, such as X-Tenant")
+        if is_secret_name(name):
+            message = f"the header {name} is a credential by its name, and would go to any host"
+            hint = f"AuthHandler(StaticToken(...), scheme=Header({name!r})) keeps it to its origins"
+            raise ConfigError(message, hint=hint)
+        if name.lower() in _NOT_OURS:
+            message = f"the header {name} belongs to the body or the connection of one request"
+            raise ConfigError(message, hint="requests writes it; or give it on the call itself")
+    lower = [name.lower() for name in names]
+    twice = sorted({name for name in lower if lower.count(name) > 1})
+    if twice:
+        message = f"given twice: {', '.join(twice)}"
+        raise ConfigError(message, hint="user_agent= and request_id= name headers too")
+
+
+def _check_values(headers: Mapping[str, HeaderValue]) -> None:
+    for name, value in headers.items():
+        if not callable(value) and (wrong := _wrong(value)):
+            raise ConfigError(f"the value of the header {name} is {wrong}")
+
+
+def _wrong(value: object) -> str | None:
+    """Say what is wrong with a value, without showing it; None where it is fine."""
+    if not isinstance(value, str):
+        return f"no text, but {type(value).__name__}"
+    if _VALUE.fullmatch(value):
+        return None
+    if set(value) & set("\r\n\0"):
+        return "a text with a line break or a null in it"
+    return "a text that a header cannot carry: blanks around it, or signs beyond Latin-1"
+
+
+def _origin(url: str) -> str:
+    try:
+        return origin_of(url)
+    except ValueError as error:
+        raise ConfigError(f"not an origin: {error}", hint="such as https://files.example") from None

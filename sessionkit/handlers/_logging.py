@@ -1,0 +1,284 @@
+"""One line in the log for each call, without a secret in it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from requests import HTTPError, Request
+
+from sessionkit._answers import is_read
+from sessionkit._redact import MASK, redact_url, scrub, spellings
+from sessionkit.errors import SessionKitError, read_request_id
+from sessionkit.errors._copies import redacted_response, secrets_in
+from sessionkit.handlers._curl import as_curl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from requests import Response
+
+    from sessionkit._exchange import Exchange
+    from sessionkit._handler import Forward
+
+#: Characters of one text in a line, and of a body in the details.
+_LONGEST, _MOST_BODY = 500, 4_096
+#: Characters of a text that are searched for secrets, before it is cut.
+_SEARCHED = 20_000
+_OFF = ("", "0", "FALSE", "NO", "NONE", "OFF")
+_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
+
+
+class LoggingHandler:
+    """Write one line for each call into a log of the standard library.
+
+    Place it outermost, so that it sees the whole call: all attempts, and the error that it ended
+    with. A call that went well at once is written at *success*; at WARNING one that was answered by
+    400 or more, unless that is what ``expect=`` asked for, or that was sent more than once; at
+    ERROR one that ended in any other exception.
+
+    The facts of the line are attributes of the log record too, for formatters that write JSON:
+    ``http_method``, ``http_url``, ``http_status``, ``http_seconds``, ``http_attempts``,
+    ``http_retries``, ``http_renewals``, ``http_renewal_seconds``, ``http_from_cache``,
+    ``http_request_id`` (that of the call), ``http_server_request_id``, ``http_operation`` (what the
+    call named by ``operation=``), ``http_sent_bytes``, ``http_received_bytes`` (as far as they came
+    over the wire by then), ``http_error`` (the class) and ``http_error_text``. What is not known
+    is None.
+
+    No line holds a credential: masked are those that handlers placed, those on the request as it
+    was sent, and whatever is secret by its name. No text can begin a line of its own. Shared
+    between threads; it holds no state.
+
+    Args:
+        logger: A logger, or the name of one.
+        success: The level of calls that went well.
+        details: Write two more lines at DEBUG: the request as a command line of curl, and the
+            answer with its headers and what has been read of its body, at most 4096 characters of
+            it. A stream is never read for it.
+    """
+
+    options = frozenset({"operation"})
+
+    __slots__ = ("_details", "_logger", "_success")
+
+    def __init__(
+        self,
+        logger: logging.Logger | str = "sessionkit.http",
+        *,
+        success: int = logging.INFO,
+        details: bool = False,
+    ) -> None:
+        self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
+        self._success = success
+        self._details = details
+
+    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+        """Forward, and write down how it went. What the handlers further in raise passes."""
+        try:
+            response = forward(exchange)
+        except Exception as error:
+            self._write(exchange, None, error)
+            raise
+        self._write(exchange, response, None)
+        return response
+
+    def _write(
+        self, exchange: Exchange, response: Response | None, error: Exception | None
+    ) -> None:
+        level = self._level(exchange, response, error)
+        details = self._details and self._logger.isEnabledFor(logging.DEBUG)
+        if not (details or self._logger.isEnabledFor(level)):
+            return
+        ended = _Ended(exchange, response, error)
+        facts = ended.facts()
+        fields = {f"http_{name}": value for name, value in facts.items()}
+        self._logger.log(level, "%s", _line(facts), extra=fields)
+        if details:
+            for kind, text in (("as curl", ended.curl()), ("answer", ended.answer())):
+                if text:
+                    self._logger.debug("%s: %s", kind, text, extra=fields)
+
+    def _level(self, exchange: Exchange, response: Response | None, error: Exception | None) -> int:
+        if response is None:
+            return logging.WARNING if isinstance(error, HTTPError) else logging.ERROR
+        refused = response.status_code >= 400 and "expect" not in exchange.options
+        again = len(exchange.record.attempts) > 1
+        return max(logging.WARNING, self._success) if refused or again else self._success
+
+    def __repr__(self) -> str:
+        success = logging.getLevelName(self._success)
+        shown = f"{self._logger.name!r}, success={success}, details={self._details}"
+        return f"LoggingHandler({shown})"
+
+
+def stderr_log(wanted: str) -> LoggingHandler | None:
+    """Return a handler that writes to standard error, as ``SESSIONKIT_LOG`` asks for.
+
+    Its logger is in no registry: it writes each line once, whatever the program's own logging is
+    set up to do, and leaves that as it is.
+
+    Args:
+        wanted: A level such as ``info``; with ``debug`` the details too. Empty, ``0`` and ``off``
+            ask for nothing, and any other text for ``info``: a variable must not break a program.
+    """
+    word = wanted.strip().upper()
+    if word in _OFF:
+        return None
+    level = logging.getLevelNamesMapping().get(word, logging.INFO)
+    logger = logging.Logger("sessionkit.http", level)  # noqa: LOG001  # see above
+    pen = logging.StreamHandler()
+    pen.setFormatter(logging.Formatter(_FORMAT))
+    logger.addHandler(pen)
+    return LoggingHandler(logger, details=True)
+
+
+class _Ended:
+    """A call that has ended, and what may be told of it. Belongs to one thread."""
+
+    __slots__ = ("_known", "_spelled", "error", "exchange", "request", "response", "status")
+
+    def __init__(
+        self, exchange: Exchange, response: Response | None, error: Exception | None
+    ) -> None:
+        self.exchange = exchange
+        self.error = error
+        self.response = getattr(error, "response", None) if response is None else response
+        source: Any = error if response is None else response
+        # An error that knows no request may come of an answer that does.
+        sent = getattr(source, "request", None) or getattr(exchange.call.live, "request", None)
+        self.request: Any = sent
+        answered = error is None or isinstance(error, HTTPError)
+        #: Of the answer that ended the call; a fault may hold one that came before it.
+        self.status: int | None = getattr(self.response, "status_code", None) if answered else None
+        self._known = frozenset(self._secrets())
+        self._spelled = spellings(self._known)
+
+    def _secrets(self) -> Iterator[str]:
+        """Yield the texts that must not be told."""
+        for secret in self.exchange.call.secrets:
+            # Servers echo a credential without the word before it.
+            yield from (secret.value, secret.value.partition(" ")[2])
+        # Beside what was sent, what was asked for: no request may have come of it.
+        headers = self.exchange.options.get("headers")
+        yield from secrets_in(Request(url=self.exchange.url, headers=headers))
+        if self.request is not None:
+            yield from secrets_in(self.request)
+
+    def clean(self, text: object) -> str:
+        """Return *text* without secrets, on one line, and cut."""
+        try:
+            plain = str(text)[:_SEARCHED]
+        except Exception:  # noqa: BLE001  # some objects cannot even be shown
+            return f"<{type(text).__name__}>"
+        one = _printable(" ".join(self._masked(plain).split()))
+        return one if len(one) <= _LONGEST else f"{one[:_LONGEST]}..."
+
+    def _masked(self, text: str) -> str:
+        for spelling in self._spelled:
+            text = text.replace(spelling, MASK)
+        return scrub(text)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the line says; all texts are clean."""
+        record, response, error = self.exchange.record, self.response, self.error
+        attempts, operation = len(record.attempts), self.exchange.option("operation")
+        return {
+            "method": self.clean(self.exchange.method),
+            "url": self.clean(redact_url(self._url())),
+            "status": self.status,
+            "seconds": self.exchange.clock.monotonic() - record.started,
+            "attempts": attempts,
+            "retries": max(attempts - 1, 0),
+            "renewals": len(record.renewals),
+            "renewal_seconds": record.renewal_seconds,
+            "from_cache": record.from_cache,
+            "request_id": self._id(record.request_id, self.request),
+            "server_request_id": self._id(None, response),
+            "operation": None if operation is None else self.clean(operation),
+            "sent_bytes": _length(self.request),
+            "received_bytes": _received(response),
+            "error": None if error is None else type(error).__name__,
+            "error_text": None if error is None else self.clean(_message(error)),
+        }
+
+    def _url(self) -> str:
+        """Return the address that was asked first, with its parameters if it came that far."""
+        history: Any = getattr(self.response, "history", None)
+        first = getattr(history[0], "request", None) if history else self.request
+        return str(getattr(first, "url", None) or self.exchange.url)
+
+    def _id(self, known: str | None, message: Any) -> str | None:
+        headers = getattr(message, "headers", None)
+        name = known or (read_request_id(headers) if headers else None)
+        return None if name is None else self.clean(name)
+
+    def curl(self) -> str | None:
+        """Return the request as a command line, or None where none was made."""
+        return None if self.request is None else as_curl(self.request, secrets=self._known)
+
+    def answer(self) -> str | None:
+        """Return the answer, each line marked as in ``curl -v``, or None where there is none."""
+        if self.response is None:
+            return None
+        copy = redacted_response(self.response, self._known)
+        head = [f"{copy.status_code} {copy.reason}"]
+        head += [f"{name}: {value}" for name, value in copy.headers.items()]
+        # Masked again: an error's response is a copy already, made by one who may have known less.
+        lines = [self._masked(line) for line in head]
+        if is_read(self.response):
+            lines += ["", *_body(copy.content, self._masked)]
+        return "\n".join(f"< {_printable(line)}".rstrip() for line in lines)
+
+
+def _line(facts: dict[str, Any]) -> str:
+    attempts, renewals = facts["attempts"], facts["renewals"]
+    remarks = (
+        "nothing was sent" if attempts == 0 else f"{attempts} attempts" if attempts > 1 else "",
+        f"{renewals} renewal{'s' * (renewals > 1)} in {facts['renewal_seconds']:.3f}s"
+        if renewals
+        else "",
+        "from a cache" if facts["from_cache"] else "",
+        facts["operation"] or "",
+        f"id {facts['request_id']}" if facts["request_id"] else "",
+        f"server's id {facts['server_request_id']}" if facts["server_request_id"] else "",
+    )
+    said = ", ".join(filter(None, remarks))
+    fault = f": {facts['error']}: {facts['error_text']}" if facts["error"] else ""
+    status = "failed" if facts["status"] is None else facts["status"]
+    head = f"{facts['method']} {facts['url']} {status} in {facts['seconds']:.3f}s"
+    return f"{head}{f' ({said})' if said else ''}{fault}"
+
+
+def _message(error: Exception) -> object:
+    # The address and the attempts, which the whole text repeats, stand in the line already.
+    return error.message if isinstance(error, SessionKitError) else error
+
+
+def _length(request: Any) -> int | None:
+    headers = getattr(request, "headers", None) or {}
+    told = str(headers.get("Content-Length", ""))
+    return int(told) if told.isdecimal() and len(told) < 20 else None
+
+
+def _received(response: Any) -> int | None:
+    """Return the bytes of the body that came over the wire so far, where urllib3 counted them."""
+    try:
+        count = response.raw.tell()
+    except Exception:  # noqa: BLE001  # whatever stands there in a mock, or in a copy
+        return None
+    return count if isinstance(count, int) else None
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _body(content: bytes, masked: Callable[[str], str]) -> Iterator[str]:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        yield f"({len(content)} bytes that are no text)"
+        return
+    yield from masked(text)[:_MOST_BODY].splitlines()
+    if len(text) > _MOST_BODY:
+        yield f"(cut here, after {_MOST_BODY} characters)"
