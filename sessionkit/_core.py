@@ -13,7 +13,8 @@ from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 
 from sessionkit._chain import Handlers, Link, compile_chain, declared_options
-from sessionkit._exchange import Call, Record
+from sessionkit._exchange import Call
+from sessionkit._record import Record
 from sessionkit._wire import Wire
 
 if TYPE_CHECKING:

@@ -14,102 +14,10 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Request, Response
 
     from sessionkit._clock import Clock
+    from sessionkit._record import Record
 
 #: Attempts on the wire that one call may make, whatever its handlers want.
 MOST_ATTEMPTS = 20
-
-
-class Attempt:
-    """One request of a call, or one side request; plain data.
-
-    Attributes:
-        number: Counted from 1 within its list.
-        started: Seconds after the call began.
-        seconds: Until the head of the answer, or the failure, was there.
-        status: HTTP status, or None where no answer came.
-        error: Class name of the exception that ended it, or None.
-    """
-
-    __slots__ = ("error", "number", "seconds", "started", "status")
-
-    def __init__(self, number: int, started: float) -> None:
-        self.number = number
-        self.started = started
-        self.seconds = 0.0
-        self.status: int | None = None
-        self.error: str | None = None
-
-    def __repr__(self) -> str:
-        return f"<Attempt {self.number}: {self.error or self.status} in {self.seconds:.3f}s>"
-
-
-class Record:
-    """What happened to one call; found at ``response.exchange``. Plain data, no live response.
-
-    Attributes:
-        method: As sent first.
-        url: As sent first, secrets masked.
-        started: Reading of the stack's monotonic clock when the call began, in seconds.
-        seconds: The whole call, in seconds; 0.0 until it ends.
-        attempts: Requests that went out, in order.
-        renewals: Side requests made for tokens, in order.
-        renewal_seconds: Time spent on renewal, waiting for another thread's included.
-        server: What the server said of its own time, where a timing handler read it.
-        from_cache: Whether a cache answered.
-        request_id: What a headers handler named this call, or None.
-        secret_names: Names of the headers, parameters and cookies in which credentials were placed,
-            for those who must keep their values out of what they write.
-    """
-
-    __slots__ = (
-        *("_below", "_names", "_url", "attempts", "from_cache", "method", "renewal_seconds"),
-        *("renewals", "request_id", "secret_names", "seconds", "server", "started"),
-    )
-
-    def __init__(self, method: str, url: str, names: tuple[str, ...], started: float) -> None:
-        self.method = method
-        self._url = url
-        self.started = started
-        self.seconds = 0.0
-        self.attempts: list[Attempt] = []
-        self.renewals: list[Attempt] = []
-        self.renewal_seconds = 0.0
-        self.server: object | None = None
-        self.from_cache = False
-        self.request_id: str | None = None
-        self.secret_names: frozenset[str] = frozenset()
-        self._names = names
-        self._below = [0.0] * len(names)
-
-    def __getstate__(self) -> tuple[None, dict[str, object]]:
-        """Leave the URL's secrets out of pickles and copies."""
-        return None, {n: getattr(self, n) for n in self.__slots__ if n != "_url"} | {
-            "_url": self.url
-        }
-
-    @property
-    def url(self) -> str:
-        """The URL as it was sent first, secrets masked."""
-        from sessionkit._redact import redact_url
-
-        return redact_url(self._url)
-
-    @property
-    def handlers(self) -> dict[str, float]:
-        """Seconds that each handler took itself, outermost first; ``wire`` is the rest."""
-        spans = [self.seconds, *self._below]
-        names = (*self._names, "wire")
-        own = [span - below for span, below in zip(spans, [*spans[1:], 0.0], strict=True)]
-        return dict(zip(names, own, strict=True))
-
-    def add_reading(self, depth: int, seconds: float) -> None:
-        """Count what reading a body took, inside the handler at *depth*, as the wire's time."""
-        for index in range(depth, len(self._below)):
-            self._below[index] += seconds
-
-    def __repr__(self) -> str:
-        counts = f"attempts: {len(self.attempts)}, renewals: {len(self.renewals)}"
-        return f"<Record {self.method} {self.url} in {self.seconds:.3f}s, {counts}>"
 
 
 class Secret:
@@ -149,6 +57,10 @@ class WireLike(Protocol):
         """Return the absolute URL that *exchange* will be sent to."""
         ...
 
+    def preview(self, exchange: Exchange) -> Any:
+        """Return what *exchange* would send first."""
+        ...
+
     def home(self) -> str | None:
         """Return the origin to which the session resolves relative URLs."""
         ...
@@ -162,8 +74,8 @@ class Call:
     """What the attempts of one call share. Belongs to the thread that makes the call."""
 
     __slots__ = (
-        *("begun", "clock", "depth", "home", "live", "marks", "private", "raised", "record"),
-        *("secrets", "wire"),
+        *("begun", "clock", "deadline", "depth", "home", "live", "marks", "private", "raised"),
+        *("record", "secrets", "wire"),
     )
 
     def __init__(self, record: Record, wire: WireLike, clock: Clock, home: str | None) -> None:
@@ -177,7 +89,9 @@ class Call:
         self.secrets: list[Secret] = []
         self.marks = BodyMarks()
         self.begun = False
-        #: Which handler is at work, counted from 0 at the outermost.
+        #: The earliest that a handler set so far, for those further out, whose exchange has none.
+        self.deadline: float | None = None
+        #: Which handler has the live answer unread, counted from 0 at the outermost.
         self.depth = 0
         #: The one answer that is still open; dropped before anything else is sent.
         self.live: Response | None = None
@@ -204,14 +118,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "call",
-        "deadline",
-        "method",
-        "options",
-        "prepared",
-        "secrets",
-        "steps",
-        "stream",
+        *("call", "deadline", "method", "options", "prepared", "secrets", "steps", "stream"),
         "url",
     )
 
@@ -341,6 +248,7 @@ class Exchange:
         """Derive an exchange that must end at *moment* of the monotonic clock, or earlier."""
         if self.deadline is not None and self.deadline <= moment:
             return self
+        self.call.deadline = moment
         return self._but("deadline", value=moment)
 
     def unread(self) -> Exchange:
@@ -388,6 +296,17 @@ class Exchange:
         """Return the absolute URL that this exchange goes to, as its session resolves it."""
         return self.call.wire.target(self)
 
+    def preview(self) -> Any:
+        """Return what would be sent first: ``request``, prepared but for its body, ``certificate``.
+
+        The credentials of handlers are placed; late steps have not been run. What a session adds
+        only while it sends is not there.
+
+        Raises:
+            requests.RequestException: The session cannot make a request of it.
+        """
+        return self.call.wire.preview(self)
+
     def brings(self, place: str, name: str) -> bool:
         """Tell whether the caller gave a credential for this place on the call itself."""
         return self.call.wire.brings(self, place, name)
@@ -423,7 +342,8 @@ class Exchange:
                 self.record.attempts[-1].error = type(error).__name__
             raise
         finally:
-            self.record.add_reading(self.call.depth, now() - started)
+            if response is self.call.live:
+                self.record.add_reading(self.call.depth, now() - started)
 
     def side(self, request: Request, *, deadline: float | None = None) -> Response:
         """Send another request by the same session, past all handlers: a token request.

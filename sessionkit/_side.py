@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import requests
 
-from sessionkit._answers import answer_within, drop, read_within
-from sessionkit._exchange import Attempt
+from sessionkit._answers import answer_within, read_within
+from sessionkit._record import Attempt
+from sessionkit._redirects import RedirectHook
 from sessionkit._timeouts import TIMEOUT, least
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
-    from sessionkit._clock import Clock
     from sessionkit._exchange import Exchange
 
 #: The class itself, whatever a test or a plugin has put in place of ``requests.Session``.
@@ -46,7 +45,7 @@ def send_side(
         prepared = own_kind(session, request).prepare()
         for name, value in _HEADERS.items():
             prepared.headers.setdefault(name, value)
-        prepared.register_hook("response", partial(_cut_redirect, clock))
+        RedirectHook(clock).put_on(prepared)
         response = _sent(session, prepared, timeout)
         attempt.status = response.status_code
         read_within(response, clock, end, most_bytes=SIDE_BYTES)
@@ -56,14 +55,6 @@ def send_side(
     finally:
         attempt.seconds = clock.monotonic() - started
     return response
-
-
-def _cut_redirect(clock: Clock, response: Response, **_: object) -> None:
-    """Let go of a redirect's body: nobody follows it, and requests would read it whole."""
-    if response.is_redirect:
-        drop(response, clock)
-        response._content = b""  # noqa: SLF001  # where requests keeps a body that was read
-        response._content_consumed = True  # noqa: SLF001
 
 
 def own_kind(session: requests.Session, request: requests.Request) -> requests.Request:

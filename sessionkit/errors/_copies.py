@@ -31,9 +31,9 @@ MOST_BODY = 65_536
 #: Attribute of a copy, so that it is not copied again.
 _MARK = "_sessionkit_redacted"
 #: ``"access_token": "..."`` and the like; a sentence, which has spaces, is a complaint and stays.
-_JSON_CREDENTIAL = re.compile(rb'"([\w.-]{1,64})"(\s*:\s*)"((?:[^"\s\\]|\\[^"]){6,})"')
+_JSON_CREDENTIAL = rb'"([\w.-]{1,64})"(\s*:\s*)"((?:[^"\s\\]|\\[^"]){6,})"'
 #: Escapes in JSON of what need not be escaped: ``\/``, and ASCII but for quotes and backslashes.
-_ESCAPED = re.compile(rb"\\(?:/|u00(2[013-9a-f]|[3467][0-9a-f]|5[0-9abd-f]))", re.IGNORECASE)
+_ESCAPED = rb"(?i)\\(?:/|u00(2[013-9a-f]|[3467][0-9a-f]|5[0-9abd-f]))"
 
 
 def secrets_in(request: Any) -> tuple[str, ...]:
@@ -142,12 +142,12 @@ def redacted_body(body: bytes, secrets: tuple[str, ...]) -> bytes:
         return body if clean == plain else clean.decode().encode(encoding)
     known = [spelling.encode() for spelling in spellings(secrets)]
     # PHP escapes slashes, .NET and Go escape signs that HTML knows; the document stays the same.
-    bare = _ESCAPED.sub(_unescaped, body)
+    bare = re.sub(_ESCAPED, _unescaped, body)
     if bare != body and any(spelling in bare for spelling in known):
         body = bare
     for spelling in known:
         body = body.replace(spelling, MASK.encode())
-    return _JSON_CREDENTIAL.sub(_mask_credential, body)
+    return re.sub(_JSON_CREDENTIAL, _mask_credential, body)
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:

@@ -219,7 +219,7 @@ def _is_a(error: BaseException, base: type[BaseException]) -> bool:
 def _kind(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
     if isinstance(error.args[0] if error.args else None, urllib3_errors.InvalidHeader):
         return tree.ConnectionLost  # the server's header, and not one of ours
-    if isinstance(error, ValueError) and _in_a_redirect(error.__traceback__):
+    if isinstance(error, ValueError) and redirect_of(error) is not None:
         return tree.RedirectFailed  # a Location that is no URL, or no text in any encoding
     for base, kind in _BY_CLASS:
         if _is_a(error, base):
@@ -228,10 +228,18 @@ def _kind(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
         return _kind_by_reason(error, in_body=in_body)
     if type(error) is requests_errors.RequestException:
         return tree.TransportError
+    return _kind_unwrapped(error, in_body=in_body)
+
+
+def _kind_unwrapped(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
+    """Return the kind of what requests raises, or lets through, as no exception of its own."""
     if isinstance(error, (ValueError, AssertionError)) and _refused_below(error.__traceback__):
+        if in_body:
+            return tree.IncompleteBody  # a chunk of less than no bytes
         # A header, URL or host (b%C3%BC.example) that requests let through; the text shows it.
-        redirected = _in_a_redirect(error.__traceback__)
-        return tree.RedirectFailed if redirected else tree.InvalidRequest
+        return tree.InvalidRequest if redirect_of(error) is None else tree.RedirectFailed
+    if type(error) is OSError and _misses_a_file(error):
+        return tree.InvalidRequest
     return None
 
 
@@ -260,15 +268,16 @@ def _holds(error: BaseException, kind: type[BaseException]) -> bool:
     return isinstance(reason, kind) or any(isinstance(arg, kind) for arg in reason.args)
 
 
-def _in_a_redirect(traceback: TracebackType | None) -> bool:
-    """Tell whether requests was making the next request of a redirect: an answer had come."""
+def redirect_of(error: BaseException) -> Any:
+    """Return the redirect that requests was following itself, or None: an answer had come."""
+    traceback = error.__traceback__
     while traceback is not None:
         frame = traceback.tb_frame
         library = str(frame.f_globals.get("__name__")).partition(".")[0] in _LIBRARIES
         if library and frame.f_code.co_name == "resolve_redirects":
-            return True
+            return frame.f_locals.get("resp")
         traceback = traceback.tb_next
-    return False
+    return None
 
 
 def _refused_below(traceback: TracebackType | None) -> bool:
@@ -280,6 +289,14 @@ def _refused_below(traceback: TracebackType | None) -> bool:
     callers = [name for name in names if name not in _PARSERS]
     below = bool(names) and names[-1] in _PARSERS
     return below and callers[-1:] != [] and callers[-1].partition(".")[0] in _LIBRARIES
+
+
+def _misses_a_file(error: OSError) -> bool:
+    """Tell whether requests found no file at the path that ``verify`` or ``cert`` gives."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_code.co_name == "cert_verify"
 
 
 def _message(kind: type[SessionKitError], error: Exception) -> str:

@@ -89,8 +89,7 @@ def _until_reset(headers: Mapping[str, str], now: float) -> float | None:
     """
     given = headers.get("RateLimit") or ""
     items = [given] if "remaining" in given else given.split(",")
-    waits = [_sane(float(item["wait"])) for text in items if (item := _SPENT.search(text))]
-    if found := [wait for wait in waits if wait is not None]:
+    if found := [wait for wait in map(_wait_in, items) if wait is not None]:
         return max(found)
     for prefix in _BUDGETS:
         reset = headers.get(prefix + "reset")
@@ -99,8 +98,16 @@ def _until_reset(headers: Mapping[str, str], now: float) -> float | None:
     return None
 
 
-#: ``"default";r=0;t=30``, or ``limit=10, remaining=0, reset=30``; in this order.
-_SPENT = re.compile(r"\b(?:r|remaining)=0+\b.*?\b(?:t|reset)=(?P<wait>\d{1,20})\b", re.ASCII)
+#: ``"default";r=0;t=30``, or ``limit=10, remaining=0, reset=30``; in this order. Two patterns,
+#: because one for both would take the square of a hostile header's length: seconds for 64 KiB.
+_SPENT = r"(?a)\b(?:r|remaining)=0+\b"
+_WAIT = r"(?a)\b(?:t|reset)=(\d{1,20})\b"
+
+
+def _wait_in(item: str) -> float | None:
+    spent = re.search(_SPENT, item)
+    wait = spent and re.search(_WAIT, item[spent.end() :])
+    return _sane(float(wait[1])) if wait else None
 
 
 def _read_reset(value: str, headers: Mapping[str, str], now: float) -> float | None:

@@ -112,7 +112,8 @@ class _Scrubber:
         if isinstance(error, (UnicodeEncodeError, UnicodeDecodeError)):
             return _of_the_odd_character(error)
         if _is_about_a_header(error):
-            args: tuple[Any, ...] = (f"a header cannot be sent: {MASK}",)
+            what = "of the answer makes no sense" if _is_about_an_answer(error) else "cannot be sent"
+            args: tuple[Any, ...] = (f"a header {what}: {MASK}",)
         else:
             args = tuple(self._value(arg) for arg in error.args)
         copy: BaseException = type(error).__new__(type(error), *args)
@@ -156,7 +157,14 @@ def _of_the_odd_character(error: UnicodeEncodeError | UnicodeDecodeError) -> Bas
 
 def _is_about_a_header(error: BaseException) -> bool:
     """Tell whether the text of *error* shows a header's value."""
-    if isinstance(error, (requests_errors.InvalidHeader, urllib3_errors.InvalidHeader)):
+    if isinstance(error, requests_errors.InvalidHeader):
+        # Around one of urllib3's, it is what tells a header of the answer from one of ours.
+        return not _is_about_an_answer(error.args[0] if error.args else None)
+    if _is_about_an_answer(error):
         return True
     # http.client's own, for a value that requests did not look at.
     return type(error) is ValueError and str(error).startswith("Invalid header")
+
+
+def _is_about_an_answer(error: object) -> bool:
+    return isinstance(error, urllib3_errors.InvalidHeader)

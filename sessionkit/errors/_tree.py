@@ -268,6 +268,12 @@ class BodyError(SessionKitError, requests_errors.RequestException):
     sent: Sent = "yes"
 
 
+class BodyTooLarge(BodyError):
+    """The body is larger than whoever reads it allows; what came of it was dropped."""
+
+    hint = "ask for less at once, or raise the limit: max_bytes= of SizeHandler and of the call"
+
+
 class DecodeError(BodyError, requests_errors.InvalidJSONError, ValueError):
     """The body is no JSON, or not in the encoding it claims."""
 

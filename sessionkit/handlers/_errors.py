@@ -280,8 +280,9 @@ def _read_some(response: Response, exchange: Exchange) -> None:
         response.close()
         return
     end = exchange.clock.monotonic() + MOST_SECONDS
-    if exchange.deadline is not None:
-        end = min(end, exchange.deadline)
+    if exchange.call.deadline is not None:
+        # Set further in, and all the same the moment at which the call must have ended.
+        end = min(end, exchange.call.deadline)
     body = bytearray()
     # A body that breaks off leaves what came of it; the error is the status.
     with contextlib.suppress(Exception):

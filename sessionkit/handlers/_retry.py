@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import requests
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProtocolError
@@ -21,25 +21,23 @@ from sessionkit.errors._headers import read_wait
 from sessionkit.handlers._passing import TRANSIENT, classify
 
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from sessionkit._exchange import Exchange
     from sessionkit._handler import Forward
     from sessionkit.handlers._passing import Test
 
-    class Budget(Protocol):
-        """What a handler needs of a budget of retries."""
-
-        def take(self) -> bool:
-            """Take one retry; False where none is left."""
-            ...
-
-        def give_back(self) -> None:
-            """Return one: it helped."""
-            ...
-
-
 _DRAFT_HEADER = "Idempotency-Key"
+
+
+class Budget(Protocol):
+    """What a handler needs of a budget of retries."""
+
+    def take(self) -> bool:
+        """Take one retry; False where none is left."""
+        ...
+
+    def give_back(self) -> None:
+        """Return one: it helped."""
+        ...
 
 
 class _Again(NamedTuple):

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from sessionkit import SessionStack
+from sessionkit import SessionStack, recommended
 from sessionkit._clock import SYSTEM_CLOCK
-from sessionkit.errors import DeadlineExceeded
+from sessionkit.auth import ClientCredentials
+from sessionkit.errors import DeadlineExceeded, RenewalFailed, ServiceUnavailable
 from sessionkit.handlers import DeadlineHandler, RetryHandler
+from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply, Seen
 
 BUDGET = 0.2
@@ -87,3 +89,64 @@ def test_a_budget_lengthens_no_time_out(
             stack.get("tasks")
 
     assert SYSTEM_CLOCK.monotonic() - began < SOON
+
+
+def test_a_renewal_counts_against_the_budget(over: threading.Event) -> None:
+    """A token endpoint that is silent is left in time; the error says that it was that one."""
+
+    def answer(_: Seen) -> Reply:
+        over.wait(5)
+        return Reply()
+
+    began = SYSTEM_CLOCK.monotonic()
+    with Loopback(answer) as server, requests.Session() as session:
+        login = ClientCredentials(f"{server.origin}/token", client_id="a", client_secret="b")
+        stack = SessionStack(session, recommended(login), base_url=server.origin)
+        with pytest.raises(RenewalFailed, match="token endpoint gave no answer") as caught:
+            stack.get("tasks", deadline=BUDGET)
+
+    assert isinstance(caught.value.__cause__, requests.ReadTimeout)
+    assert SYSTEM_CLOCK.monotonic() - began < SOON
+
+
+def test_one_budget_holds_for_attempts_waits_and_renewal_together() -> None:
+    """The second wait would be the one too many, so the last answer stands, at once."""
+    clock = FakeClock()
+    tokens: list[str] = []
+
+    def answer(seen: Seen) -> Reply:
+        clock.advance(1)  # each request takes a second
+        if seen.path == "/token":
+            tokens.append(f"token-{len(tokens)}")
+            return Reply(200, {"access_token": tokens[-1]})
+        if len(server.at("/tasks")) == 2:
+            return Reply(401, headers={"WWW-Authenticate": "Bearer"})
+        return Reply(503, headers={"Retry-After": "20"})
+
+    with Loopback(answer) as server, requests.Session() as session:
+        login = ClientCredentials(f"{server.origin}/token", client_id="a", client_secret="b")
+        stack = SessionStack(session, recommended(login), base_url=server.origin, clock=clock)
+        with pytest.raises(ServiceUnavailable) as caught:
+            stack.get("tasks", deadline=44.5)
+
+    # Token, 503, wait, 401, token, 503: the next wait would end at 45.
+    assert (caught.value.attempts, caught.value.elapsed) == (3, 25.0)
+    assert clock.sleeps == (20.0,)
+
+
+@pytest.mark.parametrize("handlers", [recommended, lambda: [ErrorHandler(), DeadlineHandler()]])
+def test_an_error_that_trickles_takes_no_longer_than_the_call(
+    over: threading.Event, handlers: Any
+) -> None:
+    """What is read of it for the error's text is bound by the budget too, of a stream as well."""
+
+    def trickle() -> Iterator[bytes]:
+        while not over.wait(0.02):
+            yield b"."
+
+    with Loopback(lambda _: Reply(404, trickle())) as server, requests.Session() as session:
+        stack = SessionStack(session, handlers(), base_url=server.origin)
+        with pytest.raises(NotFound) as caught:
+            stack.get("tasks", stream=True, deadline=BUDGET)
+
+    assert (caught.value.elapsed or 0) < MOST_SECONDS

@@ -234,6 +234,49 @@ def test_one_connection_is_enough(session: requests.Session) -> None:
         assert server.connections == 1
 
 
+def test_a_call_that_waits_holds_no_connection(session: requests.Session) -> None:
+    """While one call sleeps, the only connection of the pool serves another."""
+    served: list[int] = []
+
+    class Sharing(FakeClock):
+        """A clock during whose sleep another call is made."""
+
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            served.append(session.get(f"{server.origin}/other", timeout=5).status_code)
+
+    def answer(seen: Seen) -> Reply:
+        busy = seen.path == "/tasks" and len(server.at("/tasks")) == 1
+        return Reply(503, b"x" * 5_000, {"Retry-After": "3"}) if busy else Reply(200)
+
+    session.mount("http://", HTTPAdapter(pool_maxsize=1))
+    with Loopback(answer) as server:
+        assert stack_on(session, server, Sharing()).get("tasks").status_code == 200
+
+        assert served == [200]
+        assert server.connections == 1
+
+
+def test_a_post_with_a_key_is_placed_once(session: requests.Session) -> None:
+    """The answer to the order is lost; the second attempt gets it by the same key."""
+    placed: dict[str, int] = {}
+
+    def answer(seen: Seen) -> Reply:
+        key = seen.headers["idempotency-key"]
+        new = key not in placed
+        placed.setdefault(key, len(placed) + 1)
+        if new:
+            raise ConnectionResetError  # placed, and nobody is told
+        return Reply(201, {"order": placed[key]})
+
+    with Loopback(answer) as server:
+        stack = stack_on(session, server)
+        numbers = [stack.post("o", idempotency_key=True).json()["order"] for _ in range(2)]
+
+        assert numbers == [1, 2]
+        assert len(server.seen) == 4
+
+
 def test_a_handshake_that_is_cut_off_is_tried_again(session: requests.Session) -> None:
     """A balancer in restart is waited out; it is no bad certificate."""
     listener = socket.create_server(("127.0.0.1", 0))

@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from sessionkit import Exchange, Forward, SessionStack
-from sessionkit._answers import BodyTooLarge
-from sessionkit._exchange import Record
+from sessionkit._record import Record
 from sessionkit._side import SIDE_BYTES, STOCK_SESSION, own_kind
+from sessionkit.errors import BodyTooLarge
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply, Seen
 from tests.unit.stacks import Keeper, opened

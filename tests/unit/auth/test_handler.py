@@ -13,7 +13,7 @@ from requests.auth import HTTPDigestAuth
 from requests_toolbelt.sessions import BaseUrlSession
 
 from sessionkit import Exchange, Forward, SessionStack, Token, recommended
-from sessionkit._exchange import Record
+from sessionkit._record import Record
 from sessionkit.auth import (
     AuthHandler,
     CallableGrant,

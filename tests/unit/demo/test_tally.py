@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from sessionkit._exchange import Attempt, Record
+from sessionkit._record import Attempt, Record
 from sessionkit.demo._figures import Span
 from sessionkit.demo._tally import Tally, record_of, spans_of
 from sessionkit.errors import NotFound, SessionKitError

@@ -308,9 +308,9 @@ def test_a_spent_budget_is_a_wait_that_is_asked_for() -> None:
     """Whoever catches the error knows when to come back, also without Retry-After."""
     headers = {"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": f"{NOW + 50:.0f}"}
 
-    assert status_error(answered(429, **headers), now=NOW).retry_after == 50.0
-    assert status_error(answered(403, **headers), now=NOW).retry_after == 50.0
-    assert status_error(answered(404, **headers), now=NOW).retry_after is None
+    assert status_error(answered(429, b"", **headers), now=NOW).retry_after == 50.0
+    assert status_error(answered(403, b"", **headers), now=NOW).retry_after == 50.0
+    assert status_error(answered(404, b"", **headers), now=NOW).retry_after is None
 
 
 @pytest.mark.parametrize(

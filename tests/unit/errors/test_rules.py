@@ -129,8 +129,8 @@ def test_what_is_no_status_is_refused(status: Any) -> None:
 
 def test_statuses_are_read_from_one_or_several() -> None:
     """The same forms serve a rule and the ``expect=`` of a call."""
-    assert read_statuses("expect", 404) == {404}
-    assert read_statuses("expect", [200, 404]) == {200, 404}
+    assert read_statuses("expect", 404) == frozenset({404})
+    assert read_statuses("expect", [200, 404]) == frozenset({200, 404})
     assert read_statuses("expect", None) is None
 
 

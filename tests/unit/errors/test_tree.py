@@ -36,6 +36,7 @@ TWINS: list[tuple[type[SessionKitError], tuple[type[BaseException], ...]]] = [
     (ours.UnexpectedStatus, (ours.StatusError,)),
     (ours.ApplicationError, (ours.StatusError,)),
     (ours.BodyError, (theirs.RequestException,)),
+    (ours.BodyTooLarge, (ours.BodyError,)),
     (ours.DecodeError, (ours.BodyError, theirs.InvalidJSONError, ValueError)),
     (ours.MappingError, (ours.BodyError, ValueError)),
     (ours.AuthError, (theirs.RequestException,)),

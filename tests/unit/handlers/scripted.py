@@ -35,6 +35,7 @@ class Script(BaseAdapter):
         self._items = list(items)
         self.timeouts: list[object] = []
         self.bodies: list[object] = []
+        self.headers: list[Mapping[str, Any]] = []
 
     @property
     def sent(self) -> int:
@@ -43,6 +44,7 @@ class Script(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # only the time-out matters here
         self.timeouts.append(kwargs["timeout"])
+        self.headers.append(request.headers)
         body: Any = request.body
         self.bodies.append(body.read() if hasattr(body, "read") else body)
         item = self._items.pop(0)

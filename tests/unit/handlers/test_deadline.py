@@ -166,6 +166,18 @@ def test_only_a_connect_time_out_says_that_nothing_was_sent() -> None:
         assert caught.value.sent == sent
 
 
+def test_an_earlier_attempt_may_have_acted() -> None:
+    """That the last attempt reached nobody says nothing about the one before it."""
+    clock = FakeClock()
+    attempts = (requests.ReadTimeout("slow"), stalling(3, requests.ConnectTimeout("slow"), clock))
+    stack, _ = stack_over(Script(*attempts), DeadlineHandler(3), RetryHandler(1), clock=clock)
+
+    with pytest.raises(DeadlineExceeded) as caught:
+        stack.get("tasks")
+
+    assert (caught.value.attempts, caught.value.sent) == (2, "maybe")
+
+
 def test_a_time_out_before_the_deadline_stays_what_it_is() -> None:
     """A slow server is not blamed on the budget."""
     clock = FakeClock()

@@ -15,16 +15,23 @@ from urllib3 import exceptions as low
 from sessionkit import Exchange, Forward
 from sessionkit._exchange import Secret
 from sessionkit.errors import (
+    ApplicationError,
     BodyTimedOut,
     ConfigError,
+    Conflict,
     ConnectionLost,
+    Gone,
     IncompleteBody,
+    InvalidRequest,
     NotFound,
     RateLimited,
     ReadTimedOut,
     RenewalFailed,
+    Rule,
     ServiceUnavailable,
     SessionKitError,
+    UnexpectedStatus,
+    mint,
 )
 from sessionkit.handlers import ErrorHandler
 from sessionkit.testing import FakeClock
@@ -450,6 +457,288 @@ def test_the_session_reads_no_body_that_the_handler_cannot_see() -> None:
     assert second.value.status == 200
 
 
-def test_a_handler_shows_that_it_has_no_settings() -> None:
-    """``explain()`` prints it."""
+# Rules, and what a call says
+
+
+class AcmeError(Exception):
+    """Root of a vendor's errors."""
+
+
+class AcmeLocked(AcmeError, Conflict):
+    """A class of the vendor's own."""
+
+    retryable = True
+
+
+LOCKED = Reply(409, {"Content-Type": "application/json"}, b'{"code": "locked", "message": "wait"}')
+
+
+def answer_of(handler: ErrorHandler, reply: int | Reply, **options: Any) -> requests.Response:
+    """Make one GET through *handler*."""
+    return stack_over(Script(reply), handler)[0].get("orders/7", **options)
+
+
+def test_a_rule_says_which_error_an_answer_is() -> None:
+    """The vendor's own word for a failure becomes the vendor's own class."""
+    handler = ErrorHandler([Rule(AcmeLocked, status=409, code="locked")])
+
+    with pytest.raises(AcmeLocked, match=r"409 AcmeLocked: wait \[GET http") as caught:
+        answer_of(handler, LOCKED)
+    assert (caught.value.retryable, caught.value.status, caught.value.attempts) == (True, 409, 1)
+    assert isinstance(caught.value, requests.HTTPError)
+    with pytest.raises(Conflict) as plain:
+        answer_of(handler, 409)
+    assert type(plain.value) is Conflict
+
+
+def test_the_first_rule_that_fits_wins() -> None:
+    """The table is read from above, so the special goes before the general."""
+    rules = [Rule(AcmeLocked, code="locked"), Rule(Gone, status=409), Rule(None, status=409)]
+
+    with pytest.raises(AcmeLocked):
+        answer_of(ErrorHandler(rules), LOCKED)
+    with pytest.raises(Gone):
+        answer_of(ErrorHandler(rules[1:]), LOCKED)
+    assert answer_of(ErrorHandler(rules[2:]), LOCKED).json()["message"] == "wait"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_rule_can_let_an_answer_pass(stream: bool) -> None:
+    """What is gone already is deleted: no error for whoever wanted it gone."""
+    handler = ErrorHandler([Rule(None, status=404, method="DELETE")])
+    stack, _ = stack_over(Script(Reply(404, body=b"gone"), 404), handler)
+
+    assert stack.delete("orders/7", stream=stream).content == b"gone"
+    with pytest.raises(NotFound):
+        stack.get("orders/7")
+
+
+def test_a_success_that_says_failure_is_an_error() -> None:
+    """Some servers answer 200 whatever happens; by a rule the caller hears of it."""
+    rule = Rule(ApplicationError, status=200, when=lambda a: a.json().get("ok") is False)
+    handler = ErrorHandler([rule])
+    failed = Reply(200, {"X-Request-Id": "7f3"}, b'{"ok": false, "error": "no_stock"}')
+
+    with pytest.raises(ApplicationError, match="200 ApplicationError: no_stock") as caught:
+        answer_of(handler, failed)
+    error = caught.value
+    assert (error.status, error.sent, error.request_id) == (200, "yes", "7f3")
+    assert error.details is not None
+    assert error.details.code == "no_stock"
+    assert answer_of(handler, Reply(200, body=b'{"ok": true}')).json() == {"ok": True}
+    assert answer_of(handler, Reply(200, body=b"<html>")).text == "<html>"
+
+
+def test_a_stream_of_data_is_not_looked_into() -> None:
+    """A download is the caller's to read, from its first byte; headers are looked at."""
+    inside = Rule(ApplicationError, status=200, when=lambda _: True)
+    beside = Rule(ApplicationError, status=200, header="X-Failed")
+    handler = ErrorHandler([inside, beside])
+
+    response = answer_of(handler, Reply(200, body=b"much"), stream=True)
+    assert not response._content_consumed
+    assert response.raw.read() == b"much"
+    with pytest.raises(ApplicationError):
+        answer_of(handler, Reply(200, {"X-Failed": "1"}), stream=True)
+
+
+def test_an_error_that_came_as_a_stream_is_looked_into() -> None:
+    """Its body is read as far as an error's ever is, and no further."""
+    endless = Body(iter(lambda: b'{"code": "locked"}', b""))
+    stack, _ = stack_over(
+        Script(409), ErrorHandler([Rule(AcmeLocked, when=lambda _: True)]), with_body(endless)
+    )
+
+    with pytest.raises(AcmeLocked):
+        stack.get("a", stream=True)
+    assert endless.taken < 5_000
+    assert endless.closed
+    with pytest.raises(AcmeLocked):
+        answer_of(ErrorHandler([Rule(AcmeLocked, code="locked")]), LOCKED, stream=True)
+
+
+@pytest.mark.parametrize("expect", [404, (200, 404), [404], {404}, range(404, 405)])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_gets_the_answers_that_it_expects(expect: Any, stream: bool) -> None:
+    """Looking whether something is there is no reason for an exception."""
+    reply = Reply(404, body=b"not here")
+    response = answer_of(ErrorHandler(), reply, expect=expect, stream=stream)
+
+    assert (response.status_code, response.content) == (404, b"not here")
+
+
+def test_a_call_that_expects_something_else_is_told() -> None:
+    """A 200 where a 201 was due is no success; a 404 is still a 404."""
+    with pytest.raises(UnexpectedStatus, match=r"^200 UnexpectedStatus") as caught:
+        answer_of(ErrorHandler(), 200, expect=(201, 202))
+    assert caught.value.hint == "the call expects 201 or 202"
+    with pytest.raises(NotFound):
+        answer_of(ErrorHandler(), 404, expect=201)
+    with pytest.raises(UnexpectedStatus):
+        answer_of(ErrorHandler(), 302, expect=200, allow_redirects=False)
+    assert answer_of(ErrorHandler(), 200, expect=None).status_code == 200
+
+
+def test_an_expected_success_may_still_say_failure() -> None:
+    """``expect=200`` is about the status; the rule about what stands below it."""
+    handler = ErrorHandler([Rule(ApplicationError, status=200)])
+
+    with pytest.raises(ApplicationError):
+        answer_of(handler, 200, expect=200)
+
+
+@pytest.mark.parametrize("expect", ["404", 0, (404, "x"), ()])
+def test_an_expectation_without_sense_is_refused(expect: Any) -> None:
+    """The mistake shows at the call that makes it."""
+    with pytest.raises(ConfigError, match="expect="):
+        answer_of(ErrorHandler(), 200, expect=expect)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_can_have_every_answer(stream: bool) -> None:
+    """``raise_for_status=False`` leaves all statuses to the caller, and faults to nobody."""
+    handler = ErrorHandler([Rule(ApplicationError, status=200)])
+    for status in (200, 404, 500):
+        reply = Reply(status, body=b"so")
+        answer = answer_of(handler, reply, raise_for_status=False, stream=stream)
+        assert (answer.status_code, answer.content) == (status, b"so")
+
+    stack, _ = stack_over(Script(requests.ConnectionError("gone"), 404), handler)
+    with pytest.raises(ConnectionLost):
+        stack.get("a", raise_for_status=False)
+    assert stack.using(raise_for_status=False).get("a").status_code == 404
+
+
+def test_a_session_that_raises_is_overruled_by_the_call() -> None:
+    """What the caller expects is a success, whatever a hook of the session makes of it."""
+
+    def strict(response: requests.Response, **given: Any) -> None:
+        response.raise_for_status()
+
+    stack, _ = stack_over(Script(404, 404), ErrorHandler())
+    stack.hooks["response"].append(strict)
+
+    assert stack.get("a", expect=404).status_code == 404
+    assert stack.get("a", raise_for_status=False).status_code == 404
+
+
+def test_a_rule_is_asked_too_where_a_handler_raised_for_the_status() -> None:
+    """An error's class does not depend on who noticed it first."""
+
+    def strict(exchange: Exchange, forward: Forward) -> requests.Response:
+        response = forward(exchange)
+        response.raise_for_status()
+        return response
+
+    stack, _ = stack_over(Script(LOCKED), ErrorHandler([Rule(AcmeLocked, code="locked")]), strict)
+
+    with pytest.raises(AcmeLocked):
+        stack.get("a")
+
+
+# Under a vendor's own root
+
+
+@pytest.mark.parametrize(
+    ("item", "kind"),
+    [
+        (404, NotFound),
+        (LOCKED, Conflict),
+        (requests.ReadTimeout("slow"), ReadTimedOut),
+        (requests.exceptions.InvalidURL("odd"), InvalidRequest),
+        (RenewalFailed("refused"), RenewalFailed),
+    ],
+)
+def test_every_failure_is_the_vendors(item: Any, kind: type[SessionKitError]) -> None:
+    """One ``except`` of the vendor's name is enough, and the old ones still catch."""
+    stack, _ = stack_over(Script(item), ErrorHandler(root=AcmeError))
+
+    with pytest.raises(AcmeError) as caught:
+        stack.get("a")
+    error = caught.value
+    assert isinstance(error, kind)
+    assert isinstance(error, requests.RequestException)
+    assert type(error) is mint(AcmeError, kind)
+    assert (error.attempts, error.method) == (1, "GET")
+    assert type(pickle.loads(pickle.dumps(error))) is type(error)
+    assert error.__context__ is None
+    cause = isinstance(item, Exception) and not isinstance(item, SessionKitError)
+    assert (error.__cause__ is not None) is cause
+
+
+def test_a_mistake_in_the_stack_is_not_the_vendors_failure() -> None:
+    """A ConfigError is for whoever builds the client, not for its users."""
+    stack, _ = stack_over(Script(ConfigError("wrong")), ErrorHandler(root=AcmeError))
+
+    with pytest.raises(ConfigError) as caught:
+        stack.get("a")
+    assert not isinstance(caught.value, AcmeError)
+
+
+def test_a_rules_class_under_the_root_stays_itself() -> None:
+    """What the vendor has written is what is raised."""
+    handler = ErrorHandler([Rule(AcmeLocked, status=409), Rule(Gone, status=404)], root=AcmeError)
+
+    with pytest.raises(AcmeError) as caught:
+        answer_of(handler, 409)
+    assert type(caught.value) is AcmeLocked
+    with pytest.raises(AcmeError) as minted:
+        answer_of(handler, 404)
+    assert type(minted.value).__mro__[1:3] == (AcmeError, Gone)
+
+
+def test_a_stream_that_breaks_is_the_vendors_too() -> None:
+    """After the head of an answer the same holds as before it."""
+    body = Body(iter([b"a"]), low.ProtocolError("cut"))
+    stack, _ = stack_over(Script(200), ErrorHandler(root=AcmeError), with_body(body))
+    response = stack.get("a", stream=True)
+
+    with pytest.raises(AcmeError) as caught:
+        list(response.iter_content(10))
+    assert isinstance(caught.value, IncompleteBody)
+
+
+def test_the_header_that_names_a_request_can_be_the_vendors() -> None:
+    """The support desk asks for its own number."""
+    reply = Reply(404, {"X-Request-Id": "proxy-1", "X-Acme-Trace": "acme-7"})
+
+    with pytest.raises(NotFound, match=r"id acme-7\]") as caught:
+        answer_of(ErrorHandler(request_ids=["X-Acme-Trace"]), reply)
+    assert caught.value.request_id == "acme-7"
+    with pytest.raises(NotFound, match=r"id proxy-1\]"):
+        answer_of(ErrorHandler(request_ids=["X-Other"]), reply)
+
+
+def test_an_outer_handler_sees_the_error_and_may_answer_instead() -> None:
+    """Handlers wrap: whoever stands outside decides over what happened inside."""
+
+    def forgiving(exchange: Exchange, forward: Forward) -> requests.Response:
+        try:
+            return forward(exchange)
+        except NotFound:
+            instead = requests.Response()
+            instead.status_code = 204
+            return instead
+
+    stack, _ = stack_over(Script(404), forgiving, ErrorHandler())
+
+    assert stack.get("a").status_code == 204
+
+
+@pytest.mark.parametrize(
+    "given", [{"rules": [NotFound]}, {"rules": ["x"]}, {"root": "AcmeError"}, {"root": object}]
+)
+def test_settings_without_sense_are_refused(given: Any) -> None:
+    """The mistake shows where the handler is made."""
+    with pytest.raises(ConfigError):
+        ErrorHandler(**given)
+
+
+def test_a_handler_shows_its_settings() -> None:
+    """``explain()`` prints them, and that there are none."""
+    handler = ErrorHandler([Rule(None, status=404)], root=AcmeError, request_ids=["X-Acme"])
+
     assert repr(ErrorHandler()) == "ErrorHandler()"
+    assert repr(handler) == (
+        "ErrorHandler(rules=[Rule(None, status=[404])], root=AcmeError, request_ids=['X-Acme'])"
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+import re
 import ssl
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -32,7 +34,7 @@ from sessionkit.errors import (
     RenewalFailed,
     StoreUnreadable,
 )
-from sessionkit.handlers import DeadlineHandler, RetryHandler
+from sessionkit.handlers import DeadlineHandler, RetryBudget, RetryHandler, When
 from sessionkit.testing import FakeClock
 from tests.unit.handlers.scripted import Item, Reply, Script, stack_over
 
@@ -497,6 +499,274 @@ def test_no_secret_of_the_url_is_logged(caplog: pytest.LogCaptureFixture) -> Non
     assert "Incremented Retry" in caplog.text
 
 
+# Calls that change things
+
+
+def sent_keys(script: Script, name: str = "Idempotency-Key") -> list[str | None]:
+    """Return the key that each attempt carried."""
+    return [headers.get(name) for headers in script.headers]
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "post"])
+@pytest.mark.parametrize("item", [503, reset(), requests.ReadTimeout("slow")])
+def test_a_call_with_a_key_is_tried_again(method: str, item: int | Exception) -> None:
+    """The server knows the order again by its key, and places it once."""
+    response, script, _ = run(item, item, 200, method=method, idempotency_key=True)
+
+    assert (response.status_code, script.sent) == (200, 3)
+    first, *others = sent_keys(script)
+    assert others == [first, first]
+    # A structured field's text (draft-ietf-httpapi-idempotency-key-header, section 2.1).
+    assert re.fullmatch(r'"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"', first or "")
+
+
+def test_each_call_has_a_key_of_its_own() -> None:
+    """Two orders are two orders."""
+    script = Script(200, 200, 200)
+    stack, _ = stack_over(script, RetryHandler(generate_keys=True))
+    for _ in range(3):
+        stack.post("orders")
+
+    assert len(set(sent_keys(script))) == 3
+
+
+def test_a_key_may_be_given() -> None:
+    """A program that was restarted repeats its order under the same key."""
+    _, script, _ = run(503, 200, method="POST", idempotency_key="order-7")
+
+    assert sent_keys(script) == ["order-7", "order-7"]
+
+
+@pytest.mark.parametrize("name", ["Idempotency-Key", "idempotency-key"])
+def test_a_header_that_the_caller_gives_is_a_key(name: str) -> None:
+    """Who sends the header himself says that his server heeds it; it stays as it is."""
+    _, script, _ = run(503, 200, method="POST", headers={name: "mine"}, idempotency_key=True)
+
+    assert [h.get(name) for h in script.headers] == ["mine", "mine"]
+
+
+def test_a_prepared_request_gets_its_key_too() -> None:
+    """And the caller's own object is left alone."""
+    script = Script(503, 200)
+    stack, _ = stack_over(script, DeadlineHandler(), RetryHandler())
+    request = requests.Request("POST", "http://api.example/orders").prepare()
+
+    assert stack.send(request, idempotency_key=True).status_code == 200
+    assert sent_keys(script)[0] == sent_keys(script)[1] is not None
+    assert "Idempotency-Key" not in request.headers
+
+
+@pytest.mark.parametrize("options", [{}, {"idempotency_key": False}, {"idempotency_key": None}])
+def test_without_a_key_nothing_is_repeated_or_added(options: dict[str, Any]) -> None:
+    """A server that knows no keys would place the order twice, so none is sent unasked."""
+    response, script, _ = run(503, method="POST", **options)
+
+    assert (response.status_code, script.sent, sent_keys(script)) == (503, 1, [None])
+
+
+def test_a_handler_may_give_keys_to_all_calls_that_need_one() -> None:
+    """A vendor's client whose server heeds them; a call can still do without."""
+    script = Script(503, 200, 503, 503, 200)
+    handler = RetryHandler(EXACT, key_header="X-Once", generate_keys=True)
+    stack, _ = stack_over(script, handler)
+
+    assert stack.post("orders").status_code == 200
+    assert stack.post("orders", idempotency_key=False).status_code == 503
+    assert stack.get("orders").status_code == 200
+    first, second, *others = sent_keys(script, "X-Once")
+    assert first == second
+    # Only the draft's own field is a structured one.
+    assert re.fullmatch(r"[0-9a-f-]{36}", first or "")
+    assert others == [None, None, None]
+
+
+def test_a_get_needs_no_key() -> None:
+    """What is idempotent anyway is left as it is."""
+    assert sent_keys(run(503, 200, idempotency_key=True)[1]) == [None, None]
+
+
+def test_an_attempt_that_meets_itself_waits_for_itself() -> None:
+    """A 409 after a time-out: the first attempt is still at work, and its answer will come."""
+    slow = requests.ReadTimeout("slow")
+    response, script, _ = run(slow, 409, 409, 201, method="POST", idempotency_key=True)
+    assert (response.status_code, script.sent) == (201, 4)
+
+    # At once, it is a conflict with somebody else.
+    assert run(409, method="POST", idempotency_key=True)[0].status_code == 409
+    assert run(503, 409, method="PUT")[0].status_code == 409
+
+
+@pytest.mark.parametrize("key", [7, 2.5, ["a"], b"a"])
+def test_a_key_without_sense_is_refused(key: Any) -> None:
+    """Nothing is sent under it."""
+    with pytest.raises(ConfigError, match="is no key"):
+        run(200, method="POST", idempotency_key=key)
+
+
+def test_a_key_does_not_make_a_body_that_can_be_sent_once_repeatable() -> None:
+    """No empty order, under whatever key."""
+    response, script, _ = run(503, method="POST", data=iter([b"x"]), idempotency_key=True)
+
+    assert (response.status_code, script.sent) == (503, 1)
+
+
+# Conditions of one's own
+
+
+def test_a_condition_stands_in_place_of_the_list() -> None:
+    """What this server means by 423 is known to whoever writes its client."""
+    handler = RetryHandler(EXACT, when=When.status(423))
+    script = Script(423, 423, 200, 503)
+    stack, _ = stack_over(script, handler)
+
+    assert stack.get("tasks").status_code == 200
+    assert stack.get("tasks").status_code == 503
+
+
+def test_a_condition_may_look_at_the_answer() -> None:
+    """A 200 that says "not ready" is waited out, as long as the server asks."""
+
+    def unready(_: Exchange, outcome: requests.Response | Exception) -> bool:
+        return isinstance(outcome, requests.Response) and outcome.json()["state"] == "pending"
+
+    pending = Reply(200, {"Retry-After": "3"}, b'{"state": "pending"}')
+    script = Script(pending, pending, Reply(200, body=b'{"state": "done"}'))
+    stack, clock = stack_over(script, RetryHandler(EXACT, when=When.transient | unready))
+
+    assert stack.get("report").json() == {"state": "done"}
+    assert clock.sleeps == (3.0, 3.0)
+
+
+def test_a_condition_decides_over_exceptions_too() -> None:
+    """A certificate that is renewed this minute, for one; all else is raised at once."""
+    bad = requests.exceptions.SSLError("expired")
+    handler = RetryHandler(EXACT, when=When.raised(requests.exceptions.SSLError))
+    stack, _ = stack_over(Script(bad, 200, requests.ReadTimeout("slow")), handler)
+
+    assert stack.get("tasks").status_code == 200
+    with pytest.raises(requests.ReadTimeout):
+        stack.get("tasks")
+
+
+def test_a_condition_does_not_make_anything_safe() -> None:
+    """A POST is still not repeated, a failed renewal still raised, and limits still hold."""
+    always = When(lambda _, __: True)
+    calls: list[tuple[str, Item]] = [
+        *(("POST", 503), ("POST", requests.ReadTimeout("slow"))),
+        ("GET", RenewalFailed("refused")),
+    ]
+    for method, item in calls:
+        script = Script(item)
+        stack, _ = stack_over(script, RetryHandler(EXACT, when=always))
+        with contextlib.suppress(requests.RequestException):
+            stack.request(method, "tasks")
+        assert script.sent == 1
+    script = Script(*[200] * 9)
+    stack, _ = stack_over(script, RetryHandler(EXACT, when=always))
+    assert stack.get("tasks").status_code == 200
+    assert script.sent == 4
+
+
+# Budgets
+
+
+class Purse:
+    """A budget that keeps account."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.returned = 0
+
+    def take(self) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+    def give_back(self) -> None:
+        self.returned += 1
+
+
+class EarningPurse(Purse):
+    """One that wants to hear of every success."""
+
+    earned = 0
+
+    def earn(self) -> None:
+        self.earned += 1
+
+
+def test_a_budget_that_is_spent_ends_retries() -> None:
+    """When everything fails, trying again does not make it worse."""
+    purse = Purse(2)
+    script = Script(503, 503, 503, 503, reset())
+    stack, clock = stack_over(script, RetryHandler(EXACT, budget=purse))
+
+    assert stack.get("tasks").status_code == 503
+    assert script.sent == 3
+    assert stack.get("tasks").status_code == 503
+    with pytest.raises(requests.ConnectionError):
+        stack.get("tasks")
+    assert script.sent == 5
+    assert clock.monotonic() == 1.0
+    assert purse.returned == 0
+
+
+def test_a_retry_that_helped_is_given_back() -> None:
+    """A server that recovers keeps its callers patient; one that is well earns them."""
+    purse = EarningPurse(9)
+    script = Script(503, 503, 404, 200, 200, 500)
+    stack, _ = stack_over(script, RetryHandler(EXACT, budget=purse))
+    for _ in range(4):
+        stack.get("tasks")
+
+    assert (purse.left, purse.returned, purse.earned) == (7, 1, 2)
+
+
+def test_what_is_not_tried_again_takes_nothing() -> None:
+    """Neither a wait that is too long, nor what may not be repeated, nor the last try."""
+    purse = Purse(9)
+    long = Reply(503, {"Retry-After": "3600"})
+    stack, _ = stack_over(Script(long, 503, 503, 503), RetryHandler(1, budget=purse))
+
+    assert stack.get("tasks").status_code == 503
+    assert stack.post("tasks").status_code == 503
+    assert purse.left == 9
+    assert stack.get("tasks").status_code == 503
+    assert purse.left == 8
+
+
+def test_the_real_budget_fits() -> None:
+    """What the library brings is what the handler asks for."""
+    budget = RetryBudget(1, ratio=0.5)
+    stack, _ = stack_over(Script(503, 503, 503, 200, 200, 503, 200), RetryHandler(1, budget=budget))
+
+    assert stack.get("tasks").status_code == 503
+    assert stack.get("tasks").status_code == 503
+    assert budget.left == 0.0
+    assert [stack.get("tasks").status_code for _ in range(2)] == [200, 200]
+    assert budget.left == 1.0
+    assert stack.get("tasks").status_code == 200
+
+
+# Waits by other headers
+
+
+def test_a_spent_budget_of_the_server_is_waited_for() -> None:
+    """Servers that say it by RateLimit alone are heeded too."""
+    spent = Reply(429, {"RateLimit": '"default";r=0;t=7'})
+    legacy = Reply(429, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{NOW + 5:.0f}"})
+    fine = Reply(503, {"Retry-After-Ms": "250"})
+
+    for reply, seconds in ((spent, 7.0), (legacy, 5.0), (fine, 0.25)):
+        assert run(reply, 200)[2].sleeps == (seconds,)
+
+
+def test_a_reset_in_an_hour_is_the_callers_to_wait_for() -> None:
+    """The same limit holds for it as for Retry-After."""
+    spent = Reply(429, {"RateLimit-Remaining": "0", "RateLimit-Reset": "3600"})
+
+    assert run(spent)[0].status_code == 429
+
+
 def test_it_shows_its_settings() -> None:
     """explain() tells what is tried again, and how long is waited."""
     assert repr(RetryHandler()) == (
@@ -505,3 +775,7 @@ def test_it_shows_its_settings() -> None:
         "backoff=0.5 to 120, jitter=0.5, longest_wait=60.0)"
     )
     assert "connect=2" in repr(RetryHandler(Retry(connect=2, allowed_methods=None)))
+    shown = repr(RetryHandler(when=When.transient, budget=RetryBudget(9), generate_keys=True))
+    assert "when=" in shown
+    assert "budget=RetryBudget(9, ratio=0.2)" in shown
+    assert "key_header=Idempotency-Key, generate_keys=True" in shown

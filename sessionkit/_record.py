@@ -1,0 +1,96 @@
+"""What happened to one call: its attempts, its renewals, and where its time went."""
+
+from __future__ import annotations
+
+from sessionkit._redact import redact_url
+
+
+class Attempt:
+    """One request of a call, or one side request; plain data.
+
+    Attributes:
+        number: Counted from 1 within its list.
+        started: Seconds after the call began.
+        seconds: Until the head of the answer, or the failure, was there.
+        status: HTTP status, or None where no answer came.
+        error: Class name of the exception that ended it, or None.
+    """
+
+    __slots__ = ("error", "number", "seconds", "started", "status")
+
+    def __init__(self, number: int, started: float) -> None:
+        self.number = number
+        self.started = started
+        self.seconds = 0.0
+        self.status: int | None = None
+        self.error: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Attempt {self.number}: {self.error or self.status} in {self.seconds:.3f}s>"
+
+
+class Record:
+    """What happened to one call; found at ``response.exchange``. Plain data, no live response.
+
+    Attributes:
+        method: As sent first.
+        url: As sent first, secrets masked.
+        started: Reading of the stack's monotonic clock when the call began, in seconds.
+        seconds: The whole call, in seconds; 0.0 until it ends.
+        attempts: Requests that went out, in order.
+        renewals: Side requests made for tokens, in order.
+        renewal_seconds: Time spent on renewal, waiting for another thread's included.
+        server: What the server said of its own time, where a timing handler read it.
+        from_cache: Whether a cache answered.
+        request_id: What a headers handler named this call, or None.
+        secret_names: Names of the headers, parameters and cookies in which credentials were placed,
+            for those who must keep their values out of what they write.
+    """
+
+    __slots__ = (
+        *("_below", "_names", "_url", "attempts", "from_cache", "method", "renewal_seconds"),
+        *("renewals", "request_id", "secret_names", "seconds", "server", "started"),
+    )
+
+    def __init__(self, method: str, url: str, names: tuple[str, ...], started: float) -> None:
+        self.method = method
+        self._url = url
+        self.started = started
+        self.seconds = 0.0
+        self.attempts: list[Attempt] = []
+        self.renewals: list[Attempt] = []
+        self.renewal_seconds = 0.0
+        self.server: object | None = None
+        self.from_cache = False
+        self.request_id: str | None = None
+        self.secret_names: frozenset[str] = frozenset()
+        self._names = names
+        self._below = [0.0] * len(names)
+
+    def __getstate__(self) -> tuple[None, dict[str, object]]:
+        """Leave the URL's secrets out of pickles and copies."""
+        return None, {n: getattr(self, n) for n in self.__slots__ if n != "_url"} | {
+            "_url": self.url
+        }
+
+    @property
+    def url(self) -> str:
+        """The URL as it was sent first, secrets masked."""
+        return redact_url(self._url)
+
+    @property
+    def handlers(self) -> dict[str, float]:
+        """Seconds that each handler took itself, outermost first; ``wire`` is the rest."""
+        spans = [self.seconds, *self._below]
+        names = (*self._names, "wire")
+        own = [span - below for span, below in zip(spans, [*spans[1:], 0.0], strict=True)]
+        return dict(zip(names, own, strict=True))
+
+    def add_reading(self, depth: int, seconds: float) -> None:
+        """Count what reading a body took, inside the handler at *depth*, as the wire's time."""
+        for index in range(depth, len(self._below)):
+            self._below[index] += seconds
+
+    def __repr__(self) -> str:
+        counts = f"attempts: {len(self.attempts)}, renewals: {len(self.renewals)}"
+        return f"<Record {self.method} {self.url} in {self.seconds:.3f}s, {counts}>"
