@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: ``explain()`` can warn of an order in which they cannot do their work.
 ORDER = (
     *("otel", "logging", "errors", "timing", "deprecation", "deadline", "retry"),
-    *("breaker", "headers", "auth", "cache", "ratelimit"),
+    *("breaker", "headers", "auth", "cache", "ratelimit", "otel_attempts"),
 )
 
 DEFAULT_SCHEME = Bearer()

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from sessionkit._defaults import ORDER
-from sessionkit._redact import redact_url
+from sessionkit._redact import redact_url, scrub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def _settings(handler: Any) -> str:
     if kind.__repr__ is object.__repr__:
         # The default repr would show an address, which tells nobody anything.
         return f"{kind.__module__}.{kind.__qualname__}"
-    return repr(handler)
+    return scrub(repr(handler))  # a dataclass shows its fields, a key among them
 
 
 def _order(handlers: Handlers) -> Iterator[str]:

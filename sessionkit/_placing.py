@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest
 
     from sessionkit._exchange import Exchange, Secret
+    from sessionkit._redirects import RedirectHook
 
 
 class Placement:
@@ -30,14 +31,18 @@ class Placement:
         exchange: Whose secrets and late steps these are.
         displaced: Authentication that requests would have used itself; applied first where the
             exchange has late steps but no ``Authorization`` of its own.
+        hook: Put on each of the requests, where there is one.
     """
 
-    __slots__ = ("_displaced", "_first", "_secrets", "_stamped", "_steps")
+    __slots__ = ("_displaced", "_first", "_hook", "_secrets", "_stamped", "_steps")
 
-    def __init__(self, exchange: Exchange, displaced: Any = None) -> None:
+    def __init__(
+        self, exchange: Exchange, displaced: Any = None, *, hook: RedirectHook | None = None
+    ) -> None:
         self._secrets = exchange.secrets
         self._steps: tuple[Callable[[PreparedRequest], None], ...] = exchange.steps
         self._displaced = displaced
+        self._hook = hook
         self._first: str | None = None
         self._stamped: dict[str, set[str]] = {}
 
@@ -46,6 +51,7 @@ class Placement:
         if self._displaced is not None:
             request.prepare_auth(self._displaced, request.url or "")
         self.first(request)
+        self._watch(request)
         return request
 
     def first(self, request: PreparedRequest) -> None:
@@ -62,6 +68,7 @@ class Placement:
             self._step(request)
         else:
             self._unstamp(request)
+        self._watch(request)
 
     def strip(self, request: PreparedRequest) -> None:
         """Take every secret off a request that the caller gets and may send anywhere."""
@@ -71,6 +78,10 @@ class Placement:
             if secret.place == "cookie" and jar is not None:
                 _drop_cookie(jar, secret)
         self._unstamp(request)
+
+    def _watch(self, request: PreparedRequest) -> None:
+        if self._hook is not None:
+            self._hook.put_on(request)
 
     def _step(self, request: PreparedRequest) -> None:
         """Run the late steps, and remember which headers they wrote."""

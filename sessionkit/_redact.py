@@ -33,6 +33,8 @@ _SECRET_WORDS = _words(
     privatekey accesstoken refreshtoken idtoken authtoken clientsecret sessionid sid jsessionid
     phpsessid csrf xsrf csrftoken csrfmiddlewaretoken verifier samlresponse bearer"""
 )
+#: These words make a secret when they stand last; ``pass_count`` is none.
+_SECRET_ENDS = _words("auth pass pin")
 #: These words make a secret when they stand last, or before the word that is last.
 _SECRET_PAIRS = frozenset({("session", "id"), ("device", "code"), ("user", "code")})
 #: ``token`` beside one of these names a place in a listing, or is about tokens without being one.
@@ -63,6 +65,7 @@ _QUOTED = r"b?(?P<q>[\"'])(?P<v>(?:\\.|(?!(?P=q)).)*)"
 _QUOTED_TWICE = r"\\(?P<q>[\"'])(?P<v>(?:(?!\\(?P=q)).)*)"
 _BARE = r"(?P<v>[^\s&;,\"'<>)\]}]+)"
 _TO_END_OF_LINE = r"(?P<v>[^\r\n\"']+)"
+_ELEMENT = r"(<(?:[\w.-]{1,64}:)?([\w.-]{1,64})(?:\s[^<>]{0,256})?>)[^<>]+(?=</)"
 _SCHEME = r"\b(Bearer|Basic|Negotiate)(\s+)([\w.~+/=:-]+)"
 _LONG_VALUE = r"\b(Token|token|ApiKey|apikey)(\s+)([\w.-]{16,})"
 _USERINFO = r"(?<=//)[^{beyond}/?#\\]+@"
@@ -85,7 +88,7 @@ def is_secret_name(name: str) -> bool:
     words = [word.lower() for word in re.findall(_WORD, name)]
     if not words or words[-1] in _HARMLESS_ENDS:
         return False
-    if not _SECRET_WORDS.isdisjoint(words) or words[-1] == "auth":
+    if not _SECRET_WORDS.isdisjoint(words) or words[-1] in _SECRET_ENDS:
         return True
     if "token" in words:
         return _HARMLESS_BESIDE_TOKEN.isdisjoint(words)
@@ -171,9 +174,9 @@ def _text(value: object) -> str:
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     """Return *text* without the secrets it holds.
 
-    Masked are the exact *secrets* in every spelling they travel in, ``name=value`` and
-    ``"name": "value"`` of secret names, ``Authorization: ...`` lines, credentials after ``Bearer``
-    or ``Basic``, and user information in URLs.
+    Masked are the exact *secrets* in every spelling they travel in, ``name=value``,
+    ``"name": "value"`` and ``<name>value</name>`` of secret names, ``Authorization: ...`` lines,
+    credentials after ``Bearer`` or ``Basic``, and user information in URLs.
 
     Args:
         text: A message, a dump of headers, a body.
@@ -185,8 +188,15 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
         text = _without_userinfo(text, _TEXT_BEYOND)
     if ":" in text or "=" in text:
         text = _scrub_pairs(text)
+    if "</" in text:
+        text = re.sub(_ELEMENT, _element, text)
     text = re.sub(_SCHEME, _scheme, text)
     return re.sub(_LONG_VALUE, rf"\1\2{MASK}", text)
+
+
+def _element(match: re.Match[str]) -> str:
+    start, name = match.groups()
+    return f"{start}{MASK}" if is_secret_name(name) else match[0]
 
 
 def _scheme(match: re.Match[str]) -> str:

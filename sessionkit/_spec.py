@@ -28,8 +28,9 @@ _CLIENT: Final = ("scope", "auth", "extra")
 _CHAIN: Final = ("origins", "errors")
 #: In place of values that only the worker knows, while the settings are tried out.
 _STAND_INS: Final = {"base_url": "https://api.invalid/", "token_url": "https://id.invalid/token"}
-#: By custom; another name passes if there is such a variable.
-_VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
+#: By custom; another name passes if there is such a variable. A long one has words in it: without,
+#: it may be a key itself (base32, as of one-time passwords, looks like that).
+_VARIABLE: Final = re.compile(r"(?=.*_|.{1,15}$)[A-Z_][A-Z0-9_]*")
 #: Every process has another module of this name.
 _MAIN: Final = ("__main__", "__mp_main__")
 #: Stores that are files, whose relative paths would lead elsewhere in a worker's own folder.

@@ -16,17 +16,21 @@ from requests.utils import get_netrc_auth, resolve_proxies
 
 from sessionkit._answers import answer_within, own_answer, status_of
 from sessionkit._bodies import body_objects
-from sessionkit._exchange import Attempt
 from sessionkit._origins import is_absolute, origin_of
 from sessionkit._placing import Placement, given_names, mask_text, place_in_options
-from sessionkit._side import STOCK_SESSION, own_kind, send_side
+from sessionkit._preview import bare_request, preview_of
+from sessionkit._record import Attempt
+from sessionkit._redirects import RedirectHook, check_body, next_of, take_off
+from sessionkit._side import STOCK_SESSION, send_side
 from sessionkit._timeouts import TIMEOUT, capped
 from sessionkit.errors import ConfigError, ReplayImpossible
+from sessionkit.errors._faults import redirect_of
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
     from sessionkit._exchange import Exchange, Secret
+    from sessionkit._preview import Preview
 
 #: Sessions that write their own ``Authorization`` inside ``request``, by module and class.
 _BRING_A_TOKEN = {
@@ -67,6 +71,10 @@ class Wire:
             unwrapped = answer_within(error)
             if unwrapped is None:
                 attempt.error = type(error).__name__
+                if (redirect := redirect_of(error)) is not None:
+                    # The server that sent us on may have acted.
+                    attempt.status = redirect.status_code
+                take_off(getattr(error, "request", None))
                 raise
             # A session that raises for a status: the handlers decide, and if this answer is the
             # final one, its own error is raised after all.
@@ -113,16 +121,14 @@ class Wire:
         request: Any = exchange.prepared
         if len(exchange.record.attempts) > 1:
             request = self._with_fresh_cookies(request)
-        if exchange.secrets or exchange.steps:
-            # A copy, or the secret would stay in an object that the caller keeps and logs.
-            request = request.copy()
-        elif not _by_hops(exchange):
+        if not _by_hops(exchange):
             return self._session.send(request, **kwargs)
-        placement = Placement(exchange)
-        placement.first(request)
         follow = kwargs.pop("allow_redirects", True)
+        placement = Placement(exchange, hook=_hook(exchange, follow))
+        # A copy, or secrets would stay in an object that the caller keeps and logs.
+        request = placement(request.copy())
         response = self._session.send(request, allow_redirects=False, **kwargs)
-        if (further := _next(response)) is None:
+        if (further := next_of(response)) is None:
             return response
         if not follow:
             placement.strip(further)
@@ -135,19 +141,25 @@ class Wire:
     def _request_by_hops(self, exchange: Exchange, kwargs: dict[str, Any]) -> Response:
         url = exchange.url
         beside = [secret for secret in exchange.secrets if not _is_authorization(secret)]
-        late = bool(exchange.steps) or len(beside) < len(exchange.secrets)
+        # A cookie too: only then is one of its name in the session's jar seen beside it.
+        late = bool(exchange.steps) or any(map(_is_placed_late, exchange.secrets))
         if beside:
             target = self.target(exchange)
             for secret in beside:
                 url = place_in_options(kwargs, secret, url, target)
-        placement = Placement(exchange, self._displaced(exchange, kwargs) if late else None)
-        if late:
-            kwargs["auth"] = placement
         # A session's own head() is not told, and by custom does not follow.
         follow = kwargs.get("allow_redirects", self._entry != "head")
         kwargs["allow_redirects"] = False
+        hook = _hook(exchange, follow)
+        displaced = self._displaced(exchange, kwargs) if late else None
+        placement = Placement(exchange, displaced, hook=hook)
+        if late:
+            kwargs["auth"] = placement
+        else:
+            known = getattr(self._session, "hooks", None) or {}
+            kwargs["hooks"] = hook.beside(kwargs.get("hooks"), known)
         response = self._enter(exchange.method, url, kwargs)
-        if (further := _next(response)) is None:
+        if (further := next_of(response)) is None:
             return response
         if not follow:
             placement.strip(further)
@@ -206,14 +218,14 @@ class Wire:
         """
         timeout = settings.get("timeout")
         history: list[Response] = []
-        while (request := _next(response)) is not None:
+        while (request := next_of(response)) is not None:
             if len(history) >= self._session.max_redirects:
                 message = f"Exceeded {self._session.max_redirects} redirects."
                 raise requests.TooManyRedirects(message, response=response)
             history.append(response)
             # From here on the server may have acted, whatever becomes of the hops.
             exchange.record.attempts[-1].status = response.status_code
-            _check_body(request, exchange, response)
+            check_body(request, exchange, response)
             # With other proxies than ``next`` was made for, it would show one's login to a server.
             settings["proxies"] = self._session.rebuild_proxies(request, settings["proxies"])
             placement.hop(request)
@@ -243,8 +255,11 @@ class Wire:
             return exchange.prepared.url or ""
         if type(self._session) is STOCK_SESSION and is_absolute(exchange.url):
             return exchange.url
-        bare = own_kind(self._session, requests.Request(exchange.method, exchange.url))
-        return self._session.prepare_request(bare).url or ""
+        return bare_request(self._session, exchange.method, exchange.url).url or ""
+
+    def preview(self, exchange: Exchange) -> Preview:
+        """Return what would be sent first."""
+        return preview_of(self._session, exchange)
 
     def home(self) -> str | None:
         """Return the origin to which the session resolves relative URLs, or None."""
@@ -252,8 +267,7 @@ class Wire:
         try:
             if isinstance(base, str) and is_absolute(base):
                 return origin_of(base)
-            bare = own_kind(self._session, requests.Request("GET", ""))
-            return origin_of(self._session.prepare_request(bare).url or "")
+            return origin_of(bare_request(self._session, "GET", "").url or "")
         except (requests.RequestException, ValueError):
             return None
 
@@ -266,10 +280,8 @@ class Wire:
             if given is None or exchange.prepared is None:
                 return given is not None
             # What the session itself puts on every request was not given on this call.
-            bare = own_kind(
-                self._session, requests.Request(exchange.prepared.method, exchange.prepared.url)
-            )
-            own = self._session.prepare_request(bare).headers.get(name)
+            bare = bare_request(self._session, exchange.prepared.method, exchange.prepared.url)
+            own = bare.headers.get(name)
             return own != exchange.prepared.headers.get(name)  # either may be bytes
         if place == "query" and name in given_names(urlsplit(exchange.url).query):
             return True
@@ -296,11 +308,8 @@ def _by_hops(exchange: Exchange) -> bool:
     )
 
 
-def _check_body(request: PreparedRequest, exchange: Exchange, response: Response) -> None:
-    """Refuse a hop whose body was spent on the request before; requests would send it empty."""
-    if not exchange.call.marks.can_repeat(body_objects({}, request)):
-        message = f"the body was sent once, and a {response.status_code} asks for it again"
-        raise requests.exceptions.UnrewindableBodyError(message, request=request, response=response)
+def _is_placed_late(secret: Secret) -> bool:
+    return secret.place == "cookie" or _is_authorization(secret)
 
 
 def _begin_bodies(exchange: Exchange) -> None:
@@ -312,6 +321,5 @@ def _begin_bodies(exchange: Exchange) -> None:
         raise ReplayImpossible(message, hint=hint) from error
 
 
-def _next(response: Response) -> PreparedRequest | None:
-    request: PreparedRequest | None = getattr(response, "next", None)
-    return request
+def _hook(exchange: Exchange, follow: Any) -> RedirectHook:
+    return RedirectHook(exchange.clock, exchange.deadline, wanted=not follow)

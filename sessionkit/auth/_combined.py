@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -11,11 +12,14 @@ from sessionkit._tokens import Token
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from requests import Response
 
     from sessionkit.auth._grants import Grant, Steps
+
+
+_LOG = logging.getLogger("sessionkit.auth")
 
 
 class Fallback:
@@ -48,10 +52,23 @@ class Fallback:
         for grant in first:
             try:
                 return (yield from grant.steps(held, refused))
-            except LoginRequired:
+            except LoginRequired as error:
+                _LOG.info("%s needs a login, the next grant is asked: %s", grant, error)
                 # What the server will not take again, it will not take with this call's next.
                 held = None
         return (yield from last.steps(held, refused))
+
+    @property
+    def login_steps(self) -> Callable[[], Steps] | None:
+        """Those of the first grant that can ask a user."""
+        begin: Callable[[], Steps] | None = _first(self._grants, "login_steps")
+        return begin
+
+    @property
+    def revoke_steps(self) -> Callable[[Token], Any] | None:
+        """Those of the first grant that can revoke a token."""
+        begin: Callable[[Token], Any] | None = _first(self._grants, "revoke_steps")
+        return begin
 
     def __repr__(self) -> str:
         return f"Fallback({', '.join(map(repr, self._grants))})"
@@ -79,13 +96,32 @@ class Parsed:
 
     def steps(self, held: Token | None, refused: Response | None) -> Steps:
         """Take the grant's steps; each answer is read by the function first."""
-        steps = self._grant.steps(held, refused)
+        return self._read(self._grant.steps(held, refused))
+
+    @property
+    def login_steps(self) -> Callable[[], Steps] | None:
+        """Those of the grant, where it can ask a user; each answer is read by the function."""
+        begin = _first((self._grant,), "login_steps")
+        return None if begin is None else lambda: self._read(begin())
+
+    @property
+    def revoke_steps(self) -> Callable[[Token], Any] | None:
+        """Those of the grant, where it can revoke a token."""
+        begin: Callable[[Token], Any] | None = _first((self._grant,), "revoke_steps")
+        return begin
+
+    def _read(self, steps: Steps) -> Steps:
         parsed: Token | None = None
         try:
             request = next(steps)
             while True:
-                response = yield request
-                parsed = self._parsed(response)
+                try:
+                    response = yield request
+                except RenewalFailed as error:
+                    request = steps.throw(error)
+                    continue
+                # What begins to ask a user is answered without a token.
+                parsed = None if getattr(request, "prelude", False) else self._parsed(response)
                 request = steps.send(response if parsed is None else _standard(parsed))
         except StopIteration as done:
             return _completed(done.value, parsed)
@@ -106,6 +142,61 @@ class Parsed:
     def __repr__(self) -> str:
         name = getattr(self._parse, "__qualname__", type(self._parse).__name__)
         return f"Parsed({self._grant!r}, parse_token={name})"
+
+
+class Interactive:
+    """A grant that may ask its user in the middle of a call: for programs in front of which one is.
+
+    Without it only ``login(stack)`` opens a browser or shows a code, and a call that would need it
+    raises ``LoginRequired``. One thread asks, and the others wait for the user as they would for
+    any renewal: until their deadlines, or a minute.
+
+    Args:
+        grant: One that can ask, such as :class:`~sessionkit.auth.oauth.AuthorizationCode`.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+
+    __slots__ = ("_grant", "key")
+
+    renewable = True
+
+    def __init__(self, grant: Grant) -> None:
+        if _first((grant,), "login_steps") is None:
+            message = f"{type(grant).__name__} asks no user to log in"
+            raise ConfigError(message, hint="wrap an AuthorizationCode or a DeviceCode")
+        self._grant = grant
+        self.key = grant.key
+
+    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+        """Renew as the grant does; where that needs a login, ask the user."""
+        try:
+            return (yield from self._grant.steps(held, refused))
+        except LoginRequired:
+            pass
+        return (yield from self.login_steps())
+
+    @property
+    def login_steps(self) -> Callable[[], Steps]:
+        """Those of the grant."""
+        begin: Callable[[], Steps] = _first((self._grant,), "login_steps")
+        return begin
+
+    @property
+    def revoke_steps(self) -> Callable[[Token], Any] | None:
+        """Those of the grant, where it can revoke a token."""
+        begin: Callable[[Token], Any] | None = _first((self._grant,), "revoke_steps")
+        return begin
+
+    def __repr__(self) -> str:
+        return f"Interactive({self._grant!r})"
+
+
+def _first(grants: Iterable[Grant], steps: str) -> Any:
+    """Return the *steps* of the first of *grants* that has them; grants need not."""
+    found = (getattr(grant, steps, None) for grant in grants)
+    return next((begin for begin in found if begin is not None), None)
 
 
 def _completed(token: Token, parsed: Token | None) -> Token:

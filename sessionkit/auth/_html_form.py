@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from html.parser import HTMLParser
 
 #: Of a page, in characters: a login form stands near its beginning.
@@ -55,5 +56,7 @@ class _Reader(HTMLParser):
 def find_form(page: str, names: set[str]) -> HtmlForm | None:
     """Return the form of *page* that asks for all of *names*, or None."""
     reader = _Reader()
-    reader.feed(page[:_MOST_TEXT])
+    # The parser asserts that what follows `<![` is known to it; the forms before stand.
+    with contextlib.suppress(AssertionError):
+        reader.feed(page[:_MOST_TEXT])
     return next((form for form in reader.forms if names <= form.asks), None)

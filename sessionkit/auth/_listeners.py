@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from sessionkit.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -15,7 +17,7 @@ _LOG = logging.getLogger("sessionkit.auth")
 
 
 class Listeners:
-    """Functions that are told of events. Thread-safe: each change swaps an immutable tuple.
+    """Functions that are told of events. Thread-safe: to append to a list is one step.
 
     Args:
         key: Name under which the token is stored that all of it is about.
@@ -25,11 +27,18 @@ class Listeners:
 
     def __init__(self, key: str) -> None:
         self._key = key
-        self._listeners: tuple[Callable[[Event], object], ...] = ()
+        self._listeners: list[Callable[[Event], object]] = []
 
     def add(self, listener: Callable[[Event], object]) -> None:
-        """Tell *listener* of every event from now on."""
-        self._listeners = (*self._listeners, listener)
+        """Tell *listener* of every event from now on.
+
+        Raises:
+            ConfigError: It is no function.
+        """
+        if not callable(listener):
+            message = f"a listener is a function of the event, not {type(listener).__name__}"
+            raise ConfigError(message)
+        self._listeners.append(listener)
 
     def ended(self, flight: Flight, seconds: float, *, fresh: bool) -> None:
         """Tell that a flight brought a token: a *fresh* one, or one that was stored meanwhile."""

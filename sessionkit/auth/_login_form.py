@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from requests import Request
 
 from sessionkit._origins import origin_of
-from sessionkit._redact import redact_url
+from sessionkit._redact import is_secret_name, redact_url
 from sessionkit._tokens import Token
+from sessionkit.auth._endpoints import checked_url
 from sessionkit.auth._html_form import find_form
-from sessionkit.auth._oauth2 import checked_url
 from sessionkit.auth._policy import RenewalPolicy
 from sessionkit.auth._schemes import FormSession
+from sessionkit.auth._set_cookie import read_set_cookie
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from sessionkit.auth._grants import Steps
+    from sessionkit.auth._set_cookie import SetCookie
 
 _REFUSED = frozenset((400, 401, 403))
 _AGAIN = "the next call tries again"
@@ -40,7 +41,8 @@ class LoginForm:
 
     Args:
         url: Absolute URL of the page with the form.
-        fields: What a user would type, by the names of the inputs.
+        fields: What a user would type, by the names of the inputs. The first that is no secret by
+            its name tells accounts apart in the store.
         cookie: Name of the session's cookie.
         csrf_cookie: Name of the cookie with the CSRF token.
         csrf_header: Header in which requests with unsafe methods repeat it.
@@ -73,8 +75,9 @@ class LoginForm:
         self._sliding = sliding
         #: Where the session's cookie and its CSRF token go on a request.
         self.scheme = FormSession(cookie, csrf_cookie=csrf_cookie, csrf_header=csrf_header)
-        # The first field is the one that says who logs in.
-        self.key = f"{next(iter(self._fields.values()))}@{url}"
+        # Keys are shown, in errors, events and stores: never a password, whatever comes first.
+        who = next((text for name, text in fields.items() if not is_secret_name(name)), "")
+        self.key = f"{who}@{redact_url(url)}"
 
     @property
     def policy(self) -> RenewalPolicy:
@@ -88,18 +91,22 @@ class LoginForm:
             message = f"the page with the login form answered {page.status_code}"
             elsewhere = "give the URL that it redirects to" if page.is_redirect else _AGAIN
             raise self._failed(page, message, hint=elsewhere)
-        form = find_form(page.text, set(self._fields))
+        form = find_form(_text(page), set(self._fields))
         if form is None:
             names = ", ".join(self._fields)
             message = f"the page holds no form that asks for {names}"
             raise self._failed(page, message, hint="are these the names of its inputs?")
-        cookies = _cookies(page)
+        cookies = {cookie.name: cookie.value for cookie in _cookies(page).values()}
         answer = yield Request(
             "POST",
             self._target(page, form.action),
             data={**form.fields, **self._fields},
             # A server that checks where a form comes from looks at these (Django does, over TLS).
-            headers={"Referer": self._url, "Origin": _plain_origin(self._url), "Accept": "*/*"},
+            headers={
+                "Referer": _referer(self._url),
+                "Origin": _plain_origin(self._url),
+                "Accept": "*/*",
+            },
             cookies=cookies,
         )
         return self._token(answer, cookies)
@@ -118,27 +125,31 @@ class LoginForm:
     def _token(self, answer: Response, before: dict[str, str]) -> Token:
         """Return the session that the answer to the form began."""
         scheme = self.scheme
-        morsels = _morsels(answer)
-        session = morsels.get(scheme.name)
-        if session is None or not session.value or session.value == before.get(scheme.name):
+        cookies = _cookies(answer)
+        session = cookies.get(scheme.name)
+        known = {"", before.get(scheme.name)}
+        if session is None or session.value in known or self._is_refusal(answer):
             raise self._no_session(answer)
-        csrf = morsels.get(scheme.csrf_cookie)
-        known = csrf.value if csrf is not None else before.get(scheme.csrf_cookie, "")
-        extra = {"csrf": known, "referer": self._url} if known else {"referer": self._url}
-        age = session["max-age"]
-        life = float(age) if str(age).isdecimal() and int(age) > 0 else None
+        csrf = cookies.get(scheme.csrf_cookie)
+        secret = csrf.value if csrf is not None else before.get(scheme.csrf_cookie, "")
+        extra = {"csrf": secret} if secret else {}
+        extra["referer"] = _referer(self._url)
         try:
-            return Token(session.value, expires_in=life, extra=extra)
+            return Token(session.value, expires_in=session.life, extra=extra)
         except ValueError as error:
             raise self._failed(answer, f"the session's cookie cannot be used: {error}") from error
 
+    def _is_refusal(self, answer: Response) -> bool:
+        """Tell whether a cookie that is new begins no login: some sites set one on each answer."""
+        return not answer.ok or find_form(_text(answer), set(self._fields)) is not None
+
     def _no_session(self, answer: Response) -> LoginRequired | RenewalFailed:
-        status = answer.status_code
+        status, name = answer.status_code, self.scheme.name
         if status == 200 or status in _REFUSED:
-            message = f"the login form was not accepted ({status}, no cookie {self.scheme.name!r})"
+            message = f"the login form was not accepted ({status}, no session in cookie {name!r})"
             hint = "check name and password; a wrong cookie= looks the same"
             return LoginRequired(message, hint=hint, **self._at(answer))
-        message = f"the login form was answered with {status} and no cookie {self.scheme.name!r}"
+        message = f"the login form was answered with {status} and no session in cookie {name!r}"
         return self._failed(answer, message)
 
     def _failed(self, answer: Response, message: str, *, hint: str = _AGAIN) -> RenewalFailed:
@@ -155,20 +166,25 @@ class LoginForm:
         return f"LoginForm({redact_url(self._url)!r}, {sorted(self._fields)})"
 
 
-def _morsels(response: Response) -> dict[str, Any]:
-    """Return the cookies that an answer sets, with their attributes."""
-    found: dict[str, Any] = {}
+def _cookies(response: Response) -> dict[str, SetCookie]:
+    """Return the cookies that an answer sets, by their names."""
     raw: Any = response.raw
-    for line in raw.headers.getlist("Set-Cookie") if raw is not None else ():
-        try:
-            found |= SimpleCookie(line)
-        except CookieError:
-            continue  # a cookie that is none concerns nobody
-    return found
+    lines = raw.headers.getlist("Set-Cookie") if raw is not None else ()
+    found = filter(None, map(read_set_cookie, lines))
+    return {cookie.name: cookie for cookie in found}
 
 
-def _cookies(response: Response) -> dict[str, str]:
-    return {name: morsel.value for name, morsel in _morsels(response).items()}
+def _text(page: Response) -> str:
+    try:
+        return page.text
+    except ValueError:  # a charset that no codec could have
+        return page.content.decode("utf-8", "replace")
+
+
+def _referer(url: str) -> str:
+    """Return *url* as it may be told: without user and fragment (RFC 9110, section 10.1.3)."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
 
 
 def _plain_origin(url: str) -> str:

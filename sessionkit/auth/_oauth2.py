@@ -7,20 +7,21 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
-from sessionkit._origins import origin_of
 from sessionkit._redact import redact_url
 from sessionkit._tokens import Token
 from sessionkit.auth._challenge import wanted_scope
 from sessionkit.auth._client import Client
+from sessionkit.auth._endpoints import checked_url, endpoints_of
 from sessionkit.auth._token_answer import read_token
 from sessionkit.errors import ConfigError, LoginRequired
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
-    from requests import Response
+    from requests import Request, Response
 
     from sessionkit.auth._client import ClientAuth
+    from sessionkit.auth._endpoints import Endpoints
     from sessionkit.auth._grants import Steps
 
 #: Where a token says which configured refresh token it descends from.
@@ -31,7 +32,8 @@ class ClientCredentials:
     """The client's own credentials (RFC 6749, section 4.4).
 
     Args:
-        token_url: Absolute URL of the token endpoint.
+        token_url: Absolute URL of the token endpoint, or the server's
+            :class:`~sessionkit.auth.oauth.Endpoints`.
         client_id: Public identifier of the client.
         client_secret: Its secret; left out where *auth* is a proof of its own.
         scope: Scopes asked for, separated by blanks.
@@ -40,13 +42,13 @@ class ClientCredentials:
         extra: Further form fields, such as ``audience``.
     """
 
-    __slots__ = ("_client", "_extra", "_scope", "_token_url", "key")
+    __slots__ = ("_client", "_extra", "_revocation_url", "_scope", "_token_url", "key")
 
     renewable = True
 
     def __init__(
         self,
-        token_url: str,
+        token_url: str | Endpoints,
         client_id: str,
         *,
         client_secret: str | None = None,
@@ -54,13 +56,15 @@ class ClientCredentials:
         auth: str | ClientAuth = "basic",
         extra: Mapping[str, str] | None = None,
     ) -> None:
-        self._token_url = checked_url(token_url)
+        server = endpoints_of(token_url)
+        self._token_url = checked_url(server.token_url)
+        self._revocation_url = server.revocation_url
         self._client = Client(
             client_id, (client_secret or "") if isinstance(auth, str) else None, auth
         )
         self._scope = scope
         self._extra = dict(extra or {})
-        self.key = f"{client_id}@{token_url}"
+        self.key = f"{client_id}@{redact_url(self._token_url)}"
 
     def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002
         """Ask for a token with the client's credentials."""
@@ -70,6 +74,12 @@ class ClientCredentials:
             form["scope"] = scope
         response = yield self._client.request(self._token_url, form)
         return read_token(response, scope=scope, secrets=self._client.secrets)
+
+    def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
+        """Tell the server that *token* shall end (RFC 7009)."""
+        from sessionkit.auth._revocation import revocation
+
+        return revocation(self._client, self._revocation_url, token)
 
     def __repr__(self) -> str:
         return f"ClientCredentials({redact_url(self._token_url)!r}, {self._client.name!r})"
@@ -82,7 +92,8 @@ class RefreshToken:
     it is saved in the store before the new access token is used.
 
     Args:
-        token_url: Absolute URL of the token endpoint.
+        token_url: Absolute URL of the token endpoint, or the server's
+            :class:`~sessionkit.auth.oauth.Endpoints`.
         refresh_token: The first one; None where the store or ``login(token=...)`` brings it. Once a
             descendant of it is stored, the stored one is used; a different text given here is
             a new login.
@@ -92,13 +103,16 @@ class RefreshToken:
         auth: See :class:`ClientCredentials`.
     """
 
-    __slots__ = ("_client", "_refresh_token", "_scope", "_seed", "_token_url", "key")
+    __slots__ = (
+        *("_client", "_refresh_token", "_revocation_url", "_scope", "_seed", "_token_url"),
+        "key",
+    )
 
     renewable = True
 
     def __init__(
         self,
-        token_url: str,
+        token_url: str | Endpoints,
         refresh_token: str | None = None,
         *,
         client_id: str,
@@ -106,7 +120,9 @@ class RefreshToken:
         scope: str = "",
         auth: str | ClientAuth = "basic",
     ) -> None:
-        self._token_url = checked_url(token_url)
+        server = endpoints_of(token_url)
+        self._token_url = checked_url(server.token_url)
+        self._revocation_url = server.revocation_url
         self._client = Client(client_id, client_secret, auth)
         self._refresh_token = refresh_token
         # Kept with each descendant, so that a text given anew is told from an old one: presenting
@@ -115,7 +131,7 @@ class RefreshToken:
         self._scope = scope
         # Two users of one client, in one store, are told apart by the token they began with.
         whose = f"#{self._seed}" if self._seed else ""
-        self.key = f"{client_id}@{token_url}{whose}"
+        self.key = f"{client_id}@{redact_url(self._token_url)}{whose}"
 
     def steps(self, held: Token | None, refused: Response | None) -> Steps:
         """Present the refresh token that is held, or the first one."""
@@ -138,6 +154,12 @@ class RefreshToken:
         kept = {"refresh_token": token.refresh_token or refresh}
         return Token.from_dict({**token.to_dict(), **kept, "extra": {_SEED: seed} if seed else {}})
 
+    def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
+        """Tell the server that *token* shall end (RFC 7009)."""
+        from sessionkit.auth._revocation import revocation
+
+        return revocation(self._client, self._revocation_url, token)
+
     def __repr__(self) -> str:
         return f"RefreshToken({redact_url(self._token_url)!r}, {self._client.name!r})"
 
@@ -154,7 +176,8 @@ class Password:
     A refresh token that an answer brings is used first; the password again once that has ended.
 
     Args:
-        token_url: Absolute URL of the token endpoint.
+        token_url: Absolute URL of the token endpoint, or the server's
+            :class:`~sessionkit.auth.oauth.Endpoints`.
         username: Whose token it is.
         password: The user's.
         client_id: Public identifier of the client.
@@ -168,7 +191,7 @@ class Password:
 
     def __init__(
         self,
-        token_url: str,
+        token_url: str | Endpoints,
         username: str,
         *,
         password: str,
@@ -182,12 +205,12 @@ class Password:
         self._refresh = RefreshToken(
             token_url, client_id=client_id, client_secret=client_secret, scope=scope
         )
-        self._token_url = token_url
+        self._token_url = endpoints_of(token_url).token_url
         self._client = Client(client_id, client_secret, "basic")
         self._username = username
         self._password = password
         self._scope = scope
-        self.key = f"{username}:{client_id}@{token_url}"
+        self.key = f"{username}:{client_id}@{redact_url(self._token_url)}"
 
     def steps(self, held: Token | None, refused: Response | None) -> Steps:
         """Present the refresh token that is held; without one, or at its end, the password."""
@@ -205,18 +228,12 @@ class Password:
         )
         return read_token(response, scope=scope, secrets=secrets, hint=hint)
 
+    def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
+        """Tell the server that *token* shall end (RFC 7009)."""
+        return self._refresh.revoke_steps(token)
+
     def __repr__(self) -> str:
         return f"Password({redact_url(self._token_url)!r}, {self._username!r})"
-
-
-def checked_url(url: str, name: str = "token_url") -> str:
-    """Return *url*, or say at once that it is not absolute."""
-    try:
-        origin_of(url)
-    except (ValueError, AttributeError) as error:
-        message = f"{name} must be an absolute URL such as https://id.example/token"
-        raise ConfigError(message, hint="an environment variable that is not set?") from error
-    return url
 
 
 def _fingerprint(text: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
+from sessionkit._tokens import LONGEST_LIFE
 from sessionkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class RenewalPolicy:
         self._sliding = sliding
 
     def __repr__(self) -> str:
-        told = f", expired={self._expired.__qualname__}" if self._expired is not None else ""
+        name = getattr(self._expired, "__qualname__", type(self._expired).__name__)
+        told = f", expired={name}" if self._expired is not None else ""
         told += f", login_page={self._login_page!r}" if self._login_page else ""
         told += f", sliding={self._sliding!r}" if self._sliding else ""
         return f"RenewalPolicy(early={self._early:g}, mode={self._mode!r}{told})"
@@ -100,8 +102,7 @@ class RenewalPolicy:
         """Tell whether an answer leads, or led, to the page that asks users to log in."""
         if self._login_page is None:
             return False
-        places = [r.headers.get("Location", "") for r in (*response.history, response)]
-        return any(place and urlsplit(place).path == self._login_page for place in places)
+        return any(_leads_to(r) == self._login_page for r in (*response.history, response))
 
     def extended(self, response: Response) -> float | None:
         """Return for how many seconds an answer lets the token live on, or None."""
@@ -111,7 +112,7 @@ class RenewalPolicy:
             seconds = float(response.headers.get(self._sliding, ""))
         except ValueError:
             return None
-        return seconds if 0 < seconds < math.inf else None
+        return min(seconds, LONGEST_LIFE) if 0 < seconds < math.inf else None
 
     def _says_expired(self, response: Response) -> bool:
         try:
@@ -119,6 +120,15 @@ class RenewalPolicy:
         except (ValueError, LookupError, TypeError, AttributeError):
             # An HTML page where JSON was expected, a list where an object was.
             return False
+
+
+def _leads_to(response: Response) -> str | None:
+    """Return the path that an answer leads to, or None."""
+    place = response.headers.get("Location")
+    try:
+        return urlsplit(urljoin(response.url or "", place)).path if place else None
+    except ValueError:
+        return None  # no URL at all, which is for requests to say
 
 
 USUAL = RenewalPolicy()

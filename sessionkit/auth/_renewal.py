@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from math import inf
 from typing import TYPE_CHECKING
 
 from sessionkit.auth._flight import Failures, Flight, brief, kept, shared
+from sessionkit.auth._keeping import Keeping
 from sessionkit.auth._listeners import Listeners
 from sessionkit.auth._policy import COOL_DOWN, USUAL, RenewalPolicy
 from sessionkit.errors import LockTimedOut, LoginRequired, RenewalFailed
@@ -43,14 +45,15 @@ class Renewal:
 
     __slots__ = (
         *("_changed", "_dead", "_early_again", "_era", "_failures", "_flights"),
-        *("_held", "_key", "_logged_out", "_pid", "_policy", "_refused", "_renew_at", "_store"),
-        *("_unproven", "_young", "_young_until", "listeners"),
+        *("_held", "_keeping", "_key", "_logged_out", "_pid", "_policy", "_refused", "_renew_at"),
+        *("_store", "_unproven", "_young", "_young_until", "listeners"),
     )
 
     def __init__(self, store: TokenStore, key: str, policy: RenewalPolicy = USUAL) -> None:
         self._store = store
         self._key = key
         self._policy = policy
+        self._keeping = Keeping(store, key)
         self.listeners = Listeners(key)
         self._held: Token | None = None
         self._renew_at = 0.0
@@ -81,7 +84,7 @@ class Renewal:
         held = self._held
         if held is None or held is self._refused or self._logged_out:
             return None
-        return held if held.expires_at is None or clock.time() < self._renew_at else None
+        return held if self._renew_at == inf or clock.time() < self._renew_at else None
 
     def current(self, ask: Ask) -> Token:
         """Return a token to send, obtained or renewed if need be.
@@ -146,9 +149,11 @@ class Renewal:
         where it need not have.
         """
         with self._locks():
-            if self._held is token:
-                fields = {**token.to_dict(), "expires_at": clock.time() + seconds}
-                self._hold(type(token).from_dict(fields), clock)
+            held = self._held
+            # By value: of calls that are answered together, each extends what the last one left.
+            if held is not None and held.value == token.value and held is not self._refused:
+                fields = {**held.to_dict(), "expires_at": clock.time() + seconds}
+                self._hold(type(held).from_dict(fields), clock)
 
     def login(self, token: Token | None, clock: Clock) -> None:
         """Take *token* as the one to use from now on, or allow obtaining one again."""
@@ -156,6 +161,7 @@ class Renewal:
         with self._store.lock(self._key, PATIENCE), self._locks():
             if token is not None:
                 self._store.save(self._key, token)
+                self._keeping.forget()
                 self._hold(token, clock)
             self._era += 1
             self._logged_out = False
@@ -167,6 +173,7 @@ class Renewal:
         """Forget the token, here and in the store; nobody is logged in again unasked."""
         with self._store.lock(self._key, PATIENCE):
             self._store.forget(self._key)
+            self._keeping.forget()
             with self._locks():
                 self._era += 1
                 self._held = self._unproven = None
@@ -200,7 +207,8 @@ class Renewal:
                     return held
                 flight = self._flights[ask.want] = Flight(early=True)
             ask.deadline = brief(ask, held)
-            return self._lead(ask, held, flight)
+            # One that could not be saved is saved now, and lives on.
+            return self._lead(ask, None if self._keeping.owes else held, flight)
         except Exception as error:  # noqa: BLE001  # it costs no call anything while the token lives
             self._early_again = ask.clock.monotonic() + COOL_DOWN
             _LOG.warning("early renewal failed, the token is used while it lives: %s", error)
@@ -315,7 +323,8 @@ class Renewal:
         end = ask.deadline if ask.deadline is not None else started + PATIENCE
         with self._store.lock(self._key, max(end - started, 0.0)):
             flight.waited = ask.clock.monotonic() - started
-            stored = self._store.load(self._key)
+            found = self._store.load(self._key)
+            stored = self._keeping.caught_up(found)
             if self._suits(stored, refused, ask):
                 assert stored is not None  # noqa: S101  # what suits is a token
                 return stored, False
@@ -324,20 +333,10 @@ class Renewal:
             try:
                 token = ask.obtain(held)
             except LoginRequired as error:
-                self._dead = (stored, kept(error))
+                self._dead = (found, kept(error))
                 raise
-            self._save(token)
+            self._keeping.keep(token, found)
             return token, True
-
-    def _save(self, token: Token) -> None:
-        try:
-            self._store.save(self._key, token)
-        except Exception as error:  # noqa: BLE001  # raising would throw the only copy away
-            _LOG.warning(
-                "the renewed token could not be saved and lives in this process only; after a "
-                "restart a new login may be needed: %s: %s",
-                *(type(error).__name__, error),
-            )
 
     def _suits(self, token: Token | None, refused: Token | None, ask: Ask) -> bool:
         if token is None or not self._policy.usable(token, ask.clock.time()):
@@ -348,5 +347,6 @@ class Renewal:
 
     def _hold(self, token: Token, clock: Clock) -> None:
         self._refused = None
-        self._renew_at = self._policy.renew_at(token, clock.time())
+        now = clock.time()
+        self._renew_at = min(self._policy.renew_at(token, now), self._keeping.again_at(now))
         self._held = token

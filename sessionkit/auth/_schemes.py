@@ -182,8 +182,9 @@ class FormSession:
         cookies = (session, _cookie(self.csrf_cookie, csrf, origins))
         if method.upper() in _SAFE:
             return cookies
-        referer = Secret("header", "Referer", token.extra.get("referer", ""), origins)
-        return (*cookies, Secret("header", self.csrf_header, csrf, origins), referer)
+        headers = {self.csrf_header: csrf, "Referer": token.extra.get("referer")}
+        placed = (Secret("header", name, text, origins) for name, text in headers.items() if text)
+        return (*cookies, *placed)
 
     def __repr__(self) -> str:
         return f"FormSession({self.name!r})"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
-from sessionkit._redact import scrub
+from sessionkit._redact import is_secret_name, scrub
 from sessionkit._tokens import Token
 from sessionkit.errors import LoginRequired, RenewalFailed
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Statuses that may pass by themselves: a time-out, and too many requests.
 _PASSING = frozenset((408, 429))
+#: Secrets whose names do not say so: an authorization code, and a token that is revoked.
+_TOLD_ONCE = frozenset(("code", "token"))
 _LOG_IN = (
     "the refresh token ended, was revoked, or was used already (perhaps by a process that "
     "was stopped before it could save its successor): log in again, and give the new Token "
@@ -35,10 +38,9 @@ def read_token(
         LoginRequired: ``invalid_grant``: the server will not take this grant again.
         RenewalFailed: Any other refusal, or an answer without a usable token.
     """
-    body = _json_object(response)
-    error = body.get("error")
-    if error is not None or not response.ok or response.status_code >= 300:
-        raise _refusal(response, error, body, secrets, hint)
+    body = json_object(response)
+    if body.get("error") is not None or not response.ok or response.status_code >= 300:
+        raise read_refusal(response, secrets=secrets, hint=hint)
     value, refresh = body.get("access_token"), body.get("refresh_token")
     if not isinstance(value, str):
         message = f"the token endpoint's answer holds no access_token ({_kind(response)})"
@@ -55,23 +57,37 @@ def read_token(
         raise RenewalFailed(message, **_at(response)) from reason
 
 
-def _refusal(
+def read_refusal(
     response: Response,
-    error: object,
-    body: dict[str, Any],
-    secrets: tuple[str, ...],
-    hint: str,
+    *,
+    secrets: tuple[str, ...] = (),
+    hint: str = _LOG_IN,
+    endpoint: str = "token endpoint",
 ) -> RenewalFailed | LoginRequired:
-    code = error if isinstance(error, str) else ""
+    """Return the error that a refusal is; see :func:`read_token`."""
+    body = json_object(response)
+    code = error_code(response)
     said = body.get("error_description")
     detail = f": {said}" if isinstance(said, str) and said else ""
     what = code or _kind(response)
-    message = scrub(
-        f"the token endpoint refused with {response.status_code} {what}{detail}", secrets
-    )
+    text = f"the {endpoint} refused with {response.status_code} {what}{detail}"
+    message = scrub(text, (*secrets, *_sent_secrets(response)))
     if code == "invalid_grant":
         return LoginRequired(message, hint=hint, **_at(response))
     return RenewalFailed(message, hint=_advice(response, code), **_at(response))
+
+
+def error_code(response: Response) -> str:
+    """Return what an answer names as its error (RFC 6749, section 5.2), or ""."""
+    error = json_object(response).get("error")
+    return error if isinstance(error, str) else ""
+
+
+def _sent_secrets(response: Response) -> list[str]:
+    """Return the secrets of the form that was refused: servers quote what they were sent."""
+    body: Any = getattr(response.request, "body", None)
+    pairs = parse_qsl(body) if isinstance(body, str) else []
+    return [value for name, value in pairs if name in _TOLD_ONCE or is_secret_name(name)]
 
 
 def _advice(response: Response, code: str) -> str:
@@ -87,7 +103,8 @@ def _at(response: Response) -> dict[str, Any]:
     return {"method": "POST", "url": response.url, "status": response.status_code, "sent": "yes"}
 
 
-def _json_object(response: Response) -> dict[str, Any]:
+def json_object(response: Response) -> dict[str, Any]:
+    """Return the JSON object that an answer holds; what is none is empty."""
     try:
         body = response.json()
     except (ValueError, RecursionError):

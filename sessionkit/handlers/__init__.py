@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sessionkit.handlers._passing import When as When
     from sessionkit.handlers._ratelimit import RateLimitHandler as RateLimitHandler
     from sessionkit.handlers._retry import RetryHandler as RetryHandler
+    from sessionkit.handlers._size import SizeHandler as SizeHandler
     from sessionkit.handlers._timing import TimingHandler as TimingHandler
 
 _PLACES = {
@@ -32,6 +33,7 @@ _PLACES = {
     "RateLimitHandler": "_ratelimit",
     "RetryBudget": "_budget",
     "RetryHandler": "_retry",
+    "SizeHandler": "_size",
     "TimingHandler": "_timing",
     "When": "_passing",
     "as_curl": "_curl",
@@ -48,6 +50,7 @@ __all__ = [
     "RateLimitHandler",
     "RetryBudget",
     "RetryHandler",
+    "SizeHandler",
     "TimingHandler",
     "When",
     "as_curl",

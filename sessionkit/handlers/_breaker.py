@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import requests
 
@@ -190,8 +190,9 @@ class BreakerHandler:
     A failure is a fault of transport (no connection, a time-out, a connection lost) or a status of
     *statuses*; a ``Retry-After`` with it may lengthen the cooldown. Any other answer is a success,
     a 404 too: the server is well. What sessionkit itself raises further in, and answers out of a
-    cache, say nothing of the server and count neither way. An answer counts by its head: a body
-    that breaks off while ``retry`` or the caller reads it is not seen here.
+    cache, say nothing of the server and count neither way; nor is it a failure what a redirect
+    meets at another origin. An answer counts by its head: a body that breaks off while ``retry`` or
+    the caller reads it is not seen here.
 
     Place it inside ``retry``: each attempt counts, and retries stop when the circuit opens. Shared
     between threads, and between stacks that shall know of each other's failures; no lock is held
@@ -254,12 +255,12 @@ class BreakerHandler:
         try:
             response = forward(exchange)
             reached = len(record.attempts) > before and not record.from_cache
-            if reached and response.status_code in self._statuses:
+            if reached and self._is_failure(response, origin):
                 fault = f"status {response.status_code}"
                 told = read_retry_after(response.headers, clock.time()) or 0.0
             return response
         except Exception as error:
-            fault = _fault(error)
+            fault = _fault(error, origin)
             raise
         finally:
             if fault:
@@ -268,6 +269,9 @@ class BreakerHandler:
                 circuits.succeeded(origin, trial)
             elif trial is not None:
                 circuits.undecided(trial, clock.monotonic())
+
+    def _is_failure(self, response: requests.Response, origin: str) -> bool:
+        return response.status_code in self._statuses and not _is_elsewhere(response, origin)
 
     def __repr__(self) -> str:
         failures, cooldown, longest, probes = self._settings
@@ -284,10 +288,20 @@ def _origin(exchange: Exchange) -> str | None:
         return None  # requests will say what is wrong with this URL
 
 
-def _fault(error: Exception) -> str:
-    """Return the name of a fault of transport; empty for all that says nothing of the server."""
+def _is_elsewhere(message: Any, origin: str) -> bool:
+    """Tell whether an answer or a request is one that a redirect away from *origin* led to."""
+    try:
+        return origin_of(getattr(message, "url", None) or "") != origin
+    except ValueError:
+        return False
+
+
+def _fault(error: Exception, origin: str) -> str:
+    """Return the name of a fault of transport; empty for all that says nothing of *origin*."""
     mapped = None if isinstance(error, SessionKitError) else transport_error(error)
-    return type(mapped).__name__ if isinstance(mapped, _FAULTS) else ""
+    if not isinstance(mapped, _FAULTS) or _is_elsewhere(getattr(error, "request", None), origin):
+        return ""
+    return type(mapped).__name__
 
 
 def _refusal(origin: str, exchange: Exchange, refused: _Refused) -> CircuitOpen:

@@ -270,8 +270,10 @@ def _streamed(exchange: Exchange) -> Exchange:
 
 def _secrets(exchange: Exchange) -> tuple[str, ...]:
     """Return the credentials in the URL, and those that handlers further in placed."""
-    placed = (secret.value for secret in exchange.call.secrets)
-    return (*secrets_in_url(exchange.url), *placed)
+    placed = [secret.value for secret in exchange.call.secrets]
+    # A server may quote the token alone, without the word that stands before it.
+    bare = [value.partition(" ")[2] for value in placed]
+    return (*secrets_in_url(exchange.url), *placed, *filter(None, bare))
 
 
 def _read_some(response: Response, exchange: Exchange) -> None:

@@ -13,7 +13,7 @@ import math
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from itertools import islice
+from itertools import chain, islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -77,8 +77,9 @@ def read_quotas(headers: Mapping[str, str], now: float) -> tuple[Quota, ...]:
     if not any("limit" in name.lower() for name in headers):
         return ()
     told = {name.lower(): str(value) for name, value in headers.items()}
-    found = [*_structured(told)] or [*_fields(told, now)]
-    return tuple(islice((*found, *_pairs(told)), MOST_QUOTAS))
+    # Read no further than needed: each of a hundred fields may point at a policy of 64 KiB.
+    found = [*islice(_structured(told), MOST_QUOTAS)] or _fields(told, now)
+    return tuple(islice(chain(found, _pairs(told)), MOST_QUOTAS))
 
 
 def read_reset(text: str, now: float, *, date: str = "") -> float | None:

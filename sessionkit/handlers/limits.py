@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit._optional import require
 from sessionkit._redact import redact_url
-from sessionkit.errors import ConfigError, StoreError
+from sessionkit.errors import ConfigError, StoreError, scrubbed
 from sessionkit.handlers._rate import SHORTEST_WAIT, read_rate
 
 if TYPE_CHECKING:
@@ -104,5 +104,6 @@ def _moving_window(limits: Any, storage: object, shown: str) -> Any:
         ValueError,
         limits.errors.ConfigurationError,
     ) as error:
-        message = f"no moving window can be kept on {shown}"
-        raise ConfigError(message, hint="such as redis://cache.example:6379/0") from error
+        cause = scrubbed(error)  # it may quote the URL, with its password
+    message = f"no moving window can be kept on {shown}"
+    raise ConfigError(message, hint="such as redis://cache.example:6379/0") from cause

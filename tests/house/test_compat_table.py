@@ -24,7 +24,7 @@ def marked() -> set[str]:
                 name, kind = node.args
                 assert ast.literal_eval(kind) in KINDS, source.at(node)
                 if isinstance(name, ast.Constant):
-                    found.add(name.value)
+                    found.add(str(name.value))
     return found
 
 

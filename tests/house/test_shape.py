@@ -33,8 +33,9 @@ TIME = re.compile(
     r"|(datetime\.)?datetime\.(now|utcnow|today)|(datetime\.)?date\.today"
 )
 CLOCK = "sessionkit._clock"
-# The standard output of the child that runs the demo's server is the pipe to its parent.
-PRINTING = ("sessionkit.cli", "sessionkit.demo._process")
+# The standard output of these children is the pipe to their parent.
+CHILDREN = ("sessionkit.demo._process", "sessionkit.testing._store_worker")
+PRINTING = ("sessionkit.cli", *CHILDREN)
 
 CONTAINERS = {"dict", "list", "set", "bytearray"}
 # These are made to be changed, whatever they are called.

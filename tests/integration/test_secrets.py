@@ -43,7 +43,10 @@ FORMS = [
         base64.b64encode(f"app:{quote(secret, safe='')}".encode()).decode(),
     )
 ]
-SCHEMES: list[Scheme] = [Bearer(), Header("X-Vault-Token"), Cookie("sid"), Query("api_key")]
+SCHEMES: list[Scheme] = [
+    *(Bearer(), Header("X-Vault-Token"), Header("X-Odd", prefix="Odd")),
+    *(Cookie("sid"), Query("api_key")),
+]
 
 
 def found_in(text: str | bytes) -> list[bytes]:
@@ -80,8 +83,10 @@ def everything_about(error: BaseException) -> list[str | bytes]:
 
 
 def refusing(seen: Seen) -> Reply:
-    """Echo everything that came in, in an error."""
-    return Reply(403, {"detail": f"you sent {seen.headers} {seen.query} {seen.body!r}"})
+    """Echo everything that came in, in an error; the token alone in a header of no known name."""
+    alone = seen.headers.get("x-odd", "").partition(" ")[2]
+    body = {"detail": f"you sent {seen.headers} {seen.query} {seen.body!r}", "alone": alone}
+    return Reply(403, body, {"X-Echo": alone})
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: type(scheme).__name__)

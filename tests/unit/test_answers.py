@@ -15,7 +15,6 @@ from requests.adapters import HTTPAdapter
 
 from sessionkit._answers import (
     DRAIN_BYTES,
-    BodyTooLarge,
     answer_within,
     drop,
     is_read,
@@ -24,7 +23,7 @@ from sessionkit._answers import (
     status_of,
 )
 from sessionkit._clock import SYSTEM_CLOCK
-from sessionkit.errors import ConfigError, NotFound
+from sessionkit.errors import BodyTooLarge, ConfigError, NotFound
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply, Seen
 

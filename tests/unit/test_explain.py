@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -93,7 +94,16 @@ def test_no_secret_is_explained() -> None:
         return forward(exchange)
 
     token_url = "https://user:s3cret@id.example/token?api_key=s3cret"
+
+    @dataclass
+    class Keyed:
+        api_key: str
+
+        def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
+            return forward(exchange)
+
     handlers = {
+        "theirs": Keyed("s3cret"),
         "static": AuthHandler(StaticToken("s3cret")),
         "client": AuthHandler(ClientCredentials(token_url, "app", client_secret="s3cret")),
         "refresh": AuthHandler(RefreshToken(token_url, "s3cret", client_id="app")),

@@ -21,5 +21,5 @@ def test_another_name_is_refused_as_python_itself_does_it() -> None:
     """A typing error names the package and itself."""
     load, _ = lazy("email", {})
 
-    with pytest.raises(AttributeError, match="module 'email' has no attribute 'Mesage'"):
-        load("Mesage")
+    with pytest.raises(AttributeError, match="module 'email' has no attribute 'Massage'"):
+        load("Massage")

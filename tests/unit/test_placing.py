@@ -12,9 +12,10 @@ from requests.cookies import RequestsCookieJar, create_cookie
 
 from sessionkit import Exchange
 from sessionkit._clock import SYSTEM_CLOCK
-from sessionkit._exchange import Call, Record, Secret
+from sessionkit._exchange import Call, Secret
 from sessionkit._origins import origin_of
 from sessionkit._placing import Placement, place_in_options
+from sessionkit._record import Record
 from sessionkit._wire import Wire
 
 HOME = "https://api.example"
@@ -87,6 +88,21 @@ def test_a_secret_comes_off_at_the_border_and_is_back_at_home(secret: Secret) ->
     taken = {"header": "'X-Key'", "query": "key=", "cookie": "Cookie"}[secret.place]
     assert taken not in shown
     assert "cret" in f"{back.url} {dict(back.headers)}"
+
+
+@pytest.mark.parametrize("secret", [HEADER, COOKIE], ids=lambda secret: secret.place)
+def test_a_secret_comes_off_where_a_signer_made_bytes_of_it(secret: Secret) -> None:
+    """OAuth 1 by requests-oauthlib writes all headers anew, as bytes; ours are still found."""
+    request = request_to(HOME, Cookie="a=1")
+    placed = placement(secret)
+    placed(request)
+    for name, value in list(request.headers.items()):
+        request.headers[name] = str(value).encode()
+    request.url = "https://other.example/"
+    placed.hop(request)
+
+    assert "s3cret" not in repr(request.headers)
+    assert request.headers["Cookie"] in {"a=1", b"a=1"}
 
 
 def test_only_our_own_value_comes_off() -> None:

@@ -44,6 +44,9 @@ from sessionkit._redact import (
         "Ocp-Apim-Subscription-Key",
         "X-Auth",
         "csrfmiddlewaretoken",
+        "pass",
+        "user[pass]",
+        "card_pin",
     ],
 )
 def test_names_of_secrets_are_known_in_any_spelling(name: str) -> None:
@@ -169,6 +172,9 @@ def test_headers_in_bytes_are_read_too() -> None:
         (r'{"token": "s3\"s4", "a": 1}', '{"token": "***", "a": 1}'),
         ("Authorization: Digest s3, s3", "Authorization: ***"),
         ("X-Api-Key: s3", "X-Api-Key: ***"),
+        ("<user>ann</user><password>s3</password>", "<user>ann</user><password>***</password>"),
+        ('<w:Password Type="t">s3</w:Password>', '<w:Password Type="t">***</w:Password>'),
+        ("<p>a</p><token>\n s3\n</token>", "<p>a</p><token>***</token>"),
         ("sent Bearer s3.s3-s3 to x", "sent Bearer *** to x"),
         ("with url: /a?api_key=s3&b=1 (Caused by x)", "with url: /a?api_key=***&b=1 (Caused by x)"),
         ("GET http://ann:s3@x/", "GET http://***@x/"),

@@ -300,7 +300,7 @@ def test_settings_with_harmless_names_are_no_secrets() -> None:
 
 def test_the_value_in_place_of_the_name_of_its_variable_is_refused() -> None:
     """The likely mistake, ``os.environ["APP_SECRET"]``, does not travel."""
-    for value in (PLANTED, "s3cretwithoutdashes", "", 7, None):
+    for value in (PLANTED, "s3cretwithoutdashes", "JBSWY3DPEHPK3PXP", "", 7, None):
         with pytest.raises(ConfigError, match="client_secret is not the name") as caught:
             usual(secrets={"client_secret": value})
 

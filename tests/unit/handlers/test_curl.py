@@ -60,6 +60,7 @@ def test_a_method_and_a_body_are_there() -> None:
 def test_a_head_request_waits_for_no_body() -> None:
     """``curl -X HEAD`` would hang."""
     assert as_curl(prepared("HEAD")).startswith("curl --head http")
+    assert as_curl(prepared("HEAD", data="x")).startswith("curl -X HEAD http")
 
 
 @pytest.mark.parametrize(
@@ -77,6 +78,11 @@ def test_a_body_that_is_no_short_text_is_a_file(body: Any, remark: str) -> None:
     line = as_curl(prepared("PUT", data=body))
 
     assert line.endswith(f" --data-binary @body  {remark}")
+
+
+def test_a_body_of_the_longest_size_is_still_shown() -> None:
+    """The limit is the one that the documentation names."""
+    assert body_of(as_curl(prepared("PUT", data="x" * 4_096))) == "x" * 4_096
 
 
 def test_nothing_is_read_of_a_body() -> None:
@@ -119,13 +125,14 @@ def test_a_credential_under_a_name_of_its_own_is_masked(scheme: Any) -> None:
     """What a handler placed is known by its place, wherever that is."""
     chain = recommended(StaticToken(SECRET), scheme=scheme)
     with opened(lambda seen: Reply(404 if seen.path == "/no" else 200), chain) as (stack, server):
-        answer = stack.get("a", params={"page": 2})
+        answer = stack.get("a", params={"sort": "by-name"})
         with pytest.raises(NotFound) as failed:
             stack.get("no")
 
     assert SECRET in str(server.seen[0])
     assert SECRET not in as_curl(answer)
     assert "***" in as_curl(answer)
+    assert "sort=by-name" in as_curl(answer)
     assert SECRET not in as_curl(failed.value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -117,6 +118,17 @@ def test_what_cannot_work_is_told_when_it_is_built(rate: Any, storage: Any, mess
     """A wrong rate or storage does not wait for the first call."""
     with pytest.raises(ConfigError, match=message):
         FleetRate(rate, storage)
+
+
+def test_a_storage_that_is_unknown_is_told_without_its_password() -> None:
+    """A traceback shows the cause too."""
+    url = "nothing://app:planted-7@127.0.0.1"
+    with pytest.raises(ConfigError) as caught:
+        FleetRate("1/second", url)
+
+    assert "planted-7" not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is not None
 
 
 @pytest.mark.parametrize("module", ["limits", "redis"])

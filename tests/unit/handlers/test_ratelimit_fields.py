@@ -7,6 +7,7 @@ from email.utils import formatdate
 import pytest
 from requests.structures import CaseInsensitiveDict
 
+from sessionkit.handlers import _ratelimit_fields
 from sessionkit.handlers._ratelimit_fields import (
     MOST_QUOTAS,
     Quota,
@@ -202,3 +203,14 @@ def test_malformed_fields_are_passed_over(fields: dict[str, str]) -> None:
 def test_a_server_cannot_make_us_keep_a_thousand_budgets() -> None:
     """A hostile list is cut short."""
     assert len(read(RateLimit=", ".join(f'"{n}";r=1;t=1' for n in range(1_000)))) == MOST_QUOTAS
+
+
+def test_a_hundred_hostile_fields_cost_no_more_than_those_that_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each would have the whole of a long policy read again: seconds for one answer."""
+    looked: list[int | None] = []
+    monkeypatch.setattr(_ratelimit_fields, "_window", lambda limit, _: looked.append(limit))
+
+    assert len(read(**{f"X{n}_RateLimit_Remaining": "1" for n in range(100)})) == MOST_QUOTAS
+    assert len(looked) == MOST_QUOTAS

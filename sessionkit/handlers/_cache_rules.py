@@ -1,0 +1,143 @@
+"""What RFC 9111 says of requests, ages and storing, as far as hishel leaves it out. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from email.utils import formatdate, parsedate_to_datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from requests import Response
+
+#: Statuses whose answers are kept: final, whole, and none that refuses a credential.
+KEPT = frozenset({200, 203, 204, 300, 301, 308, 404, 410})
+#: The header of a kept answer that says when its age was zero, in seconds since the epoch.
+BORN = "x-sessionkit-born"
+#: What is not kept of an answer; a cookie is for the one moment in which it was set.
+_DROPPED = frozenset({"set-cookie", "set-cookie2", BORN})
+#: Seconds that no answer is kept for.
+_FOR_EVER = 1e9
+_DIRECTIVE = re.compile(r'([\w-]+)(?:\s*=\s*(?:"([^"]*)"|([^\s,]*)))?')
+
+
+class Wanted(NamedTuple):
+    """What a request asks of caches (RFC 9111, section 5.2.1); times in seconds."""
+
+    no_store: bool
+    no_cache: bool
+    only_if_cached: bool
+    max_age: float
+    max_stale: float
+    min_fresh: float
+
+    @classmethod
+    def read(cls, headers: Mapping[str, str] | Mapping[str, str | bytes]) -> Wanted:
+        """Read the headers of a request; what makes no sense asks for caution."""
+        told = directives(headers.get("Cache-Control"))
+        pragma = directives(headers.get("Pragma")) if not told else {}
+        stale = told.get("max-stale")
+        return cls(
+            no_store="no-store" in told,
+            no_cache="no-cache" in told or "no-cache" in pragma,
+            only_if_cached="only-if-cached" in told,
+            max_age=_seconds(told["max-age"], 0.0) if "max-age" in told else math.inf,
+            max_stale=math.inf if stale == "" else _seconds(stale or "0", 0.0),
+            min_fresh=_seconds(told.get("min-fresh", "0"), math.inf),
+        )
+
+
+def directives(text: object) -> dict[str, str]:
+    """Return the directives of a ``Cache-Control`` header, without quotes; "" for no value."""
+    if isinstance(text, bytes):
+        text = text.decode("latin-1")
+    found = _DIRECTIVE.findall(text) if isinstance(text, str) else ()
+    return {name.lower(): quoted or plain for name, quoted, plain in found}
+
+
+def is_worth_keeping(response: Response) -> bool:
+    """Tell whether *response* may be kept by its looks, and would ever be of use.
+
+    Of an answer that redirects led to, the address that was asked is not the one that answered.
+    """
+    headers = response.headers
+    if response.status_code not in KEPT or response.history or "WWW-Authenticate" in headers:
+        return False
+    if "*" in headers.get("Vary", "") or getattr(response, "from_cache", False) is True:
+        return False
+    told = directives(headers.get("Cache-Control"))
+    return "max-age" in told or any(n in headers for n in ("Expires", "ETag", "Last-Modified"))
+
+
+def described(response: Response, *, asked: float, now: float) -> dict[str, str]:
+    """Return the headers of *response* as they are kept, in lower case.
+
+    Args:
+        response: It came just now.
+        asked: When it was asked for, in seconds since the epoch.
+        now: The same of this moment.
+    """
+    headers = {str(k).lower(): str(v) for k, v in response.headers.items()}
+    headers = {name: value for name, value in headers.items() if name not in _DROPPED}
+    date = _moment(headers.get("date"))
+    if date is None:
+        date = now
+        headers["date"] = formatdate(now, usegmt=True)  # RFC 9110, section 6.6.1
+    # RFC 9111, section 4.2.3.
+    told = _seconds(headers.pop("age", "0"), 0.0)
+    headers[BORN] = repr(now - max(0.0, now - date, told + now - asked))
+    return headers
+
+
+def age_of(headers: Mapping[str, str], now: float) -> float:
+    """Return the age of a kept answer at *now*, in seconds (RFC 9111, section 4.2.3)."""
+    return max(0.0, now - float(headers[BORN]))
+
+
+def as_hishel_sees_it(
+    headers: Mapping[str, str], wanted: Wanted, *, age: float, machine: float
+) -> dict[str, str]:
+    """Return headers by which hishel finds a kept answer as fresh as it is for this request.
+
+    hishel knows an age by ``Date`` and the machine's clock only, and none of the directives that a
+    request may bring; so it is given dates which come to the same. Without ``Last-Modified`` it
+    takes nothing for fresh of which the server did not say so.
+
+    Args:
+        headers: As kept.
+        wanted: By the request.
+        age: Of the answer, in seconds.
+        machine: Now by the machine's clock, in seconds since the epoch.
+    """
+    seen = {name: value for name, value in headers.items() if name != "last-modified"}
+    told = directives(headers.get("cache-control"))
+    spare = 0.0 if "must-revalidate" in told else wanted.max_stale
+    if age > wanted.max_age + spare or age + wanted.min_fresh > _FOR_EVER:
+        return {**seen, "cache-control": "no-cache"}
+    born = machine - max(0.0, age + wanted.min_fresh - spare)
+    date, expires = _moment(headers.get("date")), _moment(headers.get("expires"))
+    seen["date"] = formatdate(born, usegmt=True)
+    if date is not None and expires is not None:
+        lifetime = min(max(expires - date, -_FOR_EVER), _FOR_EVER)
+        seen["expires"] = formatdate(born + lifetime, usegmt=True)
+    return seen
+
+
+def validators(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that ask whether a kept answer still holds (RFC 9111, section 4.3.1)."""
+    pairs = (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
+    return {name: headers[kept] for name, kept in pairs if kept in headers}
+
+
+def _seconds(text: str, otherwise: float) -> float:
+    # More digits than any clock has are "for ever" (RFC 9111, section 1.2.2).
+    return float(text[:10]) if text.isascii() and text.isdecimal() else otherwise
+
+
+def _moment(text: str | None) -> float | None:
+    try:
+        return None if text is None else parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None

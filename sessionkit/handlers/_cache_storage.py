@@ -1,0 +1,162 @@
+"""Where answers are kept: hishel's storage on SQLite, in memory or in a file of its owner's alone.
+
+A cache is a convenience: whatever is wrong with it is logged once and costs no call anything but
+the way to the server.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sessionkit._optional import require
+from sessionkit.stores._database import GATE, Connection
+from sessionkit.stores._private import claim, tighten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+    from uuid import UUID
+
+    from hishel import Entry, Headers, Request, SqliteStorage
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger("sessionkit.cache")
+#: Seconds for which an entry that was used is not given up for a new one: somebody may read it.
+_IN_USE = 1.0
+#: Seconds that another process may hold the file.
+_PATIENCE = 5.0
+_SALT_TABLE = "CREATE TABLE IF NOT EXISTS sessionkit_salt (id INTEGER PRIMARY KEY, salt BLOB)"
+_NEW_SALT = "INSERT OR IGNORE INTO sessionkit_salt VALUES (1, ?)"
+
+
+class Shelf:
+    """The answers that one process can reach. Thread-safe.
+
+    hishel holds a lock of its own while it is inside SQLite; nothing else waits there.
+
+    Args:
+        path: The file, absolute; made with mode 0600. None keeps the answers in memory.
+        most_bytes: All answers together; beyond, those that were used least recently go.
+    """
+
+    __slots__ = ("_connection", "_shown", "_storage", "salt")
+
+    def __init__(self, path: Path | None, most_bytes: int) -> None:
+        self._shown = "in memory" if path is None else f"at {path}"
+        self._connection: Connection | None = None
+        self._storage: SqliteStorage | None = None
+        #: Of all hashes; in a file, the same for all who share it.
+        self.salt = secrets.token_bytes(32)
+        with self._mishaps("cannot be opened, and is not used"):
+            self._open(path, most_bytes)
+
+    def _open(self, path: Path | None, most_bytes: int) -> None:
+        hishel: Any = require("hishel", "cache")
+        connection = _connect(path)
+        try:
+            self.salt = _shared_salt(connection, self.salt)
+            storage = hishel.SqliteStorage(
+                connection=connection, max_size=most_bytes, soft_delete_ttl=_IN_USE
+            )
+        except BaseException:
+            connection.close()
+            raise
+        # A forked child closes its copy, and opens the file itself.
+        GATE.keep(connection)
+        self._connection, self._storage = connection, storage
+
+    def find(self, key: str) -> list[Entry]:
+        """Return what is kept under *key*, bodies unread."""
+        return self._try(lambda storage: storage.get_entries(key)) or []
+
+    def body(self, entry: Entry) -> bytes | None:
+        """Return the body of *entry*; None where it is gone or damaged."""
+        stream: Any = entry.response.stream
+        return self._try(lambda _: b"".join(stream))
+
+    def keep(self, request: Request, response: Any, key: str, *, body: bytes) -> None:
+        """Keep an answer under *key*, as far as there is room."""
+
+        def create(storage: SqliteStorage) -> None:
+            entry = storage.create_entry(request, response, key)
+            for _ in entry.response.stream:  # type: ignore[union-attr]  # written as it is read
+                pass
+
+        response.stream = iter((body,) if body else ())
+        self._try(create)
+
+    def update(self, number: UUID, headers: Headers) -> None:
+        """Put *headers* in the place of an entry's."""
+        self._try(lambda storage: storage.update_headers(number, headers))
+
+    def remove(self, numbers: Iterable[UUID]) -> None:
+        """Forget entries."""
+        for number in numbers:
+            self._try(lambda storage, number=number: storage.remove_entry(number))  # type: ignore[misc]
+
+    def clear(self) -> None:
+        """Forget everything; in a file, everything of all who share it."""
+        connection = self._connection
+        if connection is not None:
+            self._try(lambda _: connection.execute("DELETE FROM entries"))
+
+    def close(self) -> None:
+        """Close it; from now on nothing is found and nothing kept."""
+        storage, connection = self._storage, self._connection
+        self._storage = self._connection = None
+        if storage is not None and connection is not None:
+            with GATE.passing():
+                GATE.drop(connection)
+                storage.close()
+
+    def _try(self, step: Callable[[SqliteStorage], T]) -> T | None:
+        storage = self._storage
+        if storage is not None:
+            with self._mishaps("failed; the server is asked instead"):
+                return step(storage)
+        return None
+
+    @contextmanager
+    def _mishaps(self, what: str) -> Iterator[None]:
+        try:
+            # No fork while a thread is inside SQLite.
+            with GATE.passing():
+                yield
+        except ImportError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a damaged file may raise anything
+            _LOG.warning("the cache %s %s: %s", self._shown, what, error)
+
+
+def _shared_salt(connection: Connection, new: bytes) -> bytes:
+    """Return the salt that is kept in a file; in a new one, *new*."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    if tables and "sessionkit_salt" not in tables:
+        raise OSError("it is another program's database")
+    connection.execute(_SALT_TABLE)
+    connection.execute(_NEW_SALT, (new,))
+    salt: bytes = connection.execute("SELECT salt FROM sessionkit_salt").fetchone()[0]
+    return salt
+
+
+def _connect(path: Path | None) -> Connection:
+    target = ":memory:"
+    if path is not None:
+        with GATE.creation:
+            claim(path)
+        tighten(path)
+        # If the file vanishes right now, SQLite must not make one that all can read.
+        target = f"{path.as_uri()}?mode=rw"
+    return sqlite3.connect(
+        target,
+        uri=True,
+        timeout=_PATIENCE,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=Connection,
+    )

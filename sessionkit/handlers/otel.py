@@ -1,0 +1,220 @@
+"""Traces and metrics by OpenTelemetry (an extra): a span for each call, and one for each attempt.
+
+The names are those of the stable semantic conventions for HTTP clients.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from requests import HTTPError
+
+from sessionkit._optional import require
+from sessionkit._origins import origin_of
+from sessionkit._placing import placed_values
+from sessionkit._redact import redact_url, scrub, secrets_in_url
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import Span, TracerProvider
+    from requests import Response
+
+    from sessionkit._exchange import Exchange
+    from sessionkit._handler import Forward
+    from sessionkit.events import Event
+
+_SCOPE = "sessionkit"
+_METHODS = frozenset(
+    ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE")
+)
+#: Seconds, as the conventions advise.
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+
+
+class _Tools(NamedTuple):
+    """What both handlers use of OpenTelemetry."""
+
+    trace: Any
+    propagate: Any
+    tracer: Any
+    duration: Any
+
+
+class OtelHandler:
+    """Give each call a span, and in it each attempt one of its own.
+
+    Two handlers work together: this one goes outermost, :attr:`attempts` innermost. The call's span
+    (internal) lasts as long as the caller waits, retries, renewals and waits included; those of the
+    attempts (client) show each request that went out, carry their context to the server in
+    ``traceparent``, and are measured in ``http.client.request.duration``. An answer out of a cache
+    has no attempt. A redirect belongs to its attempt, and a stream to it up to its head.
+
+    ``auth.listen(otel.hear)`` adds what happens to tokens as events of the call's span. A call may
+    name itself by ``operation=``. No attribute holds a credential: URLs are masked, bodies and
+    headers are not looked at, exceptions are told by their class alone. Shared between threads; it
+    holds no state.
+
+    Args:
+        tracer_provider: By default the global one.
+        meter_provider: By default the global one.
+
+    Raises:
+        ImportError: The extra ``otel`` is not installed.
+    """
+
+    name = "otel"
+    options = frozenset({"operation"})
+
+    __slots__ = ("_attempts", "_tools")
+
+    def __init__(
+        self,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+    ) -> None:
+        trace: Any = require("opentelemetry.trace", "otel")
+        meter = require("opentelemetry.metrics", "otel").get_meter(_SCOPE, "", meter_provider)
+        duration = meter.create_histogram(
+            "http.client.request.duration",
+            unit="s",
+            description="Duration of HTTP client requests.",
+            explicit_bucket_boundaries_advisory=_BUCKETS,
+        )
+        tracer = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider)
+        propagate = require("opentelemetry.propagate", "otel")
+        self._tools = _Tools(trace, propagate, tracer, duration)
+        self._attempts = AttemptsHandler(self._tools)
+
+    @property
+    def attempts(self) -> AttemptsHandler:
+        """The handler to put innermost: it gives each attempt its span."""
+        return self._attempts
+
+    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+        """Forward within a span. What the handlers further in raise passes."""
+        known = _request_facts(exchange)
+        name = exchange.option("operation") or known["http.request.method"]
+        kind = self._tools.trace.SpanKind.INTERNAL
+        with _span(self._tools, str(name), kind, known) as span:
+            try:
+                response = forward(exchange)
+            except Exception as error:
+                _failed(self._tools, span, error)
+                raise
+            else:
+                _answered(self._tools, span, exchange, response)
+                return response
+            finally:
+                record = exchange.record
+                span.set_attribute("sessionkit.attempts", len(record.attempts))
+                span.set_attribute("sessionkit.renewals", len(record.renewals))
+                span.set_attribute("sessionkit.from_cache", record.from_cache)
+
+    def hear(self, event: Event) -> None:
+        """Note what happened to a token in the span of the call that it happened to.
+
+        For :meth:`AuthHandler.listen <sessionkit.auth.AuthHandler.listen>`.
+        """
+        facts: dict[str, Any] = {"sessionkit.seconds": event.seconds}
+        for name in ("waited", "early"):
+            if hasattr(event, name):
+                facts[f"sessionkit.{name}"] = getattr(event, name)
+        error = getattr(event, "error", None)
+        if error is not None:
+            facts["error.type"] = type(error).__name__
+        self._tools.trace.get_current_span().add_event(type(event).__name__, facts)
+
+    def __repr__(self) -> str:
+        return "OtelHandler()"
+
+
+class AttemptsHandler:
+    """Give each attempt a span of its own; made by :class:`OtelHandler`."""
+
+    name = "otel_attempts"
+
+    __slots__ = ("_tools",)
+
+    def __init__(self, tools: _Tools) -> None:
+        self._tools = tools
+
+    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+        """Forward within a span, whose context goes along in the headers."""
+        tools, facts = self._tools, _request_facts(exchange)
+        attempts, now = exchange.record.attempts, exchange.clock.monotonic
+        resent = {"http.request.resend_count": len(attempts)} if attempts else {}
+        method = facts["http.request.method"]
+        name = "HTTP" if method == "_OTHER" else method
+        with _span(tools, name, tools.trace.SpanKind.CLIENT, {**facts, **resent}) as span:
+            carrier: dict[str, str] = {}
+            tools.propagate.inject(carrier)
+            started = now()
+            try:
+                response = forward(exchange.with_headers(carrier) if carrier else exchange)
+            except Exception as error:
+                facts.update(_failed(tools, span, error))
+                raise
+            else:
+                facts.update(_answered(tools, span, exchange, response))
+                return response
+            finally:
+                measured = {k: v for k, v in facts.items() if k != "url.full"}
+                tools.duration.record(now() - started, measured)
+
+    def __repr__(self) -> str:
+        return "OtelHandler().attempts"
+
+
+def _span(tools: _Tools, name: str, kind: Any, facts: dict[str, Any]) -> Any:
+    # Exceptions are told by class alone: their texts and tracebacks may hold anything.
+    return tools.tracer.start_as_current_span(
+        name, kind=kind, attributes=facts, record_exception=False, set_status_on_exception=False
+    )
+
+
+def _request_facts(exchange: Exchange) -> dict[str, Any]:
+    """Return what is known of a request before it is sent."""
+    method = exchange.method.upper()
+    facts: dict[str, Any] = {"http.request.method": method if method in _METHODS else "_OTHER"}
+    try:
+        url = exchange.target()
+        scheme, _, authority = origin_of(url).partition("://")
+    except Exception:  # noqa: BLE001  # the session will say what is wrong with this URL
+        return facts
+    host, _, port = authority.rpartition(":")
+    if port.isdecimal():
+        facts["server.port"] = int(port)
+    facts["server.address"] = (host or authority).strip("[]")
+    facts["url.scheme"] = scheme
+    facts["url.full"] = _clean(url, exchange)
+    return facts
+
+
+def _answered(tools: _Tools, span: Span, exchange: Exchange, response: Response) -> dict[str, Any]:
+    """Note what came; return the facts that metrics have too."""
+    first = response.history[0] if response.history else response
+    url = getattr(first.request, "url", None)
+    if url:
+        span.set_attribute("url.full", _clean(url, exchange))
+    status = response.status_code
+    facts: dict[str, Any] = {"http.response.status_code": status}
+    if status >= 400:
+        facts["error.type"] = str(status)
+        span.set_status(tools.trace.StatusCode.ERROR)
+    span.set_attributes(facts)
+    return facts
+
+
+def _failed(tools: _Tools, span: Span, error: Exception) -> dict[str, Any]:
+    """Note what was raised; return the facts that metrics have too."""
+    facts: dict[str, Any] = {"error.type": type(error).__qualname__}
+    # A fault may hold an answer that came before it.
+    if isinstance(error, HTTPError) and error.response is not None:
+        facts["http.response.status_code"] = error.response.status_code
+    span.set_status(tools.trace.StatusCode.ERROR)
+    span.set_attributes(facts)
+    return facts
+
+
+def _clean(url: str, exchange: Exchange) -> str:
+    return scrub(redact_url(url), (*secrets_in_url(exchange.url), *placed_values(exchange)))

@@ -1,0 +1,194 @@
+"""Metrics for Prometheus (an extra): calls, attempts, retries, renewals, with bounded labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from requests import HTTPError
+
+from sessionkit._optional import require
+from sessionkit._origins import origin_of
+from sessionkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prometheus_client import CollectorRegistry
+    from requests import Response
+
+    from sessionkit._exchange import Exchange
+    from sessionkit._handler import Forward
+    from sessionkit.events import Event
+
+_METHODS = frozenset(
+    ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE")
+)
+_OTHER = "other"
+#: Seconds. Those of a call reach further than those of an attempt alone would: it waits, too.
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_RENEWALS = {
+    "TokenRenewed": "renewed",
+    "TokenAdopted": "adopted",
+    "TokenWaited": "waited",
+    "TokenRenewalFailed": "failed",
+}
+
+
+class _Bounded:
+    """The first values of a label, as many as are allowed; all further ones are ``other``.
+
+    Threads that come at once may let one more in each, not more.
+    """
+
+    __slots__ = ("_known", "_most")
+
+    def __init__(self, most: int) -> None:
+        self._known: dict[str, None] = {}
+        self._most = most
+
+    def __call__(self, value: str) -> str:
+        if value not in self._known:
+            if len(self._known) >= self._most:
+                return _OTHER
+            self._known.setdefault(value)
+        return value
+
+
+class PrometheusHandler:
+    """Count calls and attempts, and measure how long they took.
+
+    Place it outermost, so that it sees the whole call. Its metrics, after *namespace*:
+
+    - ``calls_total``: calls that ended, by ``method``, ``host``, ``status`` and ``error``.
+    - ``call_seconds``: how long they took for who made them, by ``method`` and ``host``.
+    - ``attempts_total``: requests that went out for them, by the same labels as calls.
+    - ``attempt_seconds``: how long each took, by ``method`` and ``host``.
+    - ``retries_total``: attempts after the first of a call, those after a renewal included.
+    - ``cached_total``: calls that a cache answered.
+    - ``token_renewals_total`` and ``token_renewal_seconds``: what became of tokens, by ``outcome``:
+      ``renewed``, ``adopted`` from another process, ``waited`` for another thread, ``failed``; told
+      by ``auth.listen(prometheus.hear)``.
+
+    Labels are bounded, whatever servers and callers do: ``status`` is a class such as ``5xx`` or
+    ``none``, ``error`` a class name or empty, unknown methods and hosts beyond the first
+    *most_hosts* are ``other``. No label holds a path, a query or a credential. Thread-safe; one
+    handler may serve several stacks.
+
+    Args:
+        registry: Where the metrics are registered; by default prometheus_client's own.
+        namespace: The first word of every metric's name.
+        buckets: Upper bounds of the histograms, in seconds.
+        most_hosts: Different hosts that get a label of their own.
+
+    Raises:
+        ConfigError: The registry has metrics of these names already.
+        ImportError: The extra ``prometheus`` is not installed.
+    """
+
+    name = "prometheus"
+
+    __slots__ = (
+        *("_attempt_seconds", "_attempts", "_cached", "_call_seconds", "_calls", "_error"),
+        *("_host", "_namespace", "_renewal_seconds", "_renewals", "_retries"),
+    )
+
+    def __init__(
+        self,
+        registry: CollectorRegistry | None = None,
+        *,
+        namespace: str = "sessionkit",
+        buckets: Iterable[float] = _BUCKETS,
+        most_hosts: int = 100,
+    ) -> None:
+        client: Any = require("prometheus_client", "prometheus")
+        registry = client.REGISTRY if registry is None else registry
+        self._namespace = namespace
+        self._host, self._error = _Bounded(most_hosts), _Bounded(100)
+        bounds = tuple(buckets)
+        place = ("method", "host")
+        ended = (*place, "status", "error")
+
+        def counter(name: str, text: str, labels: tuple[str, ...]) -> Any:
+            return client.Counter(name, text, labels, namespace=namespace, registry=registry)
+
+        def histogram(name: str, text: str, labels: tuple[str, ...]) -> Any:
+            return client.Histogram(
+                name, text, labels, namespace=namespace, registry=registry, buckets=bounds
+            )
+
+        try:
+            self._calls = counter("calls", "Calls that ended", ended)
+            self._call_seconds = histogram("call_seconds", "Duration of calls", place)
+            self._attempts = counter("attempts", "Requests that went out", ended)
+            self._attempt_seconds = histogram("attempt_seconds", "Duration of requests", place)
+            self._retries = counter("retries", "Requests after the first of a call", place)
+            self._cached = counter("cached", "Calls that a cache answered", place)
+            self._renewals = counter("token_renewals", "What became of tokens", ("outcome",))
+            self._renewal_seconds = histogram(
+                "token_renewal_seconds", "Duration of renewals", ("outcome",)
+            )
+        except ValueError as error:
+            message = f"these metrics cannot be registered: {error}"
+            hint = "give one handler to all stacks, or each a namespace or a registry of its own"
+            raise ConfigError(message, hint=hint) from error
+
+    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+        """Forward, and count how it went. What the handlers further in raise passes."""
+        try:
+            response = forward(exchange)
+        except Exception as error:
+            self._ended(exchange, _answered(error), type(error).__name__)
+            raise
+        self._ended(exchange, response.status_code, "")
+        return response
+
+    def hear(self, event: Event) -> None:
+        """Count what happened to a token.
+
+        For :meth:`AuthHandler.listen <sessionkit.auth.AuthHandler.listen>`.
+        """
+        outcome = _RENEWALS.get(type(event).__name__, _OTHER)
+        self._renewals.labels(outcome).inc()
+        self._renewal_seconds.labels(outcome).observe(event.seconds)
+
+    def _ended(self, exchange: Exchange, status: int | None, error: str) -> None:
+        record = exchange.record
+        place = (_method(exchange.method), self._host(_host(exchange)))
+        self._calls.labels(*place, _class(status), self._error(error)).inc()
+        seconds = exchange.clock.monotonic() - record.started
+        self._call_seconds.labels(*place).observe(seconds)
+        for attempt in record.attempts:
+            known = self._error(attempt.error or "")
+            self._attempts.labels(*place, _class(attempt.status), known).inc()
+            self._attempt_seconds.labels(*place).observe(attempt.seconds)
+        if len(record.attempts) > 1:
+            self._retries.labels(*place).inc(len(record.attempts) - 1)
+        if record.from_cache:
+            self._cached.labels(*place).inc()
+
+    def __repr__(self) -> str:
+        return f"PrometheusHandler(namespace={self._namespace!r})"
+
+
+def _method(method: str) -> str:
+    upper = method.upper()
+    return upper if upper in _METHODS else _OTHER
+
+
+def _host(exchange: Exchange) -> str:
+    try:
+        authority = origin_of(exchange.target()).partition("://")[2]
+    except Exception:  # noqa: BLE001  # the session will say what is wrong with this URL
+        return _OTHER
+    host, _, port = authority.rpartition(":")
+    return host if host and port.isdecimal() else authority
+
+
+def _answered(error: Exception) -> int | None:
+    """Return the status that was raised for; a fault may hold an answer that came before it."""
+    response = error.response if isinstance(error, HTTPError) else None
+    return getattr(response, "status_code", None)
+
+
+def _class(status: int | None) -> str:
+    return f"{status // 100}xx" if isinstance(status, int) and 100 <= status < 600 else "none"
