@@ -9,6 +9,7 @@ from sessionkit._faces import lazy
 if TYPE_CHECKING:
     from sessionkit.auth._client import ClientAuth as ClientAuth
     from sessionkit.auth._combined import Fallback as Fallback
+    from sessionkit.auth._combined import Interactive as Interactive
     from sessionkit.auth._combined import Parsed as Parsed
     from sessionkit.auth._grants import CallableGrant as CallableGrant
     from sessionkit.auth._grants import Grant as Grant
@@ -38,6 +39,7 @@ _PLACES = {
     "FormSession": "_schemes",
     "Grant": "_grants",
     "Header": "_schemes",
+    "Interactive": "_combined",
     "LoginForm": "_login_form",
     "Parsed": "_combined",
     "Password": "_oauth2",
@@ -60,6 +62,7 @@ __all__ = [
     "FormSession",
     "Grant",
     "Header",
+    "Interactive",
     "LoginForm",
     "Parsed",
     "Password",

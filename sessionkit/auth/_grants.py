@@ -19,6 +19,9 @@ else:
 class Grant(Protocol):
     """A way to obtain a token. Stateless, hence thread-safe.
 
+    A grant may also have ``login_steps()``, which ask a user and are taken where ``login(stack)``
+    finds no other way; and ``revoke_steps(token)``, for ``logout(stack, revoke=True)``.
+
     Attributes:
         key: Name under which its tokens are stored: one for each account.
         renewable: Whether asking again can give another token.

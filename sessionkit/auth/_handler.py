@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._origins import without_pairs
-from sessionkit.auth._ask import TokenAsk, Via
+from sessionkit.auth._ask import TokenAsk, Via, clock_of
 from sessionkit.auth._cooldown import CoolDown, Place
 from sessionkit.auth._policy import USUAL, RenewalPolicy
 from sessionkit.auth._reach import NOWHERE, Reach, goes_to
 from sessionkit.auth._renewal import Renewal
 from sessionkit.auth._schemes import Bearer
-from sessionkit.errors import (
-    ConfigError,
-    SessionKitError,
-)
+from sessionkit.errors import ConfigError, LoginRequired, SessionKitError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,7 +60,7 @@ class AuthHandler:
     """
 
     __slots__ = (
-        *("_clock", "_cool_down", "_grant", "_key", "_placed", "_policy", "_reach"),
+        *("_clock", "_cool_down", "_ended", "_grant", "_key", "_placed", "_policy", "_reach"),
         *("_renewal", "_scheme", "_store"),
     )
 
@@ -88,6 +86,7 @@ class AuthHandler:
         self._policy = _checked(policy, "policy", "renew_at", example="RenewalPolicy(early=60)")
         self._renewal = Renewal(store, self._key, policy)
         self._cool_down = CoolDown()
+        self._ended: Token | None = None
         self._placed: tuple[str, ...] = ()
         self._clock: Clock = SYSTEM_CLOCK
 
@@ -100,13 +99,15 @@ class AuthHandler:
     def login(self, via: Via | None = None, *, token: Token | None = None) -> None:
         """Log in now: with a token from elsewhere, or by the grant unless a live one is stored.
 
+        Only here is a user asked, where the grant can do that and nothing else will do.
+
         Args:
             via: The stack, which sends the token request; not needed with *token*.
             token: From a login that happened elsewhere, its refresh token with it.
 
         Raises:
             ConfigError: Neither was given.
-            LoginRequired: The grant alone cannot log in.
+            LoginRequired: The grant alone cannot log in, or the user did not.
             RenewalFailed: No token could be had this time.
             StoreError: The store cannot be written or locked.
         """
@@ -117,16 +118,51 @@ class AuthHandler:
             message = "login() needs the stack to send a token request by, or a Token"
             raise ConfigError(message, hint="login(stack), or login() with token set to a Token")
         assert via is not None  # noqa: S101  # it has what a stack has
-        self._renewal.login(None, self._clock)
-        self._renewal.current(self._ask(via, self._clock, deadline=None))
+        clock = clock_of(via)
+        self._renewal.login(None, clock)
+        ask = self._ask(via, clock, deadline=None)
+        try:
+            token = self._renewal.current(ask)
+            if token == self._ended:
+                # It lives by the clock alone: the server took neither it nor its refresh token.
+                self._renewal.successor(ask, token)
+        except LoginRequired:
+            # Not within the renewal, whose lock would be held while the user types.
+            asked = ask.by_user()
+            if asked is None:
+                raise
+            self._renewal.login(asked, clock)
 
-    def logout(self) -> None:
+    def logout(self, via: Via | None = None, *, revoke: bool = False) -> None:
         """Forget the token, here and in the store; no automatic login follows until ``login()``.
 
+        Args:
+            via: The stack, which tells the server; not needed without *revoke*.
+            revoke: Tell the server that refresh and access token end (RFC 7009). They are forgotten
+                here first, whatever it says.
+
         Raises:
+            AuthError: The server did not confirm that they have ended.
+            ConfigError: There is no stack, or it is not known how to revoke.
             StoreError: The store cannot be written or locked.
         """
+        known = self._known() if revoke else []
         self._renewal.logout()
+        if not known:
+            return
+        if via is None or not hasattr(via, "side"):
+            message = "logged out here, but without the stack the server cannot be told"
+            raise ConfigError(message, hint="logout(stack, revoke=True)")
+        self._ask(via, clock_of(via), deadline=None).revoke(known)
+
+    def _known(self) -> list[Token]:
+        """Return the tokens there are: the stored one may be another process's, and newer."""
+        tokens: dict[str, Token] = {}
+        for look in (partial(self._store.load, self._key), self._renewal.peek):
+            with suppress(StoreError):  # what cannot be read cannot be revoked
+                if (token := look()) is not None:
+                    tokens[token.value] = token
+        return list(tokens.values())
 
     def is_authenticated(self) -> bool:
         """Tell whether there is a token that lives, or that its refresh token can renew."""
@@ -203,9 +239,11 @@ class AuthHandler:
     def _successor(self, exchange: Exchange, ask: TokenAsk, token: Token, *, place: Place) -> Token:
         try:
             return _timed(exchange, partial(self._renewal.successor, ask, token))
-        except SessionKitError:
+        except SessionKitError as error:
             if ask.want:
                 self._cool_down.start(place, ask.clock)  # the scope will not be had now
+            elif isinstance(error, LoginRequired):
+                self._ended = token
             raise
 
     def _worth_renewing(self, refused: Token, clock: Clock) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 import requests
 
 from sessionkit import SessionStack, Token
-from sessionkit.auth._ask import TokenAsk
-from sessionkit.errors import RenewalFailed
+from sessionkit._clock import SYSTEM_CLOCK
+from sessionkit.auth import StaticToken
+from sessionkit.auth._ask import TokenAsk, clock_of
+from sessionkit.errors import ConfigError, RenewalFailed
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply
 
@@ -68,3 +71,50 @@ def test_a_request_that_gets_no_answer_fails_without_its_secrets() -> None:
 
     assert "pass-word-0815" not in "".join(traceback.format_exception(caught.value))
     assert caught.value.retryable
+
+
+class Stubborn(TwoSteps):
+    """A grant that goes on where a request gets no answer."""
+
+    def steps(
+        self, held: Token | None, refused: requests.Response | None
+    ) -> Generator[requests.Request, requests.Response, Token]:
+        """Ask once more, elsewhere."""
+        try:
+            yield requests.Request("GET", "http://127.0.0.1:9/")
+        except RenewalFailed:
+            return (yield from super().steps(held, refused))
+        raise AssertionError("there was an answer")
+
+
+def test_a_grant_may_go_on_without_an_answer() -> None:
+    """It is told of the failure where it waits for the answer."""
+    clock = FakeClock()
+    with (
+        Loopback(lambda _: Reply(200, {"code": "c", "token": "t"})) as api,
+        requests.Session() as session,
+    ):
+        stack = SessionStack(session, clock=clock)
+        token = TokenAsk(Stubborn(api.origin), stack, clock, ticket=0, deadline=None).obtain(None)
+
+    assert token.value == "t"
+
+
+def test_the_time_is_that_of_the_stack() -> None:
+    """A login waits by the clock that the calls go by; a stand-in for a stack may have none."""
+    clock = FakeClock()
+    stand_in: Any = object()
+    with SessionStack(clock=clock) as stack, stack.using(timeout=1) as light:
+        assert clock_of(stack) is clock
+        assert clock_of(light) is clock
+    assert clock_of(stand_in) is SYSTEM_CLOCK
+
+
+def test_a_grant_that_asks_nobody_and_revokes_nothing_says_so() -> None:
+    """An API key is neither logged in nor out at a server."""
+    with SessionStack() as stack:
+        ask = TokenAsk(StaticToken("key"), stack, FakeClock(), ticket=0, deadline=None)
+
+        assert ask.by_user() is None
+        with pytest.raises(ConfigError, match="StaticToken cannot be revoked"):
+            ask.revoke([Token("key")])

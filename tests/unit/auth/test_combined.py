@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
 import requests
 
-from sessionkit import Token
-from sessionkit.auth import CallableGrant, Fallback, Parsed, Password, RefreshToken, StaticToken
+from sessionkit import SessionStack, Token
+from sessionkit.auth import (
+    AuthHandler,
+    CallableGrant,
+    Fallback,
+    Grant,
+    Interactive,
+    Parsed,
+    Password,
+    RefreshToken,
+    StaticToken,
+)
+from sessionkit.auth._grants import Steps
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
+from sessionkit.stores import MemoryTokenStore
 from tests.loopback import Loopback, Reply, Seen
 from tests.unit.auth.walking import credentials, refreshing, walked
 
@@ -58,6 +71,16 @@ def test_the_last_grant_has_the_last_word() -> None:
     none = CallableGrant(lambda held, refused: None)
     with pytest.raises(LoginRequired, match="there is no other token"):
         walked(Fallback(none, none))
+
+
+def test_why_a_grant_was_passed_over_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Else nobody would notice that each restart types the password."""
+    with caplog.at_level(logging.INFO, "sessionkit.auth"), Loopback(ended) as server:
+        walked(renewed_or_password(server.origin))
+
+    assert "RefreshToken(" in caplog.text
+    assert "needs a login, the next grant is asked" in caplog.text
+    assert "s3cret" not in caplog.text
 
 
 @pytest.mark.parametrize("grants", [(), (StaticToken("one"),), (StaticToken("one"), "two")])
@@ -164,3 +187,98 @@ def test_a_parsed_grant_is_the_grant_but_for_its_answers() -> None:
     assert walked(Parsed(StaticToken("key"), parse_token=opened)).value == "key"
     with pytest.raises(ConfigError, match="function"):
         Parsed(grant, parse_token="data.token")  # type: ignore[arg-type]  # that is the point
+
+
+# -- Grants that ask users
+
+
+class Asking:
+    """A grant that can renew nothing, and asks a user by a request."""
+
+    key = "asking"
+    renewable = True
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.logins = 0
+
+    def steps(self, held: Token | None, refused: requests.Response | None) -> Steps:
+        """Renew nothing."""
+        yield from ()
+        raise LoginRequired("nobody is logged in")
+
+    def login_steps(self) -> Steps:
+        """Ask until somebody answers."""
+        self.logins += 1
+        while True:
+            try:
+                answer = yield requests.Request("GET", self.origin)
+            except RenewalFailed:
+                continue
+            return Token(answer.json()["access_token"])
+
+
+def logged_in(grant: Grant) -> Token:
+    """Log in by hand, and return the token."""
+    store = MemoryTokenStore()
+    auth = AuthHandler(grant, store=store, key="ada")
+    with SessionStack(handlers=[auth], base_url="http://127.0.0.1:9") as stack:
+        auth.login(stack)
+    token = store.load("ada")
+    assert token is not None
+    return token
+
+
+def test_a_user_is_asked_through_whatever_stands_around_the_grant() -> None:
+    """By the first grant that can, and only where nothing else will do."""
+    with Loopback(lambda _: Reply(200, {"access_token": "by hand"})) as server:
+        asking = Asking(server.origin)
+        for grant in (
+            asking,
+            Fallback(refreshing(server.origin, None), asking),
+            Parsed(asking, parse_token=lambda response: None),
+            Interactive(asking),
+            Parsed(Fallback(asking, refreshing(server.origin, None)), parse_token=lambda _: None),
+        ):
+            asking.logins = 0
+            assert logged_in(grant) == Token("by hand")
+            assert asking.logins == 1
+
+
+def test_a_grant_that_asks_nobody_stays_one_through_whatever_stands_around_it() -> None:
+    """A login says what the grant said, and presents nothing twice."""
+    with Loopback(lambda _: Reply(400, {"error": "invalid_grant"})) as server:
+        grant = Fallback(
+            refreshing(server.origin), Parsed(refreshing(server.origin), parse_token=_no)
+        )
+        with pytest.raises(LoginRequired, match="invalid_grant"):
+            logged_in(grant)
+
+        assert len(server.seen) == 2
+
+
+def _no(response: requests.Response) -> None:
+    return None
+
+
+def test_an_answer_that_never_came_is_the_grants_own_matter() -> None:
+    """A function that reads answers does not take the failure away from a grant that goes on."""
+    answers: list[Reply | bytes] = [
+        b"no HTTP\nConnection: close\r\n\r\n",
+        Reply(200, ENVELOPE),
+    ]
+    with Loopback(lambda _: answers.pop(0)) as server:
+        grant = Parsed(Asking(server.origin), parse_token=opened)
+
+        assert logged_in(grant).value == "new"
+
+
+def test_a_grant_that_cannot_ask_is_not_made_to() -> None:
+    """The wish would never come true."""
+    for grant in (StaticToken("key"), Parsed(refreshing("http://a.example"), parse_token=_no)):
+        with pytest.raises(ConfigError, match="asks no user"):
+            Interactive(grant)
+
+    asking = Asking("http://127.0.0.1:9")
+    assert Interactive(asking).key == "asking"
+    assert repr(Interactive(asking)) == f"Interactive({asking!r})"

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from sessionkit.auth._listeners import Listeners
+from sessionkit.errors import ConfigError
 from sessionkit.events import Event, TokenAdopted
 
 EVENT = TokenAdopted("app", 0.1)
@@ -22,6 +23,12 @@ def test_each_listener_is_told_in_turn() -> None:
     listeners.tell(EVENT)
 
     assert told == [("first", EVENT), ("second", EVENT)]
+
+
+def test_what_cannot_listen_is_refused_at_once() -> None:
+    """Not by a warning in a log at each renewal."""
+    with pytest.raises(ConfigError, match="not str"):
+        Listeners("app").add("print")  # type: ignore[arg-type]
 
 
 def test_a_listener_that_fails_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:

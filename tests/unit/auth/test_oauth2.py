@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
 
 from sessionkit import SessionStack, Token
-from sessionkit.auth import AuthHandler, ClientCredentials, Password, RefreshToken
+from sessionkit.auth import AuthHandler, ClientCredentials, Grant, Password, RefreshToken
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from tests.loopback import Identity, Loopback, Reply, Seen
 from tests.unit.auth.walking import (
@@ -281,3 +282,18 @@ def test_a_password_keeps_a_login_alive_through_a_stack() -> None:
 
         asked_for = [seen.form["grant_type"] for seen in server.at("/token")]
     assert asked_for == ["password", "refresh_token"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda url: ClientCredentials(url, "app", client_secret="x"),
+        lambda url: RefreshToken(url, client_id="app"),
+        lambda url: Password(url, "ada", password="x", client_id="app"),
+    ],
+)
+def test_no_password_of_a_url_becomes_part_of_a_key(make: Callable[[str], Grant]) -> None:
+    """Keys are shown by stores, events and errors."""
+    key = make("https://gate:planted-7@id.example/token").key
+
+    assert key.endswith("app@https://***@id.example/token")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import requests
@@ -24,6 +25,7 @@ def answer(status: int = 200, headers: dict[str, str] | None = None) -> requests
     response = requests.Response()
     response.status_code = status
     response.headers.update(headers or {})
+    response.url = "https://a.example/shop/orders"
     response._content = b""
     return response
 
@@ -85,13 +87,23 @@ def test_an_answer_that_leads_to_the_login_page_means_an_ended_session() -> None
 
         assert policy.refuses(followed)
         assert policy.refuses(answer(302, {"Location": "/login/"}))
+        assert policy.refuses(answer(302, {"Location": "../login/"}))
         assert not policy.refuses(answer(302, {"Location": "/login/help"}))
+        assert not policy.refuses(answer(302, {"Location": "http://[nowhere/login/"}))
         assert not policy.refuses(answer())
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("1800", 1800.0), ("0", None), ("-5", None), ("soon", None), ("", None), ("inf", None)],
+    [
+        ("1800", 1800.0),
+        ("0", None),
+        ("-5", None),
+        ("soon", None),
+        ("", None),
+        ("inf", None),
+        ("1e300", 315_360_000.0),
+    ],
 )
 def test_a_header_tells_how_long_a_sliding_session_lives_on(
     text: str, seconds: float | None
@@ -124,3 +136,4 @@ def test_its_repr_shows_its_settings() -> None:
     assert repr(policy) == (
         "RenewalPolicy(early=60, mode='both', expired=answer, sliding='Session-Timeout')"
     )
+    assert "expired=partial" in repr(RenewalPolicy(expired=partial(answer, 403)))  # type: ignore[arg-type]

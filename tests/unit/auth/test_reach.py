@@ -42,6 +42,16 @@ def test_without_a_home_both_cures_are_named() -> None:
     assert "origins=" in caught.value.hint
 
 
+def test_the_sessions_own_base_says_nothing_of_an_absolute_url() -> None:
+    """Only what is relative goes where the session resolves it to."""
+    keeper = Keeper()
+    with opened(handlers=[keeper], base="") as (stack, server):
+        stack._inner.base_url = server.origin  # type: ignore[attr-defined]
+        stack.get(f"{server.origin}/orders")
+    with pytest.raises(ConfigError, match="not known which origins"):
+        Reach().allowed(keeper.exchanges[0])
+
+
 def test_named_origins_are_read_as_origins() -> None:
     """A path or the default port makes no difference; one alone needs no list."""
     reach = Reach("https://api.example/v1/")

@@ -930,6 +930,28 @@ def test_only_the_token_in_use_can_be_extended(case: Case) -> None:
     assert case.current() is new
 
 
+def test_calls_that_are_answered_together_each_extend_the_session(case: Case) -> None:
+    """The last of them counts, not the first."""
+    token = case.current()
+    case.renewal.extend(token, 3600, case.clock)
+    case.clock.advance(3000)
+    case.renewal.extend(token, 3600, case.clock)
+    case.clock.advance(3000)
+
+    case.current()
+    assert case.asked == 1
+
+
+def test_an_answer_that_comes_late_does_not_extend_a_refused_token(case: Case) -> None:
+    """The refusal came after it was sent; the next call renews."""
+    token = case.current()
+    case.renewal.refuse(token)
+    case.renewal.extend(token, 3600, case.clock)
+
+    case.current()
+    assert case.asked == 2
+
+
 def test_a_login_that_comes_while_a_renewal_lands_is_the_last_word(case: Case) -> None:
     """The user's new token is not replaced by one that was asked for before it."""
     first = case.current()

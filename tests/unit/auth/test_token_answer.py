@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import requests
 
 from sessionkit import Token
 from sessionkit.auth import RefreshToken
-from sessionkit.auth._token_answer import read_token
+from sessionkit.auth._token_answer import read_refusal, read_token
 from sessionkit.errors import LoginRequired, RenewalFailed
 from tests.loopback import Reply
 from tests.unit.auth.walking import TOKEN, answered, asked, credentials, refreshing
@@ -30,6 +32,13 @@ from tests.unit.auth.walking import TOKEN, answered, asked, credentials, refresh
         ({"expires_in": "nan"}, None),
         ({"expires_in": [3600]}, None),
         ({"expires_in": 1e300}, 10 * 365 * 86_400.0),
+        ({"expires_in": 10**400}, None),
+        ({"expires_in": "1e999"}, 10 * 365 * 86_400.0),
+        ({"expires_in": "-5"}, None),
+        ({"expires_in": ""}, None),
+        ({"expires_in": " 3600 "}, 3600.0),
+        ({"expires_in": 3599.5}, 3599.5),
+        ({"expires_in": {"seconds": 3600}}, None),
     ],
 )
 def test_the_life_of_a_token_is_read_in_every_spelling(
@@ -68,6 +77,11 @@ def test_a_grant_that_the_server_will_not_take_again_needs_a_login() -> None:
         (Reply(503, b"<html>", {"Content-Type": "text/html"}), "503 text/html"),
         (Reply(500, b""), "refused with 500"),
         (Reply(302, b"", {"Location": "/login"}), "refused with 302"),
+        (Reply(307, b"", {"Location": "http://127.0.0.1:9/token"}), "refused with 307"),
+        (Reply(400, {"error": ["invalid_grant"]}), "refused with 400"),
+        (Reply(200, {"error": "invalid_client", "access_token": "x"}), "200 invalid_client"),
+        (Reply(429, {"error": "slow_down"}, {"Retry-After": "5"}), "429 slow_down"),
+        (Reply(418, b"\xff\xfe"), "refused with 418"),
     ],
 )
 def test_any_other_refusal_is_a_failure_of_this_time(reply: Reply, text: str) -> None:
@@ -98,6 +112,16 @@ def test_a_wrong_client_secret_is_named_as_such() -> None:
         Reply(200, {"access_token": 7}),
         Reply(200, {"access_token": ""}),
         Reply(200, {"access_token": "a\nb"}),
+        Reply(200, {"access_token": "a\r\nX-Evil: b"}),
+        Reply(200, {"access_token": " a"}),
+        Reply(200, {"access_token": "\u00e9"}),
+        Reply(200, {"access_token": "new", "refresh_token": "a\nb"}),
+        Reply(200, b"<!doctype html><title>Log in</title>", {"Content-Type": "text/html"}),
+        Reply(200, b'{"access_token": "cut'),
+        Reply(200, b"[" * 100_000),
+        Reply(200, b"null"),
+        Reply(200, b"\x1f\x8b\x08garbage"),
+        Reply(204, b""),
     ],
     ids=lambda reply: repr(reply.body),
 )
@@ -140,3 +164,20 @@ def test_a_refusal_that_names_no_error_is_asked_about_its_address(status: int, h
         answered(Reply(status, {"title": "no"}))
 
     assert hint in caught.value.hint
+
+
+def test_whatever_was_sent_as_a_secret_is_in_no_refusal() -> None:
+    """By its name in the form: a proof, a code, a device's code, a token that was given."""
+    sent = {"client_assertion": "s3cret-1", "code": "s3cret-2", "device_code": "s3cret/3"}
+    sent |= {"subject_token": "s3cret+4", "code_verifier": "s3cret-5", "token": "s3cret-6"}
+    response = requests.Response()
+    response.status_code = 400
+    response.request = requests.Request("POST", "http://id.example", data=sent).prepare()
+    said = f"{sent} and {urlencode(sent)} are odd"
+    response._content = json.dumps({"error": "no", "error_description": said}).encode()
+
+    error = read_refusal(response, endpoint="device authorization endpoint")
+
+    assert "device authorization endpoint refused with 400 no" in str(error)
+    assert "are odd" in str(error)
+    assert "s3cret" not in f"{error} {error!r}"

@@ -1,0 +1,46 @@
+"""Reading ``Set-Cookie`` as browsers do (RFC 6265, section 5.2). Pure.
+
+The standard library's parser drops a cookie with an attribute that it does not know, such as
+``Partitioned``, and takes minutes over some of 64 KiB.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+#: Of ``Max-Age``, in digits: more is longer than anybody keeps a cookie.
+_AGE = re.compile(r"-?[0-9]{1,12}")
+
+
+class SetCookie(NamedTuple):
+    """A cookie that an answer sets.
+
+    Attributes:
+        name: As written; never empty.
+        value: As written, without quotes around it; empty where the cookie is taken away.
+        life: For how many seconds it is kept, or None where that is not said.
+    """
+
+    name: str
+    value: str
+    life: float | None
+
+
+def read_set_cookie(line: str) -> SetCookie | None:
+    """Return the cookie that one header sets, or None where it sets none. Never raises."""
+    pair, *attributes = line.split(";")
+    name, equals, value = pair.partition("=")
+    name, value = name.strip(), value.strip()
+    if not (equals and name):
+        return None
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = value[1:-1]
+    life = None
+    for attribute in attributes:
+        key, _, text = attribute.partition("=")
+        if key.strip().lower() == "max-age" and _AGE.fullmatch(text.strip()):
+            life = float(text)
+    if life is not None and life <= 0:
+        value, life = "", None  # whatever stands there: PHP writes "deleted"
+    return SetCookie(name, value, life)
