@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from urllib3 import exceptions as urllib3_errors
 
-from sessionkit.errors import ConfigError, SessionKitError
+from sessionkit.errors import BodyTooLarge, ConfigError, SessionKitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,10 +76,6 @@ def _wait_at_most(raw: Any, seconds: float) -> None:
         sock.settimeout(seconds if known is None else min(seconds, known))
 
 
-class BodyTooLarge(requests.RequestException):
-    """The body is larger than whoever reads it allows; the answer is closed."""
-
-
 def read_within(
     response: Response, clock: Clock, deadline: float, *, most_bytes: int | None = None
 ) -> None:
@@ -121,6 +117,25 @@ def _read(response: Response, clock: Clock, deadline: float, most_bytes: int | N
             message = f"the body is larger than {most_bytes} bytes"
             raise BodyTooLarge(message, response=response)
     return bytes(content)
+
+
+def read_some(response: Response, clock: Clock) -> None:
+    """Read what comes at once of a body that nobody asked for, and close *response*.
+
+    At most 64 KiB, decoded, and for at most 0.2 s; the rest is lost, and so is what broke it off.
+    """
+    if is_read(response):
+        return
+    body = bytearray()
+    with contextlib.suppress(Exception):
+        for piece in body_pieces(response, clock, clock.monotonic() + DRAIN_SECONDS):
+            body += piece
+            if len(body) >= DRAIN_BYTES:
+                break
+    # First, because requests hands what it takes for read back to the pool as it is.
+    response.close()
+    response._content = bytes(body)  # noqa: SLF001  # where requests keeps a body that was read
+    response._content_consumed = True  # noqa: SLF001
 
 
 def body_pieces(response: Response, clock: Clock, deadline: float) -> Iterator[bytes]:
@@ -190,7 +205,7 @@ def _piece(raw: Any) -> bytes:
 
 def answer_within(error: Exception) -> Response | None:
     """Return the answer that a session raised for, or None where there is none."""
-    if isinstance(error, (BodyTooLarge, SessionKitError)):
+    if isinstance(error, SessionKitError):
         return None  # one of ours, from a stack below: its answer is a redacted copy
     kinds = {base.__name__ for base in type(error).__mro__}
     if "RequestException" in kinds and "HTTPError" not in kinds:

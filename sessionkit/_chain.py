@@ -244,24 +244,23 @@ def _nowhere(exchange: Exchange) -> Response:
 
 def _way(handle: Handle, beyond: Forward, index: int, now: Callable[[], float]) -> Forward:
     """Make the ``forward`` of handler *index*: a second call is safe, and time is taken."""
-    inner = index + 1
 
     def forward(exchange: Exchange) -> Response:
         call = exchange.call
         if call.begun:
             _clear_the_way(exchange)
-        call.depth = inner
         started = now()
         try:
             response = handle(exchange, beyond)
             if response is None:
                 raise ConfigError(_gave_nothing(handle), hint="return forward(exchange)")
-            if not exchange.stream and getattr(response, "_content", None) is False:
+            if exchange.stream:
+                call.depth = index  # whose handler may read it
+            elif getattr(response, "_content", None) is False:
                 # Read for a caller who wanted no stream, where a handler further in asked for
                 # the answer unread; body errors so rise inside the handlers around this one.
                 exchange.read(response)
         finally:
-            call.depth = index
             call.record._below[index] += now() - started  # noqa: SLF001
         return response
 

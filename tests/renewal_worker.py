@@ -1,7 +1,7 @@
-"""A process that makes calls with a token shared through SQLite; driven by lines on its input.
+"""A process that makes calls with a token shared through a store; driven by lines on its input.
 
-Run as ``python -m tests.renewal_worker ORIGIN DATABASE THREADS``. Each line of input is a path; for
-each, all threads call it at once, and one line of JSON tells what came back.
+Run as ``python -m tests.renewal_worker ORIGIN STORE THREADS``, the store as a URL. Each line of
+input is a path; for each, all threads call it at once, and one line of JSON tells what came back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import requests
 
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import RefreshToken
-from sessionkit.stores import SqliteTokenStore
+from sessionkit.stores import open_store
 from tests.threads import at_once
 
 
@@ -26,10 +26,10 @@ def tried(stack: SessionStack, path: str, _: int) -> str:
         return f"{type(error).__name__}: {error} | {getattr(error, 'hint', '')}"
 
 
-def main(origin: str, database: str, threads: int) -> None:
+def main(origin: str, url: str, threads: int) -> None:
     """Serve until the input ends."""
     grant = RefreshToken(f"{origin}/token", "refresh-0", client_id="app")
-    store = SqliteTokenStore(database)
+    store = open_store(url)
     with requests.Session() as session:
         stack = SessionStack(session, recommended(grant, store=store), base_url=origin)
         for line in sys.stdin:

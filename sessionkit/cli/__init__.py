@@ -11,10 +11,15 @@ from sessionkit import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TypeAlias
+
+    _Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
 __all__ = ["main"]
 
 _FAILED = 1
+#: The environment variable that says which token store is looked at.
+_STORE = "SESSIONKIT_STORE"
 #: As shells report a program that a signal ended: 128 and the signal's number.
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
@@ -75,11 +80,59 @@ def _parser() -> argparse.ArgumentParser:
     text = "show everything at work against a server on this machine, in about six seconds"
     demo = commands.add_parser("demo", help=text, description=text.capitalize() + ".")
     demo.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    _add_tokens(commands)
+    text = "tell which stores, locks and extras work on this machine"
+    doctor = commands.add_parser("doctor", help=text, description=text.capitalize() + ".")
+    doctor.add_argument("--store", metavar="URL", help="a token store to be tried too")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
+
+
+def _add_tokens(commands: _Commands) -> None:
+    text = "look at the tokens of a store, drop one, log in; no secret is ever shown"
+    tokens = commands.add_parser("tokens", help=text, description=text.capitalize() + ".")
+    parts = tokens.add_subparsers(dest="part", metavar="PART", required=True)
+    for name, text in (
+        ("list", "show all tokens of a store"),
+        ("show", "show one"),
+        ("forget", "drop one"),
+    ):
+        part = parts.add_parser(name, help=text, description=text.capitalize() + ".")
+        if name != "list":
+            part.add_argument("key", metavar="KEY", help="under which it is stored")
+        where = f"such as sqlite:tokens.db; by default what {_STORE} holds"
+        part.add_argument("--store", metavar="URL", help=where, default=os.environ.get(_STORE))
+        if name != "forget":
+            part.add_argument("--json", action="store_true", help="print JSON")
+    text = "log in by a stack of yours"
+    login = parts.add_parser("login", help=text, description=text.capitalize() + ".")
+    made = "where the stack is: itself, a StackSpec, or a function that returns one"
+    login.add_argument("place", metavar="MODULE:NAME", help=made)
 
 
 def _run(chosen: argparse.Namespace) -> int:
     # Inside the guard: Ctrl-C may come while the library loads.
-    from sessionkit.cli._demo import demo
+    if chosen.command == "demo":
+        from sessionkit.cli._demo import demo
 
-    return demo(as_json=chosen.json)
+        return demo(as_json=chosen.json)
+    if chosen.command == "doctor":
+        from sessionkit.cli._doctor import doctor
+
+        return doctor(chosen.store, as_json=chosen.json)
+    return _run_tokens(chosen)
+
+
+def _run_tokens(chosen: argparse.Namespace) -> int:
+    from sessionkit.cli import _tokens
+    from sessionkit.errors import ConfigError
+
+    if chosen.part == "login":
+        return _tokens.login(chosen.place)
+    if not chosen.store:
+        raise ConfigError("which store?", hint=f"give --store URL, or set {_STORE}")
+    if chosen.part == "list":
+        return _tokens.list_tokens(chosen.store, as_json=chosen.json)
+    if chosen.part == "show":
+        return _tokens.show_token(chosen.store, chosen.key, as_json=chosen.json)
+    return _tokens.forget_token(chosen.store, chosen.key)

@@ -112,7 +112,9 @@ class _Scrubber:
         if isinstance(error, (UnicodeEncodeError, UnicodeDecodeError)):
             return _of_the_odd_character(error)
         if _is_about_a_header(error):
-            what = "of the answer makes no sense" if _is_about_an_answer(error) else "cannot be sent"
+            what = (
+                "of the answer makes no sense" if _is_about_an_answer(error) else "cannot be sent"
+            )
             args: tuple[Any, ...] = (f"a header {what}: {MASK}",)
         else:
             args = tuple(self._value(arg) for arg in error.args)

@@ -98,7 +98,7 @@ class _Limit:
         self._evidence["status"] = response.status_code
         if is_read(response) or not hasattr(raw, "read_chunked"):
             return
-        raw.__class__ = _counted_class(type(raw))
+        raw.__class__ = _counted_class(type(raw))  # type: ignore[arg-type]  # hashable
         raw._sessionkit_limit = self  # noqa: SLF001  # an attribute of our own
         encoded = "Content-Encoding" in response.headers
         if not (self.cuts or encoded) and (raw.length_remaining or 0) > self.most:
@@ -132,49 +132,55 @@ class _Limit:
 
 
 @cache
-def _counted_class(plain: type[Any]) -> type[Any]:
-    """Return *plain*, a response of urllib3, with all reading counted.
+def _counted_class(plain: Any) -> Any:
+    """Return *plain*, a class of urllib3's responses, with all reading counted.
 
     Its other ways of reading, such as ``readinto`` and ``data``, go by these. A class, because
     whatever is read of an answer, by requests or by its caller, is read of this very object.
     """
+    ways = {"read": _read, "read1": _read1, "read_chunked": _read_chunked, "stream": _stream}
+    return type(
+        plain.__name__,
+        (plain,),
+        {**ways, "__module__": plain.__module__, "_sessionkit_plain": plain},
+    )
 
-    def read(
-        self: Any,
-        amt: int | None = None,
-        decode_content: bool | None = None,
-        cache_content: bool = False,  # noqa: ARG001, FBT001, FBT002  # urllib3's signature
-    ) -> bytes:
-        limit = self._sessionkit_limit
+
+def _read(
+    self: Any,
+    amt: int | None = None,
+    decode_content: Any = None,
+    cache_content: Any = None,  # noqa: ARG001  # urllib3's signature
+) -> bytes:
+    return _taken(self, self._sessionkit_plain.read, amt, decode_content)
+
+
+def _read1(self: Any, amt: int | None = None, decode_content: Any = None) -> bytes:
+    return _taken(self, self._sessionkit_plain.read1, amt, decode_content)
+
+
+def _taken(raw: Any, read: Any, amt: int | None, decode_content: Any) -> bytes:
+    limit: _Limit = raw._sessionkit_limit  # noqa: SLF001  # an attribute of our own
+    if limit.is_cut:
+        return b""
+    piece = read(raw, limit.room(amt), decode_content=decode_content)
+    return limit.take(raw, piece or b"")
+
+
+def _read_chunked(self: Any, amt: int | None = None, decode_content: Any = None) -> Iterator[bytes]:
+    limit: _Limit = self._sessionkit_limit
+    read = self._sessionkit_plain.read_chunked
+    for piece in read(self, limit.room(amt), decode_content=decode_content):
+        yield limit.take(self, piece)
         if limit.is_cut:
-            return b""
-        piece = plain.read(self, limit.room(amt), decode_content=decode_content)
-        return bytes(limit.take(self, piece))
+            return
 
-    def read1(self: Any, amt: int | None = None, decode_content: bool | None = None) -> bytes:
-        limit = self._sessionkit_limit
-        if limit.is_cut:
-            return b""
-        piece = plain.read1(self, limit.room(amt), decode_content=decode_content)
-        return bytes(limit.take(self, piece or b""))
 
-    def read_chunked(
-        self: Any, amt: int | None = None, decode_content: bool | None = None
-    ) -> Iterator[bytes]:
-        limit = self._sessionkit_limit
-        for piece in plain.read_chunked(self, limit.room(amt), decode_content=decode_content):
-            yield limit.take(self, piece)
-            if limit.is_cut:
-                return
-
-    def stream(self: Any, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-        for piece in plain.stream(self, *args, **kwargs):
-            yield piece
-            if self._sessionkit_limit.is_cut:
-                return  # what is still decoded there would be waited for without end
-
-    ways = {"read": read, "read1": read1, "read_chunked": read_chunked, "stream": stream}
-    return type(plain.__name__, (plain,), {**ways, "__module__": plain.__module__})
+def _stream(self: Any, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+    for piece in self._sessionkit_plain.stream(self, *args, **kwargs):
+        yield piece
+        if self._sessionkit_limit.is_cut:
+            return  # what is still decoded there would be waited for without end
 
 
 def _as_it_is(_: PreparedRequest) -> None:

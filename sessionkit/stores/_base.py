@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -57,5 +57,22 @@ class TokenStore(Protocol):
 
         Raises:
             LockTimedOut: On entry: the lock did not come free in time.
+        """
+        ...
+
+
+@runtime_checkable
+class ListableTokenStore(TokenStore, Protocol):
+    """A store that can also tell whose tokens it holds.
+
+    Nothing in sessionkit needs that to renew a token, so a store of your own may do without.
+    """
+
+    def keys(self) -> list[str]:
+        """Return the keys that have a token, in order; waits for no lock.
+
+        Raises:
+            StoreError: The store cannot be reached.
+            StoreUnreadable: It is damaged as a whole; an entry that is no token is listed.
         """
         ...

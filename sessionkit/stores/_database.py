@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from sessionkit.stores import _locks
 from sessionkit.stores._fork import ForkGate
 from sessionkit.stores._private import claim
 
@@ -17,19 +18,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SHORTEST_PAUSE: Final = 0.001
-"""Seconds between the first two tries for a busy file; each pause is twice the one before."""
-LONGEST_PAUSE: Final = 0.020
-"""Seconds between two tries after a while: what a waiter may lose when the file comes free.
-
-SQLite's own busy handler would sleep up to 0.1 s.
-"""
 _COMMIT_PATIENCE: Final = 0.25
 """Seconds for which SQLite itself waits, because a writer that gives up lets new readers pass."""
 
 # Not state of this library but of SQLite, which keeps its locks per process: two gates would let
 # a fork through when one of them is idle.
-_GATE: Final = ForkGate().installed()
+GATE: Final = ForkGate().installed()
 
 
 class Connection(sqlite3.Connection):
@@ -58,7 +52,7 @@ def transaction(path: Path, begin: str) -> Iterator[Connection]:
         OSError: The file cannot be made, or is no plain file.
         sqlite3.Error: What SQLite says.
     """
-    with _GATE.passing(), closing(_connect(path, _COMMIT_PATIENCE)) as connection:
+    with GATE.passing(), closing(_connect(path, _COMMIT_PATIENCE)) as connection:
         # Bytes, because the error about a text that is no UTF-8 would quote it.
         connection.text_factory = bytes
         # A power cut takes back nothing that was committed: there is no second refresh token.
@@ -80,7 +74,7 @@ def seize(path: Path) -> Connection:
         OSError: The file cannot be made, or is no plain file.
         sqlite3.Error: What SQLite says, such as that the file is locked.
     """
-    with _GATE.passing():
+    with GATE.passing():
         connection = _connect(path, 0.0)
         try:
             # An exclusive transaction opens a journal; in memory, no file is left by a kill.
@@ -89,19 +83,21 @@ def seize(path: Path) -> Connection:
         except BaseException:
             connection.close()
             raise
-        _GATE.keep(connection)
+        GATE.keep(connection)
         return connection
 
 
 def free(connection: Connection) -> None:
     """Give up what `seize` returned; in a forked child this leaves the parent's lock alone."""
-    with _GATE.passing():
-        _GATE.drop(connection)
+    with GATE.passing():
+        GATE.drop(connection)
         connection.close()
 
 
 def keep_trying(attempt: Callable[[], T], *, until: float, clock: Clock) -> T:
     """Call *attempt* until the file is not busy or the time is up, but once at least.
+
+    SQLite's own busy handler would sleep up to 0.1 s at a time.
 
     Args:
         attempt: What to do.
@@ -111,20 +107,15 @@ def keep_trying(attempt: Callable[[], T], *, until: float, clock: Clock) -> T:
     Raises:
         sqlite3.Error: The file was busy to the end, or whatever else went wrong.
     """
-    pause = SHORTEST_PAUSE
-    while True:
-        try:
-            return attempt()
-        except sqlite3.Error as error:
-            left = until - clock.monotonic()
-            if not is_busy(error) or left <= 0:
-                raise
-        clock.sleep(min(pause, left))
-        pause = min(2 * pause, LONGEST_PAUSE)
+
+    def busy(error: Exception) -> bool:
+        return isinstance(error, sqlite3.Error) and is_busy(error)
+
+    return _locks.keep_trying(attempt, busy=busy, until=until, clock=clock)
 
 
 def _connect(path: Path, patience: float) -> Connection:
-    with _GATE.creation:
+    with GATE.creation:
         claim(path)
     return sqlite3.connect(
         # mode=rw: if the file vanishes right now, SQLite must not make one that all can read.

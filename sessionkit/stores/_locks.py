@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from sessionkit.errors import LockTimedOut
@@ -13,7 +13,14 @@ from sessionkit.errors import LockTimedOut
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sessionkit._clock import Clock
+
 T = TypeVar("T")
+
+SHORTEST_PAUSE: Final = 0.001
+"""Seconds between the first two tries for a busy file; each pause is twice the one before."""
+LONGEST_PAUSE: Final = 0.020
+"""Seconds between two tries after a while: what a waiter may lose when the file comes free."""
 
 
 class PerProcess(Generic[T]):
@@ -89,6 +96,32 @@ class KeyedLocks:
             yield
         finally:
             lock.release()
+
+
+def keep_trying(
+    attempt: Callable[[], T], *, busy: Callable[[Exception], bool], until: float, clock: Clock
+) -> T:
+    """Call *attempt* until it no longer fails for being busy or the time is up, but once at least.
+
+    Args:
+        attempt: What to do.
+        busy: Tells of what it raised whether another try may help.
+        until: When to give up, by the clock's ``monotonic``, in seconds.
+        clock: Measures and waits.
+
+    Raises:
+        Exception: What the last attempt raised.
+    """
+    pause = SHORTEST_PAUSE
+    while True:
+        try:
+            return attempt()
+        except Exception as error:
+            left = until - clock.monotonic()
+            if left <= 0 or not busy(error):
+                raise
+        clock.sleep(min(pause, left))
+        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def timed_out(owner: str, key: str, *, timeout: float) -> LockTimedOut:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from cachetools import LRUCache
 
@@ -40,6 +40,17 @@ class MemoryTokenStore:
         self._shelves: PerProcess[_Shelf] = PerProcess(lambda parents: _Shelf(maxsize, parents))
         self._locks = KeyedLocks("MemoryTokenStore")
 
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Return a new store for ``memory:``.
+
+        Raises:
+            ConfigError: The URL says more than that.
+        """
+        if url.partition(":")[2]:
+            raise ConfigError("memory: takes neither a path nor options")
+        return cls()
+
     def __repr__(self) -> str:
         return f"MemoryTokenStore(maxsize={self._maxsize})"
 
@@ -48,6 +59,12 @@ class MemoryTokenStore:
             "a MemoryTokenStore cannot be pickled, because its tokens would be readable in the "
             "pickle; share a SqliteTokenStore between processes"
         )
+
+    def keys(self) -> list[str]:
+        """Return the keys that have a token, in order."""
+        shelf = self._shelves.get()
+        with shelf.guard:
+            return sorted(shelf.tokens)
 
     def load(self, key: str) -> Token | None:
         """Return the token last saved under *key*, or None."""

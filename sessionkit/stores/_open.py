@@ -2,73 +2,69 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
 
 from sessionkit.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sessionkit.stores._base import TokenStore
 
-_KNOWN: Final = "memory:, sqlite:relative.db, sqlite:///absolute/path.db"
-_PLANNED: Final = ("file", "keyring", "redis", "rediss", "postgresql", "django")
+#: The scheme, up to a ``+`` in it: the class whose ``from_url`` takes the URL, and how it is
+#: written.
+_STORES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "memory": ("_memory.MemoryTokenStore", "memory:"),
+        "sqlite": ("_sqlite.SqliteTokenStore", "sqlite:///absolute/path.db"),
+        "file": ("file.FileTokenStore", "file:///absolute/path.json"),
+        "keyring": ("keyring.KeyringTokenStore", "keyring:my-program"),
+        "redis": ("redis.RedisTokenStore", "redis://host:6379/0"),
+        "rediss": ("redis.RedisTokenStore", "rediss://host:6379/0"),
+        "postgresql": ("sql.SqlTokenStore", "postgresql+psycopg://host/database"),
+        "mariadb": ("sql.SqlTokenStore", "mariadb+pymysql://host/database"),
+        "mysql": ("sql.SqlTokenStore", "mysql+pymysql://host/database"),
+        "django-cache": ("django.DjangoCacheTokenStore", "django-cache:default"),
+        "encrypted": (
+            "encrypted.EncryptedTokenStore",
+            "encrypted+sqlite:///absolute/path.db?keys_env=VARIABLE",
+        ),
+    }
+)
 
 
 def open_store(url: str) -> TokenStore:
     """Return the token store that *url* names, such as one from an environment variable.
 
     - ``memory:`` is a new `MemoryTokenStore`;
-    - ``sqlite:tokens.db`` a `SqliteTokenStore`, its path relative to the working folder;
-    - ``sqlite:///var/lib/app/tokens.db`` the same with an absolute path.
+    - ``sqlite:///var/lib/app/tokens.db`` a `SqliteTokenStore`, ``file:///...`` a
+      `FileTokenStore`; ``sqlite:tokens.db`` has a path relative to the working folder;
+    - ``keyring:my-program`` a `KeyringTokenStore`;
+    - ``redis://host:6379/0`` and ``rediss://...`` a `RedisTokenStore`;
+    - ``postgresql+psycopg://host/database``, ``mariadb+...``, ``mysql+...`` a `SqlTokenStore`;
+    - ``django-cache:default`` a `DjangoCacheTokenStore`;
+    - ``encrypted+sqlite:///path.db?keys_env=NAME`` an `EncryptedTokenStore` over what follows the
+      plus, its keys in the environment variable NAME.
 
     In a path, ``%20`` and the like stand for other characters, as in any URL.
 
     Raises:
         ConfigError: The URL names no store that there is. The message never repeats the URL,
             which may hold a password.
+        ImportError: The store is an extra that is not installed; the message is the line that
+            installs it.
         StoreError: The folder of the file does not exist.
     """
-    scheme, colon, rest = url.partition(":")
-    kind = scheme.lower() if colon else ""
-    if kind == "memory":
-        return _memory(rest)
-    if kind == "sqlite":
-        return _sqlite(rest)
-    if kind in _PLANNED:
+    scheme, colon, _ = url.partition(":")
+    kind = scheme.lower().partition("+")[0] if colon else ""
+    if kind not in _STORES:
+        known = ", ".join(example for _, example in _STORES.values())
         raise ConfigError(
-            f"{kind}: stores are not in this version of sessionkit",
-            hint=f"they are to come as extras, with {_listed(_PLANNED)}; until then: {_KNOWN}",
+            "the URL names no kind of token store that is known", hint=f"known are {known}"
         )
-    raise ConfigError(
-        "the URL names no kind of token store that is known",
-        hint=f"known are {_KNOWN}; to come as extras: {_listed(_PLANNED)}",
-    )
-
-
-def _memory(rest: str) -> TokenStore:
-    from sessionkit.stores._memory import MemoryTokenStore
-
-    if rest:
-        raise ConfigError("memory: takes neither a path nor options")
-    return MemoryTokenStore()
-
-
-def _sqlite(rest: str) -> TokenStore:
-    from sessionkit.stores._sqlite import SqliteTokenStore
-
-    if "?" in rest or "#" in rest:
-        raise ConfigError("sqlite: takes no options", hint="write ? as %3F and # as %23 in a path")
-    if rest.startswith("//"):
-        host, slash, path = rest[2:].partition("/")
-        if host or not slash:
-            # sqlite://tokens.db: a host to a URL parser, a path to whoever wrote it.
-            raise ConfigError("sqlite:// is followed by a third slash", hint=f"write {_KNOWN}")
-        rest = f"/{path.lstrip('/')}"
-    path = unquote(rest)
-    if not path or path.endswith("/"):
-        raise ConfigError("sqlite: needs the path of a file", hint=f"write {_KNOWN}")
-    return SqliteTokenStore(path)
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(f"{name}:" for name in names)
+    module, _, name = _STORES[kind][0].rpartition(".")
+    made = getattr(import_module(f"sessionkit.stores.{module}"), name)
+    store: TokenStore = made.from_url(url)
+    return store

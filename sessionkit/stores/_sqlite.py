@@ -8,18 +8,19 @@ import os
 import sqlite3
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._tokens import Token
 from sessionkit.errors import ConfigError, StoreError, StoreUnreadable
 from sessionkit.stores import _database
 from sessionkit.stores._locks import KeyedLocks, timed_out
-from sessionkit.stores._private import tighten
+from sessionkit.stores._private import absolute, tighten
+from sessionkit.stores._urls import file_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from sessionkit._clock import Clock
 
@@ -76,7 +77,12 @@ class SqliteTokenStore:
         patience: float = 5.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._path = _absolute(os.fspath(path))
+        if os.fspath(path) == ":memory:":
+            raise ConfigError(
+                "a SqliteTokenStore needs the path of a file",
+                hint="for tokens in memory use MemoryTokenStore, or memory: in a URL",
+            )
+        self._path = absolute(os.fspath(path), "SqliteTokenStore")
         self._patience = patience
         self._clock = clock
         self._locks = KeyedLocks(repr(self))
@@ -88,6 +94,16 @@ class SqliteTokenStore:
                 store=repr(self),
             )
 
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Return the store of ``sqlite:tokens.db`` or ``sqlite:///var/lib/app/tokens.db``.
+
+        Raises:
+            ConfigError: The URL holds no path, or more than a path.
+            StoreError: The folder does not exist.
+        """
+        return cls(file_path(url))
+
     def __repr__(self) -> str:
         return f"SqliteTokenStore({str(self._path)!r})"
 
@@ -95,6 +111,19 @@ class SqliteTokenStore:
         # A worker process gets the way to the tokens, not the tokens.
         build = partial(SqliteTokenStore, patience=self._patience, clock=self._clock)
         return build, (self._path,)
+
+    def keys(self) -> list[str]:
+        """Return the keys that have a token, in order.
+
+        Raises:
+            StoreError: The file cannot be read, or was busy for too long.
+            StoreUnreadable: The file is damaged or another program's.
+        """
+        if not os.path.lexists(self._path):
+            return []
+        find = "SELECT key FROM tokens"
+        rows = self._run(None, "BEGIN", lambda connection: connection.execute(find).fetchall())
+        return sorted(name.decode("utf-8", "surrogatepass") for (name,) in rows or ())
 
     def load(self, key: str) -> Token | None:
         """Return the token last saved under *key*, or None.
@@ -171,7 +200,9 @@ class SqliteTokenStore:
                 raise timed_out(repr(self), key, timeout=timeout) from error
             raise self._failure(key, error, path=path) from error
 
-    def _run(self, key: str, begin: str, work: Callable[[_database.Connection], T]) -> T | None:
+    def _run(
+        self, key: str | None, begin: str, work: Callable[[_database.Connection], T]
+    ) -> T | None:
         """Run *work* in a transaction; None if the file holds nothing and is only read."""
 
         def attempt() -> T | None:
@@ -215,7 +246,7 @@ class SqliteTokenStore:
                 key=key,
             ) from None
 
-    def _failure(self, key: str, error: Exception, *, path: Path) -> StoreError:
+    def _failure(self, key: str | None, error: Exception, *, path: Path) -> StoreError:
         code = _database.primary_code(error) if isinstance(error, sqlite3.Error) else 0
         if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             return self._unreadable(
@@ -237,20 +268,6 @@ class SqliteTokenStore:
         return StoreUnreadable(
             f"the token store {self._path} {what}", hint=way_out, store=repr(self)
         )
-
-
-def _absolute(path: str) -> Path:
-    if path == ":memory:" or "\0" in path:
-        raise ConfigError(
-            "a SqliteTokenStore needs the path of a file",
-            hint="for tokens in memory use MemoryTokenStore, or memory: in a URL",
-        )
-    try:
-        given = Path(path).expanduser().absolute()
-        # The folder resolved, for SQLite stumbles over `..`; the file not, for a link is refused.
-        return given.parent.resolve() / given.name
-    except RuntimeError as error:
-        raise ConfigError(f"a SqliteTokenStore cannot be at {path!r}: {error}") from error
 
 
 def _name(key: str) -> tuple[bytes]:

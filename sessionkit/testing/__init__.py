@@ -1,6 +1,6 @@
 """A kit for the tests of those who build on sessionkit.
 
-`FakeClock` needs nothing but the library, `contracts` needs pytest, and `cassettes`, which is
+`FakeClock` needs nothing but the library, the contracts need pytest, and `cassettes`, which is
 imported by its path, vcrpy (extra ``testing``).
 """
 
@@ -12,10 +12,21 @@ from sessionkit._faces import lazy
 
 if TYPE_CHECKING:
     from sessionkit.testing._clock import FakeClock
-    from sessionkit.testing.contracts import TokenStoreContract
+    from sessionkit.testing.contracts import ListableTokenStoreContract, TokenStoreContract
+    from sessionkit.testing.shared_contracts import SharedTokenStoreContract
 
-_PLACES = {"FakeClock": "_clock", "TokenStoreContract": "contracts"}
+_PLACES = {
+    "FakeClock": "_clock",
+    "ListableTokenStoreContract": "contracts",
+    "SharedTokenStoreContract": "shared_contracts",
+    "TokenStoreContract": "contracts",
+}
 
-__all__ = ["FakeClock", "TokenStoreContract"]
+__all__ = [
+    "FakeClock",
+    "ListableTokenStoreContract",
+    "SharedTokenStoreContract",
+    "TokenStoreContract",
+]
 
 __getattr__, __dir__ = lazy(__name__, _PLACES)

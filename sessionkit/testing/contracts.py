@@ -20,11 +20,13 @@ import pytest
 
 from sessionkit._tokens import Token
 from sessionkit.errors import LockTimedOut
+from sessionkit.stores._purge import purge
+from sessionkit.testing._clock import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessionkit.stores import TokenStore
+    from sessionkit.stores import ListableTokenStore, TokenStore
 
 T = TypeVar("T")
 
@@ -236,6 +238,22 @@ class TokenStoreContract:
         whole = {Token(f"access-{n}", refresh_token=f"refresh-{n}") for n in range(10)}
         assert set(seen) <= whole
 
+    def test_users_who_log_in_at_once_are_all_kept(self, store: TokenStore) -> None:
+        """What one user saves does not undo what another one just saved."""
+
+        def log_in(user: str) -> None:
+            for number in range(10):
+                store.save(f"{user}-{number}", Token(user))
+
+        self.at_once(*(partial(log_in, user) for user in ("ann", "bob", "cid", "dan")))
+
+        kept = [
+            store.load(f"{user}-{number}") == Token(user)
+            for user in ("ann", "bob", "cid", "dan")
+            for number in range(10)
+        ]
+        assert kept == [True] * 40
+
     def test_the_repr_shows_no_token(self, store: TokenStore) -> None:
         """A store in a log line or an error report gives nothing away."""
         store.save("app", Token("planted-secret", refresh_token="planted-secret-2"))
@@ -276,6 +294,57 @@ class TokenStoreContract:
         """Wait for a thread, and fail if it is stuck."""
         thread.join(self.patience)
         assert not thread.is_alive(), f"still not done after {self.patience} s"
+
+
+class ListableTokenStoreContract(TokenStoreContract):
+    """What holds for every `ListableTokenStore`, all that holds for a `TokenStore` included."""
+
+    @pytest.fixture
+    def store(self) -> ListableTokenStore:
+        """Return a new, empty store; to be overridden."""
+        raise NotImplementedError("give a fixture named store")
+
+    def test_an_empty_store_lists_nothing(self, store: ListableTokenStore) -> None:
+        """Before the first login there is nobody, and no error."""
+        assert list(store.keys()) == []
+
+    def test_whoever_has_a_token_is_listed_once(self, store: ListableTokenStore) -> None:
+        """Whose tokens there are can be looked up, in order and exactly as they were named."""
+        for key in self.odd_keys:
+            store.save(key, Token("access-1"))
+            store.save(key, Token("access-2", expires_at=1.0))
+
+        assert list(store.keys()) == sorted(self.odd_keys)
+
+    def test_whoever_was_forgotten_is_not_listed(self, store: ListableTokenStore) -> None:
+        """After a logout nobody is left in the list."""
+        store.save("ann", Token("access-1"))
+        store.save("bob", Token("access-2"))
+        store.forget("ann")
+        store.forget("nobody")
+
+        assert list(store.keys()) == ["bob"]
+
+    def test_a_held_lock_stops_no_list(self, store: ListableTokenStore) -> None:
+        """Who is logged in can be looked up during a renewal, which lists nobody of its own."""
+        store.save("ann", Token("access-1"))
+
+        with store.lock("ann", self.patience), store.lock("new", self.patience):
+            assert self.in_a_thread(store.keys) == ["ann"]
+
+    def test_what_is_of_no_more_use_can_be_purged(self, store: ListableTokenStore) -> None:
+        """A store of thousands of users does not grow for ever, and nobody has to log in for it."""
+        store.save("ended", Token("a", expires_at=1_000.0))
+        store.save("renewable", Token("a", expires_at=1_000.0, refresh_token="r"))
+        store.save("living", Token("a", expires_at=3_000.0))
+        store.save("endless", Token("a"))
+        store.save("in renewal", Token("a", expires_at=1_000.0))
+
+        with store.lock("in renewal", self.patience):
+            gone = self.in_a_thread(lambda: purge(store, clock=FakeClock(epoch=2_000.0)))
+
+        assert gone == ["ended"]
+        assert list(store.keys()) == ["endless", "in renewal", "living", "renewable"]
 
 
 def _enter(store: TokenStore, key: str, *, timeout: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import requests
@@ -142,3 +143,27 @@ def test_streams_pass_unread(session: requests.Session) -> None:
         with stack.get("export", stream=True) as response:
             assert not response._content_consumed
             assert sum(map(len, response.iter_content(4096))) == 50_000
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_redirect_to_a_failing_server_opens_no_circuit_of_ours(
+    session: requests.Session, gone: bool
+) -> None:
+    """An API stays in use while the store of files that it points to is down."""
+    breaker = BreakerHandler(2)
+    with Loopback(lambda _: Reply(503)) as files:
+        place = {"Location": f"{files.origin}/7"}
+
+        def answer(seen: Seen) -> Reply:
+            return Reply(302, b"", place) if seen.path == "/file" else Reply(200)
+
+        with Loopback(answer) as api:
+            stack = SessionStack(session, [breaker], base_url=api.origin)
+            if gone:
+                files.__exit__(None, None, None)
+            for _ in range(3):
+                with suppress(requests.ConnectionError):
+                    assert stack.get("file").status_code == 503
+
+            assert stack.get("tasks").ok
+    assert breaker.states == {}

@@ -132,21 +132,3 @@ def test_one_budget_holds_for_attempts_waits_and_renewal_together() -> None:
     # Token, 503, wait, 401, token, 503: the next wait would end at 45.
     assert (caught.value.attempts, caught.value.elapsed) == (3, 25.0)
     assert clock.sleeps == (20.0,)
-
-
-@pytest.mark.parametrize("handlers", [recommended, lambda: [ErrorHandler(), DeadlineHandler()]])
-def test_an_error_that_trickles_takes_no_longer_than_the_call(
-    over: threading.Event, handlers: Any
-) -> None:
-    """What is read of it for the error's text is bound by the budget too, of a stream as well."""
-
-    def trickle() -> Iterator[bytes]:
-        while not over.wait(0.02):
-            yield b"."
-
-    with Loopback(lambda _: Reply(404, trickle())) as server, requests.Session() as session:
-        stack = SessionStack(session, handlers(), base_url=server.origin)
-        with pytest.raises(NotFound) as caught:
-            stack.get("tasks", stream=True, deadline=BUDGET)
-
-    assert (caught.value.elapsed or 0) < MOST_SECONDS

@@ -1,4 +1,4 @@
-"""One renewal over processes, on one SQLite store, and what is left when one of them is killed."""
+"""One renewal over processes, on one store, and what is left when one of them is killed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from sessionkit.stores.encrypted import EncryptedTokenStore
 from tests.loopback import Identity, Loopback, Reply, Seen
 
 ROOT = Path(__file__).parents[2]
@@ -20,9 +23,9 @@ ROOT = Path(__file__).parents[2]
 class Worker:
     """A process of tests/renewal_worker.py."""
 
-    def __init__(self, origin: str, database: Path, threads: int) -> None:
+    def __init__(self, origin: str, store: str, threads: int) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.renewal_worker", origin, str(database), str(threads)],
+            [sys.executable, "-m", "tests.renewal_worker", origin, store, str(threads)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -52,12 +55,12 @@ class Worker:
 
 
 @contextmanager
-def workers(count: int, *, origin: str, database: Path, threads: int) -> Iterator[list[Worker]]:
+def workers(count: int, *, origin: str, store: str, threads: int) -> Iterator[list[Worker]]:
     """Start *count* processes that share one store."""
     with ExitStack() as stack:
         started = []
         for _ in range(count):
-            worker = Worker(origin, database, threads)
+            worker = Worker(origin, store, threads)
             stack.callback(worker.close)
             started.append(worker)
         yield started
@@ -70,14 +73,24 @@ def everywhere(processes: list[Worker], path: str) -> list[str]:
     return [result for worker in processes for result in worker.results()]
 
 
+@pytest.mark.parametrize(
+    "store",
+    [
+        "sqlite://{}/tokens",
+        "file://{}/tokens",
+        "encrypted+sqlite://{}/tokens?keys_env=TEST_TOKEN_KEYS",
+    ],
+)
 def test_four_processes_of_four_threads_renew_once_for_each_of_five_expiries(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str
 ) -> None:
     """80 of 80 calls succeed with 5 renewals, at a server that ends the family on any reuse."""
+    monkeypatch.setenv("TEST_TOKEN_KEYS", EncryptedTokenStore.new_key())
     identity = Identity()
+    url = store.format(tmp_path)
     with (
         Loopback(identity.answer) as server,
-        workers(4, origin=server.origin, database=tmp_path / "tokens.db", threads=4) as processes,
+        workers(4, origin=server.origin, store=url, threads=4) as processes,
     ):
         everywhere(processes, "/login")
         renewals = identity.renewals
@@ -89,7 +102,7 @@ def test_four_processes_of_four_threads_renew_once_for_each_of_five_expiries(
         assert results == ["200"] * 80
         assert identity.renewals - renewals == 5
         assert identity.reused == 0
-    assert (tmp_path / "tokens.db").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "tokens").stat().st_mode & 0o777 == 0o600
 
 
 class Holding(Identity):
@@ -119,7 +132,9 @@ def killed_in_the_middle(tmp_path: Path, identity: Holding) -> tuple[list[str], 
     """Kill the process that renews; return what the others' calls came to, then and later."""
     with (
         Loopback(identity.answer) as server,
-        workers(3, origin=server.origin, database=tmp_path / "tokens.db", threads=4) as processes,
+        workers(
+            3, origin=server.origin, store=f"sqlite://{tmp_path}/tokens.db", threads=4
+        ) as processes,
     ):
         victim, *others = processes
         everywhere(processes, "/login")

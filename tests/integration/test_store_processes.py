@@ -14,10 +14,12 @@ import pytest
 
 from sessionkit._tokens import Token
 from sessionkit.errors import LockTimedOut
-from sessionkit.stores import SqliteTokenStore
+from sessionkit.stores import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sessionkit.stores import TokenStore
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS: Final = 60.0
@@ -29,15 +31,15 @@ START = f"""
 import os, random, signal, sys, threading, warnings
 from sessionkit._tokens import Token
 from sessionkit.errors import LockTimedOut
-from sessionkit.stores import MemoryTokenStore, SqliteTokenStore
+from sessionkit.stores import MemoryTokenStore, open_store
 
 # Later versions of Python warn of what is tested here: forks with threads about.
 warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
 # Nothing here outlives its test, whatever goes wrong.
 if hasattr(signal, "alarm"):
     signal.alarm({SECONDS:.0f})
-path = sys.argv[1]
-store = SqliteTokenStore(path)
+url = sys.argv[1]
+store = open_store(url)
 
 def say(text):
     print(text, flush=True)
@@ -65,17 +67,17 @@ def ended(pid):
 """
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "tokens.db"
+@pytest.fixture(params=["sqlite", "file"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return f"{request.param}://{tmp_path}/tokens"
 
 
 @contextmanager
-def program(text: str, path: Path) -> Iterator[subprocess.Popen[str]]:
+def program(text: str, url: str) -> Iterator[subprocess.Popen[str]]:
     """Run *text* in a process of its own; it is gone at the end, well or ill."""
     # Warnings are errors there, too.
     with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", START + text, str(path)],
+        [sys.executable, "-W", "error", "-c", START + text, url],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -105,7 +107,7 @@ def finished(process: subprocess.Popen[str]) -> str:
     return said.strip()
 
 
-def is_free(store: SqliteTokenStore, key: str) -> bool:
+def is_free(store: TokenStore, key: str) -> bool:
     try:
         with store.lock(key, 0.0):
             return True
@@ -122,20 +124,20 @@ hear()
 """
 
 
-def test_a_token_saved_by_one_process_is_loaded_by_another(path: Path) -> None:
+def test_a_token_saved_by_one_process_is_loaded_by_another(url: str) -> None:
     """A worker logs in for all others."""
-    store = SqliteTokenStore(path)
-    with program('store.save("app", Token("a", extra={"id": "ключ"}))', path) as process:
+    store = open_store(url)
+    with program('store.save("app", Token("a", extra={"id": "ключ"}))', url) as process:
         finished(process)
 
     assert store.load("app") == Token("a", extra={"id": "ключ"})
 
 
-def test_one_process_at_a_time_renews_a_key(path: Path) -> None:
+def test_one_process_at_a_time_renews_a_key(url: str) -> None:
     """Others wait for this renewal, read meanwhile, and renew what is theirs."""
-    store = SqliteTokenStore(path)
+    store = open_store(url)
     store.save("app", Token("a"))
-    with program(HOLD, path) as process:
+    with program(HOLD, url) as process:
         assert heard(process) == "held"
         assert not is_free(store, "app")
         assert is_free(store, "other")
@@ -147,25 +149,25 @@ def test_one_process_at_a_time_renews_a_key(path: Path) -> None:
         assert is_free(store, "app")
 
 
-def test_a_waiting_process_goes_on_when_the_lock_comes_free(path: Path) -> None:
+def test_a_waiting_process_goes_on_when_the_lock_comes_free(url: str) -> None:
     """Nobody waits out a time-out for a renewal that has ended."""
     wait = """
 say("waiting")
 with store.lock("app", 20.0):
     say(store.load("app").value)
 """
-    store = SqliteTokenStore(path)
-    with program(wait, path) as process:
+    store = open_store(url)
+    with program(wait, url) as process:
         with store.lock("app", 20.0):
             assert heard(process) == "waiting"
             store.save("app", Token("renewed"))
         assert finished(process) == "renewed"
 
 
-def test_sixteen_workers_take_turns(path: Path, tmp_path: Path) -> None:
+def test_sixteen_workers_take_turns(url: str, tmp_path: Path) -> None:
     """Four processes of four threads renew one after the other: no step of any is lost."""
     work = """
-count = sys.argv[1] + ".count"
+count = sys.argv[1].partition("://")[2] + ".count"
 def work():
     for _ in range(5):
         with store.lock("app", 50.0):
@@ -182,13 +184,13 @@ for thread in threads:
 for thread in threads:
     thread.join()
 """
-    count = tmp_path / "tokens.db.count"
+    count = tmp_path / "tokens.count"
     count.write_text("0")
     with (
-        program(work, path) as a,
-        program(work, path) as b,
-        program(work, path) as c,
-        program(work, path) as d,
+        program(work, url) as a,
+        program(work, url) as b,
+        program(work, url) as c,
+        program(work, url) as d,
     ):
         processes = (a, b, c, d)
         assert [heard(process) for process in processes] == ["ready"] * 4
@@ -198,27 +200,27 @@ for thread in threads:
             finished(process)
 
     assert count.read_text() == "80"
-    assert SqliteTokenStore(path).load("app") == Token("token-80")
+    assert open_store(url).load("app") == Token("token-80")
 
 
 # -- Killed --------------------------------------------------------------------------------------
 
 
-def test_the_lock_of_a_killed_process_is_free_at_once(path: Path) -> None:
+def test_the_lock_of_a_killed_process_is_free_at_once(url: str, tmp_path: Path) -> None:
     """A renewal that dies with its machine's memory full holds nobody up."""
-    store = SqliteTokenStore(path)
-    with program(HOLD, path) as process:
+    store = open_store(url)
+    with program(HOLD, url) as process:
         assert heard(process) == "held"
         assert not is_free(store, "app")
         process.kill()
         process.wait(SECONDS)
 
         assert is_free(store, "app")
-    assert {file.stat().st_size for file in path.parent.glob("*.lock*")} == {0}
+    assert {file.stat().st_size for file in tmp_path.glob("*.lock*")} == {0}
 
 
 @needs_fork
-def test_a_process_killed_at_any_moment_leaves_a_whole_token(path: Path) -> None:
+def test_a_process_killed_at_any_moment_leaves_a_whole_token(url: str, tmp_path: Path) -> None:
     """Whatever a kill interrupts, the last token that was safe is there, or the one after it."""
     rounds = """
 def save(last, pipe):
@@ -250,21 +252,27 @@ for _ in range(60):
     last = number
 say(last)
 """
-    with program(rounds, path) as process:
+    with program(rounds, url) as process:
         last = int(finished(process))
 
     assert last >= 60
-    assert SqliteTokenStore(path).load("app") == SqliteTokenStore(path).load("app")
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    token = open_store(url).load("app")
+    assert token is not None
+    assert token.value == str(last)
+    assert not list(tmp_path.glob("*.corrupt-*"))
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(tmp_path / "tokens")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 @needs_fork
-def test_a_process_killed_while_it_makes_the_file_leaves_an_empty_store(path: Path) -> None:
+def test_a_process_killed_while_it_makes_the_file_leaves_an_empty_store(
+    url: str, tmp_path: Path
+) -> None:
     """The very first login may be cut off like any other."""
     rounds = """
 for number in range(60):
-    fresh = SqliteTokenStore(f"{path}.{number}")
+    fresh = open_store(f"{url}.{number}")
     out, back = os.pipe()
     def first():
         os.write(back, b".")
@@ -283,17 +291,17 @@ for number in range(60):
     fresh.save("app", Token("b"))
     assert fresh.load("app") == Token("b")
 """
-    with program(rounds, path) as process:
+    with program(rounds, url) as process:
         finished(process)
 
-    assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
 
 
 # -- Forked --------------------------------------------------------------------------------------
 
 
 @needs_fork
-def test_a_child_forked_during_a_renewal_neither_has_nor_breaks_the_lock(path: Path) -> None:
+def test_a_child_forked_during_a_renewal_neither_has_nor_breaks_the_lock(url: str) -> None:
     """A pool of workers may be started at any moment; the renewal under way stays alone."""
     fork = """
 def other_process_is_shut_out():
@@ -310,7 +318,7 @@ thread = threading.Thread(target=renew)
 thread.start()
 started.wait(20)
 
-again = SqliteTokenStore(path)
+again = open_store(url)
 ready, told = os.pipe()
 def work():
     for one in (store, again):
@@ -335,15 +343,15 @@ assert store.load("child") == Token("c")
 with store.lock("app", 0.0):
     say("done")
 """
-    store = SqliteTokenStore(path)
-    with program(fork, path) as process:
+    store = open_store(url)
+    with program(fork, url) as process:
         assert heard(process) == "ask"
         tell(process, "free" if is_free(store, "app") else "locked")
         assert finished(process) == "done"
 
 
 @needs_fork
-def test_a_child_forked_inside_the_lock_leaves_it_to_its_parent(path: Path) -> None:
+def test_a_child_forked_inside_the_lock_leaves_it_to_its_parent(url: str) -> None:
     """A fork within a renewal, and the child's way out of it, do not open it for others."""
     fork = """
 with store.lock("app", 20.0):
@@ -366,15 +374,15 @@ say("held")
 assert hear() == "locked"
 held.__exit__(None, None, None)
 """
-    store = SqliteTokenStore(path)
-    with program(fork, path) as process:
+    store = open_store(url)
+    with program(fork, url) as process:
         assert heard(process) == "held"
         tell(process, "free" if is_free(store, "app") else "locked")
         finished(process)
 
 
 @needs_fork
-def test_children_forked_in_the_thick_of_it_can_use_the_store(path: Path) -> None:
+def test_children_forked_in_the_thick_of_it_can_use_the_store(url: str) -> None:
     """A server that forks its workers while its threads read, save and renew loses none."""
     fork = """
 stop = threading.Event()
@@ -409,15 +417,15 @@ assert codes == [0] * 33, codes
 with store.lock("x", 1.0), store.lock("y", 1.0):
     store.save("app", Token("c"))
 """
-    store = SqliteTokenStore(path)
-    with program(fork, path) as process:
+    store = open_store(url)
+    with program(fork, url) as process:
         finished(process)
 
     assert store.load("app") == Token("c")
 
 
 @needs_fork
-def test_a_child_has_a_copy_of_the_tokens_in_memory(path: Path) -> None:
+def test_a_child_has_a_copy_of_the_tokens_in_memory(url: str) -> None:
     """A worker starts with its parent's login, even if a thread was in the middle of saving."""
     fork = """
 memory = MemoryTokenStore(maxsize=50)
@@ -449,5 +457,5 @@ for thread in threads:
 assert codes == [0] * 30, codes
 assert memory.load("app") == Token("a")
 """
-    with program(fork, path) as process:
+    with program(fork, url) as process:
         finished(process)

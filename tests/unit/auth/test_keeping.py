@@ -57,6 +57,46 @@ def test_ctrl_c_goes_on_once_the_token_is_safe(stop: BaseException) -> None:
     assert not keeping.owes
 
 
+class Caught:
+    """Something that is free only when nothing refers to it any more, such as a lock."""
+
+    def __init__(self, held: set[int]) -> None:
+        self._held = held
+        if held:
+            raise OSError("busy")
+        held.add(1)
+
+    def __del__(self) -> None:
+        self._held.clear()
+
+
+class Catching(MemoryTokenStore):
+    """A store that is interrupted when it has just taken a lock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: set[int] = set()
+        self.tries = 0
+
+    def save(self, key: str, token: Token) -> None:
+        """Take the lock, and save."""
+        self.tries += 1
+        taken = Caught(self.held)
+        if self.tries == 1:
+            raise KeyboardInterrupt
+        super().save(key, token)
+        del taken
+
+
+def test_what_an_interrupted_save_held_is_free_for_the_next() -> None:
+    """A lock in no hand but the interrupt's own does not cost the token."""
+    keeping = Keeping(store := Catching(), KEY)
+    with pytest.raises(KeyboardInterrupt):
+        keeping.keep(NEW, OLD)
+
+    assert store.load(KEY) == NEW
+
+
 def test_a_second_ctrl_c_does_not_wait(caplog: pytest.LogCaptureFixture) -> None:
     """A store that hangs can still be left; a program that lives on saves the token later."""
     keeping = Keeping(store := Shaky(KeyboardInterrupt(), KeyboardInterrupt()), KEY)

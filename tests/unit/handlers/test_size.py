@@ -22,11 +22,12 @@ from sessionkit._answers import DRAIN_BYTES
 from sessionkit.auth import StaticToken
 from sessionkit.errors import BodyTooLarge, ConfigError, IncompleteBody, ServerError
 from sessionkit.handlers import DeadlineHandler, ErrorHandler, RetryHandler, SizeHandler
-from tests.loopback import Loopback, Reply, Seen
+from tests.loopback import Reply, Seen
 from tests.unit.stacks import opened
 
 MOST = 100_000
 MILLION = 1_000_000
+GZIPPED = gzip.compress(bytes(10 * MILLION))
 ZIPPED = {"Content-Encoding": "gzip"}
 
 
@@ -48,13 +49,13 @@ LARGE: dict[str, Callable[[], Reply]] = {
     "endless": lambda: Reply(200, endless()),
     "in chunks": lambda: chunked([bytes(5_000)] * 100),
     "in one chunk": lambda: chunked([bytes(MILLION)]),
-    "gzip": lambda: Reply(200, gzip.compress(bytes(10 * MILLION)), ZIPPED),
+    "gzip": lambda: Reply(200, GZIPPED, ZIPPED),
     "deflate": lambda: Reply(
         200, zlib.compress(bytes(10 * MILLION)), {"Content-Encoding": "deflate"}
     ),
     "gzip twice": lambda: Reply(
         200,
-        gzip.compress(gzip.compress(bytes(10 * MILLION))),
+        gzip.compress(GZIPPED),
         {"Content-Encoding": "gzip, gzip"},
     ),
 }
@@ -72,8 +73,9 @@ CHAINS: dict[str, Callable[[], Any]] = {
     "alone": lambda: [SizeHandler(MOST)],
     "innermost": lambda: {**recommended(StaticToken("t")), "size": SizeHandler(MOST)},
     "outermost": lambda: {"size": SizeHandler(MOST), **recommended(StaticToken("t"))},
-    "in a deadline": lambda: [ErrorHandler(), DeadlineHandler(20), RetryHandler(0)]
-    + [SizeHandler(MOST)],
+    "in a deadline": lambda: [
+        *(ErrorHandler(), DeadlineHandler(20), RetryHandler(0), SizeHandler(MOST)),
+    ],
     "around a deadline": lambda: [ErrorHandler(), SizeHandler(MOST), DeadlineHandler(20)],
 }
 
@@ -188,10 +190,7 @@ def test_a_large_error_is_still_the_error_that_it_is(large: str, stream: bool, c
     with opened(lambda _: failing, CHAINS[chain]()) as (stack, _):
         if chain == "alone":
             response = stack.get("x", stream=stream)
-            assert (response.status_code, response.content) == (500, bytes(MOST)) or (
-                large == "endless"
-            )
-            assert len(response.content) == MOST
+            assert (response.status_code, len(response.content)) == (500, MOST)
         else:
             with pytest.raises(ServerError):
                 stack.get("x", stream=stream)
@@ -239,8 +238,7 @@ def test_a_redirect_is_followed_past_a_large_body(token: bool) -> None:
     """Nobody reads it, so it is neither an error nor taken in."""
 
     def answer(seen: Seen) -> Reply:
-        bomb = gzip.compress(bytes(10 * MILLION))
-        there = Reply(302, bomb, {**ZIPPED, "Location": "/there"})
+        there = Reply(302, GZIPPED, {**ZIPPED, "Location": "/there"})
         return there if seen.path == "/here" else Reply()
 
     chain = {**recommended(StaticToken("t") if token else None), "size": SizeHandler(MOST)}
@@ -309,17 +307,16 @@ def test_a_body_that_is_in_memory_already_is_held_to_the_limit_too(status: int) 
                 stack.get("x")
 
 
-def test_a_body_cut_short_is_not_taken_for_a_small_one() -> None:
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_body_cut_short_is_not_taken_for_a_small_one(stream: bool) -> None:
     """Counting hides no other fault."""
     cut = Reply(200, iter([b"abc"]), {"Content-Length": "10"})
-    for stream in (False, True):
-        with (
-            Loopback(lambda _: cut) as server,
-            requests.Session() as session,
-            pytest.raises(IncompleteBody),
-        ):
-            chain = [ErrorHandler(), SizeHandler(MOST)]
-            SessionStack(session, chain, base_url=server.origin).get("x", stream=stream).text  # noqa: B018  # read
+    with (
+        opened(lambda _: cut, [ErrorHandler(), SizeHandler(MOST)]) as (stack, _),
+        pytest.raises(IncompleteBody),
+        stack.get("x", stream=stream) as response,
+    ):
+        response.content  # noqa: B018  # read
 
 
 def test_the_handler_shows_its_limit() -> None:

@@ -358,7 +358,9 @@ def test_a_page_that_tells_of_more_rows_is_not_taken_for_all(
 
 
 @pytest.mark.parametrize(
-    ("serve", "paginator"), [(serve, way) for serve, ways in SERVERS for way in ways], ids=str
+    ("serve", "paginator"),
+    [(serve, way) for serve, ways in SERVERS for way in ways],
+    ids=lambda part: getattr(part, "__name__", str(part)),
 )
 def test_the_paginator_that_fits_walks_whole(
     serve: Callable[[Ask], Paper], paginator: Paginator

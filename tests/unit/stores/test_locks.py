@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from sessionkit.errors import LockTimedOut
-from sessionkit.stores._locks import KeyedLocks, PerProcess, timed_out
+from sessionkit.stores._locks import KeyedLocks, PerProcess, keep_trying, timed_out
+from sessionkit.testing import FakeClock
 
 
 def test_a_state_is_made_once_in_a_process() -> None:
@@ -100,3 +101,33 @@ def test_a_time_out_says_what_was_waited_for() -> None:
     assert "within 0 s" in str(error)
     assert (error.store, error.key, error.retryable) == ("MyStore", "k" * 500, True)
     assert "token endpoint" in error.hint
+
+
+def test_what_is_busy_is_tried_again_after_growing_pauses() -> None:
+    """Waiting costs neither a processor nor much time, and ends with the time there is."""
+    clock = FakeClock()
+
+    def attempt() -> None:
+        raise BlockingIOError
+
+    with pytest.raises(BlockingIOError):
+        keep_trying(attempt, busy=lambda _: True, until=0.06, clock=clock)
+    assert clock.sleeps[:6] == (0.001, 0.002, 0.004, 0.008, 0.016, 0.02)
+    assert sum(clock.sleeps) == pytest.approx(0.06)
+
+
+def test_what_waiting_cannot_mend_is_told_at_once() -> None:
+    """A full disk is no busy file."""
+    clock = FakeClock()
+
+    def attempt() -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        keep_trying(
+            attempt,
+            busy=lambda error: isinstance(error, BlockingIOError),
+            until=60.0,
+            clock=clock,
+        )
+    assert clock.sleeps == ()

@@ -10,10 +10,10 @@ import pytest
 from sessionkit._tokens import Token
 from sessionkit.errors import ConfigError
 from sessionkit.stores import MemoryTokenStore
-from sessionkit.testing import TokenStoreContract
+from sessionkit.testing import ListableTokenStoreContract
 
 
-class TestMemoryTokenStore(TokenStoreContract):
+class TestMemoryTokenStore(ListableTokenStoreContract):
     """The contract of all stores."""
 
     @pytest.fixture

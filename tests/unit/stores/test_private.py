@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessionkit.stores._private import claim, tighten
+from sessionkit.errors import ConfigError
+from sessionkit.stores._private import (
+    absolute,
+    claim,
+    make_folder,
+    move_aside,
+    read,
+    replace,
+    tighten,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,3 +96,75 @@ def test_others_lose_their_rights_and_the_owner_keeps_his(
     tighten(tmp_path / "file")
 
     assert rights(tmp_path / "file") == after
+
+
+def test_a_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    """Not even the names of the files in it are told to others."""
+    make_folder(tmp_path / "private")
+    make_folder(tmp_path / "private")
+
+    assert rights(tmp_path / "private") == 0o700
+
+
+def test_what_is_replaced_is_private_and_whole(tmp_path: Path) -> None:
+    """A reader sees the old content or the new, and others see nothing."""
+    path = tmp_path / "file"
+    replace(path, b"old")
+    with path.open("rb") as reader:
+        replace(path, b"new")
+
+        assert reader.read() == b"old"
+    assert read(path) == b"new"
+    assert rights(path) == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_link_in_the_way_of_a_new_file_is_not_followed(tmp_path: Path) -> None:
+    """Whoever can guess the name of the next file cannot choose where it goes."""
+    (tmp_path / "theirs").write_text("kept")
+    (tmp_path / "file.new").symlink_to(tmp_path / "theirs")
+
+    replace(tmp_path / "file", b"new")
+
+    assert (tmp_path / "theirs").read_text() == "kept"
+    assert read(tmp_path / "file") == b"new"
+    assert not (tmp_path / "file").is_symlink()
+
+
+def test_what_cannot_be_replaced_stays(tmp_path: Path) -> None:
+    """A failure on the way leaves the file as it was, and nothing half-written."""
+    (tmp_path / "file").mkdir()
+
+    with pytest.raises(IsADirectoryError):
+        replace(tmp_path / "file", b"new")
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
+    """The first look is no error."""
+    assert read(tmp_path / "file") is None
+    assert read(tmp_path / "folder" / "file") is None
+
+
+def test_what_the_system_says_of_a_path_arrives(tmp_path: Path) -> None:
+    """Only a link has words of its own; any other trouble is told as it is."""
+    with pytest.raises(OSError, match="too long"):
+        read(tmp_path / ("n" * 300))
+
+
+def test_a_file_moved_aside_takes_nobodys_place(tmp_path: Path) -> None:
+    """What was kept once is kept for good."""
+    names = []
+    for content in ("a", "b", "c"):
+        (tmp_path / "file").write_text(content)
+        names.append(move_aside(tmp_path / "file", "old").name)
+
+    assert names == ["file.old", "file.old-2", "file.old-3"]
+    assert [(tmp_path / name).read_text() for name in names] == ["a", "b", "c"]
+
+
+def test_a_path_that_is_none_is_told_with_its_store(tmp_path: Path) -> None:
+    """Who reads the error knows which setting it is about."""
+    assert absolute(f"{tmp_path}/folder/../file", "MyStore") == tmp_path / "file"
+    with pytest.raises(ConfigError, match="a MyStore needs the path"):
+        absolute("nul\0", "MyStore")

@@ -17,7 +17,7 @@ import pytest
 from sessionkit._tokens import Token
 from sessionkit.errors import ConfigError, LockTimedOut, StoreError, StoreUnreadable
 from sessionkit.stores import SqliteTokenStore
-from sessionkit.testing import FakeClock, TokenStoreContract
+from sessionkit.testing import FakeClock, ListableTokenStoreContract
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 needs_rights = pytest.mark.skipif(os.name != "posix", reason="files have other rights here")
 
 
-class TestSqliteTokenStore(TokenStoreContract):
+class TestSqliteTokenStore(ListableTokenStoreContract):
     """The contract of all stores."""
 
     @pytest.fixture
@@ -63,6 +63,7 @@ def attempts(store: SqliteTokenStore, key: str) -> tuple[Callable[[], object], .
         lambda: store.load(key),
         lambda: store.save(key, Token("a")),
         lambda: store.forget(key),
+        store.keys,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from sessionkit._tokens import Token
 from sessionkit.errors import LockTimedOut
 from sessionkit.stores import MemoryTokenStore
-from sessionkit.testing import TokenStoreContract
+from sessionkit.testing import ListableTokenStoreContract, TokenStoreContract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,6 +140,24 @@ class LockStaysAfterError(Store):
         yield
 
 
+class UndoesOthers(Store):
+    """Reads all, changes one, writes all: as a file would without a lock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: dict[str, Token] = {}
+        self.writers = Barrier(4)
+
+    def load(self, key: str) -> Token | None:
+        return self.all.get(key)
+
+    def save(self, key: str, token: Token) -> None:
+        read = dict(self.all)
+        self.writers.wait(10)
+        self.all = {**read, key: token}
+        self.writers.wait(10)
+
+
 class ShowsTokens(Store):
     def __repr__(self) -> str:
         token = self.inner.load("app")
@@ -163,6 +182,7 @@ class ShowsTokens(Store):
         (OneLockForAll, "test_locks_of_two_keys_do_not_meet"),
         (LockStopsReaders, "test_a_held_lock_stops_no_reader_and_no_writer"),
         (LockStaysAfterError, "test_the_lock_is_free_after_an_error"),
+        (UndoesOthers, "test_users_who_log_in_at_once_are_all_kept"),
         (ShowsTokens, "test_the_repr_shows_no_token"),
     ],
 )
@@ -175,13 +195,102 @@ def test_a_store_that_breaks_a_rule_is_found_out(spoilt: type[Store], test: str)
         getattr(contract, test)(spoilt())
 
 
-@pytest.mark.parametrize("name", [name for name in dir(TokenStoreContract) if name[:5] == "test_"])
+class Listing(Store):
+    """A good store that can list, to be spoilt."""
+
+    def keys(self) -> list[str]:
+        return self.inner.keys()
+
+
+class ListsLocks(Listing):
+    def __init__(self) -> None:
+        super().__init__()
+        self.locked: list[str] = []
+
+    @contextmanager
+    def lock(self, key: str, timeout: float) -> Iterator[None]:
+        self.locked.append(key)
+        with super().lock(key, timeout):
+            yield
+
+    def keys(self) -> list[str]:
+        return sorted({*super().keys(), *self.locked})
+
+
+class ListsTwice(Listing):
+    saved: tuple[str, ...] = ()
+
+    def save(self, key: str, token: Token) -> None:
+        self.saved += (key,)
+        super().save(key, token)
+
+    def keys(self) -> list[str]:
+        return sorted(self.saved)
+
+
+class ListsTheForgotten(ListsTwice):
+    def keys(self) -> list[str]:
+        return sorted(set(self.saved))
+
+
+class ListsDisorder(Listing):
+    def keys(self) -> list[str]:
+        return super().keys()[::-1]
+
+
+class ListsOnlyTheLiving(Listing):
+    def keys(self) -> list[str]:
+        listed = super().keys()
+        return [key for key in listed if (t := self.load(key)) and t.lives(1_700_000_000.0)]
+
+
+class FailsWhenEmpty(Listing):
+    def keys(self) -> list[str]:
+        if not (found := super().keys()):
+            raise KeyError
+        return found
+
+
+class PurgedInARenewal(Listing):
+    @contextmanager
+    def lock(self, key: str, timeout: float) -> Iterator[None]:
+        yield
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "test"),
+    [
+        (FailsWhenEmpty, "test_an_empty_store_lists_nothing"),
+        (ListsTwice, "test_whoever_has_a_token_is_listed_once"),
+        (ListsDisorder, "test_whoever_has_a_token_is_listed_once"),
+        (ListsOnlyTheLiving, "test_whoever_has_a_token_is_listed_once"),
+        (ListsTheForgotten, "test_whoever_was_forgotten_is_not_listed"),
+        (ListsLocks, "test_a_held_lock_stops_no_list"),
+        (PurgedInARenewal, "test_what_is_of_no_more_use_can_be_purged"),
+    ],
+)
+def test_a_store_that_lists_wrongly_is_found_out(spoilt: type[Listing], test: str) -> None:
+    """Who passes the contract can be listed and purged."""
+    contract = ListableTokenStoreContract()
+    contract.patience = 0.3
+
+    with pytest.raises((AssertionError, KeyError)):
+        getattr(contract, test)(spoilt())
+
+
+LISTED = [name for name in dir(ListableTokenStoreContract) if name[:5] == "test_"]
+
+
+@pytest.mark.parametrize("name", LISTED)
 def test_each_test_of_the_contract_says_what_the_user_gains(name: str) -> None:
     """A red contract is understood by somebody who did not write it."""
-    assert getattr(TokenStoreContract, name).__doc__
+    assert getattr(ListableTokenStoreContract, name).__doc__
 
 
 def test_a_contract_without_a_store_says_what_is_missing() -> None:
     """Who forgets the fixture is told."""
     with pytest.raises(NotImplementedError, match="fixture named store"):
         TokenStoreContract.store.__wrapped__(TokenStoreContract())  # type: ignore[attr-defined]
+    listing = ListableTokenStoreContract.store.__wrapped__  # type: ignore[attr-defined]
+    with pytest.raises(NotImplementedError, match="fixture named store"):
+        listing(ListableTokenStoreContract())

@@ -1,0 +1,56 @@
+"""Tokens and their keys as texts: what stores on the network keep."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from sessionkit._tokens import Token
+from sessionkit.errors import StoreUnreadable
+
+
+def to_text(token: Token) -> str:
+    """Return *token* as JSON in ASCII, secrets included."""
+    return json.dumps(token.to_dict(), separators=(",", ":"))
+
+
+def from_text(text: str | bytes, key: str, owner: str) -> Token:
+    """Return the token that `to_text` wrote.
+
+    Args:
+        text: What the store holds.
+        key: Whose token it is.
+        owner: The store, as the error shall name it.
+
+    Raises:
+        StoreUnreadable: It is no token.
+    """
+    try:
+        return Token.from_dict(json.loads(text))
+    except (TypeError, ValueError, RecursionError):
+        # From None, because the JSON error carries the whole text, secrets included.
+        raise StoreUnreadable(
+            f"what the token store holds for {key!r:.80} is no token",
+            hint="drop it with store.forget(key) and log in again",
+            store=owner,
+            key=key,
+        ) from None
+
+
+def to_name(key: str) -> str:
+    """Return *key* in printable ASCII, so that any text is a name on any server."""
+    return key.encode("unicode_escape").decode("ascii")
+
+
+def from_name(name: str | bytes) -> str:
+    """Return the key that `to_name` wrote."""
+    return (name.encode("ascii") if isinstance(name, str) else name).decode("unicode_escape")
+
+
+def digest(*parts: str) -> str:
+    """Return 64 hex digits for texts: another number for each, whatever a server can compare."""
+    found = hashlib.sha256()
+    for part in parts:
+        content = part.encode("utf-8", "surrogatepass")
+        found.update(b"%d:%b" % (len(content), content))
+    return found.hexdigest()

@@ -1,0 +1,87 @@
+"""What is installed, by the metadata of the distribution itself."""
+
+from __future__ import annotations
+
+from importlib.metadata import requires, version
+from pathlib import Path
+
+import pytest
+
+from sessionkit import __version__
+from sessionkit.cli._extras import DISTRIBUTION, extras, is_old, needs, versions
+
+METADATA = f"""Metadata-Version: 2.1
+Name: {DISTRIBUTION}
+Version: 0.1.0
+Provides-Extra: rich
+Requires-Dist: requests>=2.32
+Requires-Dist: urllib3>=999
+Requires-Dist: rich>=13; extra == "rich"
+Requires-Dist: no-such-library>=1; extra == "some"
+Requires-Dist: rich>=999; extra == "some"
+Requires-Dist: oauthlib[signedtoken]>=3.2; extra == 'gone'
+Requires-Dist: no-such-library>=1; extra == "gone"
+"""
+
+
+@pytest.fixture
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation of which some is missing and some is old."""
+    folder = tmp_path / "requests_sessionkit-0.1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(METADATA)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("planted")
+def test_each_extra_is_found_or_named_with_the_line_that_installs_it() -> None:
+    """Nobody has to look for the name of an extra."""
+    found = {finding.what: finding for finding in extras()}
+
+    assert list(found) == ["gone", "rich", "some"]
+    assert (found["rich"].state, found["rich"].detail) == ("works", version("rich"))
+    gone = found["gone"]
+    assert (gone.state, gone.detail) == ("absent", "no-such-library is not installed")
+    assert gone.cure == f'pip install "{DISTRIBUTION}[gone]"'
+
+
+@pytest.mark.usefixtures("planted")
+def test_a_library_that_is_too_old_does_not_work() -> None:
+    """What would fail later with an odd error is told now."""
+    found = {finding.what: finding for finding in (*versions(), *extras())}
+
+    assert found["some"].state == "fails"
+    assert "is older than 999" in found["some"].detail
+    assert found["some"].cure == f'pip install --upgrade "{DISTRIBUTION}[some]"'
+    assert found["urllib3"].state == "fails"
+    assert found["urllib3"].cure == f"pip install --upgrade {DISTRIBUTION}"
+    assert (found["requests"].state, found["requests"].detail) == ("works", version("requests"))
+    assert found[DISTRIBUTION].detail == __version__
+
+
+def test_every_line_of_the_real_metadata_is_understood() -> None:
+    """No extra is left out for the way its requirement is written."""
+    lines = requires(DISTRIBUTION) or []
+
+    assert len(lines) >= 4
+    assert len(needs()) == len(lines)
+    assert {"requests", "urllib3", "cachetools", "msgspec"} <= {
+        need.name for need in needs() if not need.extra
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "least", "old"),
+    [
+        ("2.32", "2.32", False),
+        ("2.32.0", "2.32", False),
+        ("2.9", "2.32", True),
+        ("10", "9.9.9", False),
+        ("4.0rc1", "4", False),
+        ("3.9.dev0", "4", True),
+        ("unknown", "", False),
+    ],
+)
+def test_versions_are_compared_by_their_numbers(found: str, least: str, old: bool) -> None:
+    """2.9 is older than 2.32."""
+    assert is_old(found, least) is old

@@ -1,0 +1,139 @@
+"""Locks between processes, each a file of its own."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sessionkit._clock import SYSTEM_CLOCK
+from sessionkit.errors import LockTimedOut, StoreError
+from sessionkit.stores._filelocks import FileLocks
+from sessionkit.testing import FakeClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sessionkit._clock import Clock
+
+
+def locks(folder: Path, clock: Clock = SYSTEM_CLOCK) -> FileLocks:
+    return FileLocks(folder / "store", "MyStore", clock=clock, extra="file")
+
+
+def test_each_key_has_an_empty_file_that_stays(tmp_path: Path) -> None:
+    """Locks hold nothing, and no name on the disk tells whose they are."""
+    one = locks(tmp_path / "folder")
+    with one.hold("ann@example.org", 1.0), one.hold("../odd key", 1.0), one.alone(1.0):
+        names = sorted(file.name for file in (tmp_path / "folder").iterdir())
+
+    assert len(names) == 3
+    assert all(re.fullmatch(r"store(\.[0-9a-f]{32})?\.lock", name) for name in names)
+    assert {file.stat().st_size for file in (tmp_path / "folder").iterdir()} == {0}
+
+
+def test_the_waits_for_another_process_start_short_and_stay_short(tmp_path: Path) -> None:
+    """A renewal that another process ends is noticed within 20 ms; the time-out is kept."""
+    clock = FakeClock()
+    with (
+        locks(tmp_path).hold("app", 1.0),
+        pytest.raises(LockTimedOut, match=r"'app' did not come free within 0\.5 s") as caught,
+        locks(tmp_path, clock).hold("app", 0.5),
+    ):
+        pass
+
+    assert caught.value.store == "MyStore"
+    assert max(clock.sleeps) == 0.020
+    assert sum(clock.sleeps) == pytest.approx(0.5)
+
+
+def test_a_lock_can_be_let_go_by_another_thread(tmp_path: Path) -> None:
+    """A generator or a test that hands its lock on does not leave it held."""
+    held = locks(tmp_path).hold("app", 1.0)
+    held.__enter__()
+    thread = threading.Thread(target=partial(held.__exit__, None, None, None))
+    thread.start()
+    thread.join()
+
+    with locks(tmp_path).hold("app", 0.0):
+        pass
+
+
+def test_the_lock_of_the_store_is_none_of_its_keys(tmp_path: Path) -> None:
+    """A renewal may save while it holds its own lock, whatever its key."""
+    one = locks(tmp_path)
+    for key in ("", "store", ".lock"):
+        with one.hold(key, 0.0), one.alone(0.0):
+            pass
+
+
+def test_an_error_inside_arrives_as_it_was(tmp_path: Path) -> None:
+    """Only what the locks themselves fail at is theirs to explain."""
+    one = locks(tmp_path)
+    error = LockTimedOut("somebody else's")
+    with pytest.raises(LockTimedOut) as caught, one.alone(1.0):
+        raise error
+    assert caught.value is error
+    with one.alone(0.0):
+        pass
+
+
+def test_a_lock_whose_file_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
+    """What the system says arrives as an error of the library, with the file's name."""
+    (tmp_path / "folder").touch()
+
+    one = locks(tmp_path / "folder")
+    with pytest.raises(StoreError, match=r"cannot lock .*folder") as caught, one.hold("app", 1.0):
+        pass
+    assert not isinstance(caught.value, LockTimedOut)
+    assert caught.value.key == "app"
+
+
+def test_a_missing_extra_is_named_by_the_store_that_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message can be pasted into a shell."""
+    monkeypatch.setitem(sys.modules, "filelock", None)
+    with pytest.raises(ImportError, match=r"requests-sessionkit\[keyring\]"):
+        FileLocks(tmp_path / "store", "MyStore", clock=SYSTEM_CLOCK, extra="keyring")
+
+
+def test_ctrl_c_at_any_moment_of_taking_a_lock_leaves_none_held(tmp_path: Path) -> None:
+    """Whoever stops one call of a program that lives on does not stop all later ones."""
+    one, moment, stopped = locks(tmp_path), 0, True
+    while stopped:
+        moment += 7
+        stopped = interrupted(one, moment)
+        with one.hold("app", 0.0), one.alone(0.0):
+            pass
+
+    assert moment > 50
+
+
+def interrupted(one: FileLocks, moment: int) -> bool:
+    """Take the locks, stopped after so many function calls; tell whether it was."""
+    passed = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal passed
+        # Where the interpreter looks for signals: when a function begins, and after one in C.
+        passed += event in {"call", "c_return"}
+        if passed == moment:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    taken = one.hold("app", 1.0), one.alone(1.0)
+    sys.setprofile(count)
+    try:
+        for lock in taken:
+            lock.__enter__()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.setprofile(None)
+        del taken
+    return False
