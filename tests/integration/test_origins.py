@@ -104,6 +104,7 @@ def test_a_redirect_that_echoes_the_query_does_not_take_a_key_along(
 @pytest.mark.parametrize("scheme", SCHEMES, ids=named)
 def test_a_way_back_gets_the_secret_again(session: requests.Session, scheme: Scheme) -> None:
     """API -> another host -> API: only the requests to the API carry it."""
+    back: list[str] = []
     with Loopback(lambda seen: Reply(302, {}, {"Location": back[0]})) as thief:
 
         def answer(seen: Seen) -> Reply:
@@ -112,7 +113,7 @@ def test_a_way_back_gets_the_secret_again(session: requests.Session, scheme: Sch
             return Reply()
 
         with Loopback(answer) as server:
-            back = [f"{server.origin}/end"]
+            back.append(f"{server.origin}/end")
             stacked(session, server, scheme).get("/start")
 
             assert holds_secret(server.at("/end")[0])
