@@ -161,7 +161,6 @@ class Renewal:
         with self._store.lock(self._key, PATIENCE), self._locks():
             if token is not None:
                 self._store.save(self._key, token)
-                self._keeping.forget()
                 self._hold(token, clock)
             self._era += 1
             self._logged_out = False

@@ -251,7 +251,11 @@ FORMS = st.sampled_from(
     st.tuples(STATUSES, TYPES, BODIES),
     st.lists(LINES | NOISE.map(lambda text: f"sessionid={text}"), max_size=2),
 )
-@example((200, "text/html; charset=a\0b", b""), (200, "", b""), [])
+@example(
+    (200, "text/html; charset=a\0b", b"<form><input name=user><input name=word></form>"),
+    (200, "", b""),
+    [],
+)
 @example(
     (200, "text/html", b"<form><input name=user><input name=word></form>"),
     (302, "text/html", b""),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sessionkit import Token
-from sessionkit.cli._stores import PROBE, given_store, local_stores, use
+from sessionkit.cli._stores import PROBE, _in_files, given_store, local_stores, use
 from sessionkit.errors import SessionKitError
 from sessionkit.stores import MemoryTokenStore, SqliteTokenStore, open_store
 
@@ -85,6 +85,14 @@ def test_a_store_that_only_this_process_can_open_fails(
 
     assert finding.state == "fails"
     assert finding.detail == "another process cannot open the store"
+
+
+def test_a_file_that_others_may_read_is_found_out(tmp_path: Path) -> None:
+    """A folder or a system that gives files other rights than were asked for is told."""
+    (tmp_path / "open").touch(0o644)
+
+    with pytest.raises(SessionKitError, match="0o644"):
+        _in_files(f"sqlite://{tmp_path}/tokens", tmp_path)
 
 
 class Forgetful(MemoryTokenStore):

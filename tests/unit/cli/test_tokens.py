@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -171,6 +172,20 @@ def test_a_token_is_forgotten_on_demand(
     assert capsys.readouterr().out == "forgotten: ann\n" * 2
 
 
+def test_a_renewal_under_way_does_not_bring_back_what_is_forgotten(
+    store: SqliteTokenStore, url: str
+) -> None:
+    """To forget waits for its end."""
+    forgetting = threading.Thread(target=main, args=(["tokens", "forget", "ann", "--store", url],))
+    with store.lock("ann", 1.0):
+        forgetting.start()
+        forgetting.join(0.5)
+        store.save("ann", planted(FakeClock()))
+    forgetting.join(30)
+
+    assert store.load("ann") is None
+
+
 def test_the_store_may_come_from_the_environment(
     store: SqliteTokenStore,
     url: str,
@@ -256,6 +271,31 @@ def test_a_login_is_made_by_whatever_holds_a_stack(
     assert main(["tokens", "login", f"planted_shop:{name}"]) == 0
     assert capsys.readouterr() == ("logged in: auth\n", "")
     assert place[1].attempts == 1
+
+
+class Noting(SessionStack):
+    """A stack that notes that it was closed."""
+
+    closed = 0
+
+    def close(self) -> None:
+        """Note it, and close."""
+        type(self).closed += 1
+        super().close()
+
+
+@pytest.mark.parametrize(("name", "closed"), [("made", 1), ("own", 0)])
+def test_a_stack_that_was_made_for_the_login_is_closed_after_it(
+    place: tuple[ModuleType, Identity], name: str, closed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connections do not stay open, and a stack of the program's own stays as it was."""
+    monkeypatch.setattr(Noting, "closed", 0)
+    stack = Noting(place[0].stack.session, dict(place[0].stack.handlers.items()))
+    stack.base_url = place[0].stack.base_url
+    vars(place[0]).update(own=stack, made=lambda: stack)
+
+    assert main(["tokens", "login", f"planted_shop:{name}"]) == 0
+    assert Noting.closed == closed
 
 
 @pytest.mark.parametrize(

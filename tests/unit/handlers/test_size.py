@@ -207,6 +207,7 @@ def test_a_large_error_is_cut_however_it_is_read(large: str, way: str) -> None:
         stack.get("x", stream=True) as response,
     ):
         assert len(WAYS[way](response)) <= MOST
+        assert response.raw.closed
         assert response.raw.read() == b""
         assert response.raw.read1() == b""
 

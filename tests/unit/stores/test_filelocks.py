@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import threading
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +18,6 @@ from sessionkit.stores._filelocks import FileLocks
 from sessionkit.testing import FakeClock
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sessionkit._clock import Clock
 
 
@@ -102,38 +102,51 @@ def test_a_missing_extra_is_named_by_the_store_that_needs_it(
         FileLocks(tmp_path / "store", "MyStore", clock=SYSTEM_CLOCK, extra="keyring")
 
 
-def test_ctrl_c_at_any_moment_of_taking_a_lock_leaves_none_held(tmp_path: Path) -> None:
-    """Whoever stops one call of a program that lives on does not stop all later ones."""
-    one, moment, stopped = locks(tmp_path), 0, True
-    while stopped:
-        moment += 7
-        stopped = interrupted(one, moment)
-        with one.hold("app", 0.0), one.alone(0.0):
-            pass
+INTERRUPTED = """
+import pathlib, sys
+from sessionkit._clock import SYSTEM_CLOCK
+from sessionkit.stores._filelocks import FileLocks
 
-    assert moment > 50
+one = FileLocks(pathlib.Path(sys.argv[1]) / "store", "MyStore", clock=SYSTEM_CLOCK, extra="file")
 
-
-def interrupted(one: FileLocks, moment: int) -> bool:
-    """Take the locks, stopped after so many function calls; tell whether it was."""
+def stopped(moment):
     passed = 0
-
-    def count(frame: object, event: str, argument: object) -> None:
+    def count(frame, event, argument):
         nonlocal passed
         # Where the interpreter looks for signals: when a function begins, and after one in C.
         passed += event in {"call", "c_return"}
         if passed == moment:
             sys.setprofile(None)
             raise KeyboardInterrupt
-
-    taken = one.hold("app", 1.0), one.alone(1.0)
     sys.setprofile(count)
     try:
-        for lock in taken:
-            lock.__enter__()
+        with one.hold("app", 1.0), one.alone(1.0):
+            sys.setprofile(None)
     except KeyboardInterrupt:
         return True
     finally:
         sys.setprofile(None)
-        del taken
     return False
+
+moment = 1
+while stopped(moment):
+    moment += 1
+    with one.hold("app", 0.0), one.alone(0.0):
+        pass
+assert moment > 50, moment
+"""
+
+
+def test_ctrl_c_at_any_moment_of_taking_a_lock_leaves_none_held(tmp_path: Path) -> None:
+    """Whoever stops one call of a program that lives on does not stop all later ones."""
+    # In a process of its own: what is interrupted includes filelock's state of the process.
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path)],
+        cwd=Path(__file__).parents[3],
+        timeout=60,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
