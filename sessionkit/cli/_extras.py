@@ -52,6 +52,9 @@ def extras() -> Iterator[Finding]:
             by_extra.setdefault(need.extra, []).append(need)
     for extra, brought in sorted(by_extra.items()):
         yield _finding("extras", extra, brought)
+    if not by_extra:
+        told = "not known, because it runs from its source and is not installed"
+        yield Finding("extras", DISTRIBUTION, "absent", told, f"pip install {DISTRIBUTION}")
 
 
 def needs() -> list[Need]:
@@ -60,19 +63,20 @@ def needs() -> list[Need]:
         lines = requires(DISTRIBUTION) or []
     except PackageNotFoundError:
         return []
-    return [need for line in lines if (need := _need(line)) is not None]
+    return [need for line in lines if (need := read_need(line)) is not None]
+
+
+def read_need(line: str) -> Need | None:
+    """Return what one line of the metadata asks for; None if it is not understood."""
+    match = _LINE.fullmatch(line.strip())
+    if match is None:
+        return None
+    return Need(match["extra"] or "", match["name"], match["least"] or "")
 
 
 def is_old(found: str, least: str) -> bool:
     """Tell whether version *found* is older than *least*; unknown parts count as new."""
     return bool(least) and _numbers(found) < _numbers(least)
-
-
-def _need(line: str) -> Need | None:
-    match = _LINE.fullmatch(line.strip())
-    if match is None:
-        return None
-    return Need(match["extra"] or "", match["name"], match["least"] or "")
 
 
 def _finding(part: str, what: str, brought: list[Need]) -> Finding:

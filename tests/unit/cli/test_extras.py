@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.metadata import requires, version
+import sys
+import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from sessionkit import __version__
-from sessionkit.cli._extras import DISTRIBUTION, extras, is_old, needs, versions
+from sessionkit.cli._extras import DISTRIBUTION, extras, is_old, read_need, versions
 
+ROOT = Path(__file__).parents[3]
 METADATA = f"""Metadata-Version: 2.1
 Name: {DISTRIBUTION}
 Version: 0.1.0
@@ -59,15 +62,28 @@ def test_a_library_that_is_too_old_does_not_work() -> None:
     assert found[DISTRIBUTION].detail == __version__
 
 
-def test_every_line_of_the_real_metadata_is_understood() -> None:
+def test_every_requirement_of_this_project_is_understood() -> None:
     """No extra is left out for the way its requirement is written."""
-    lines = requires(DISTRIBUTION) or []
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = dict.fromkeys(project["dependencies"], "")
+    for extra, needed in project["optional-dependencies"].items():
+        lines |= {f'{line}; extra == "{extra}"': extra for line in needed}
 
-    assert len(lines) >= 4
-    assert len(needs()) == len(lines)
-    assert {"requests", "urllib3", "cachetools", "msgspec"} <= {
-        need.name for need in needs() if not need.extra
-    }
+    for line, extra in lines.items():
+        need = read_need(line)
+        assert need is not None, line
+        assert (need.extra, bool(need.least)) == (extra, True), line
+
+
+def test_what_is_not_installed_as_a_distribution_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that brings the source along is not told that all extras are missing."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    (finding,) = extras()
+
+    assert (finding.state, finding.what) == ("absent", DISTRIBUTION)
+    assert "not installed" in finding.detail
 
 
 @pytest.mark.parametrize(

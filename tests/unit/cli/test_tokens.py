@@ -240,6 +240,17 @@ class Shop(ApiClient):
     """A client."""
 
 
+class Noting(SessionStack):
+    """A stack that notes that it was closed."""
+
+    closed = 0
+
+    def close(self) -> None:
+        """Note it, and close."""
+        type(self).closed += 1
+        super().close()
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, Identity]]:
     """A user's module, and the server that it logs in at."""
@@ -255,7 +266,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Mod
         keyed = SessionStack(session, {"log": lambda e, forward: forward(e)}, base_url="http://a.b")
         spec = StackSpec(settings=settings, secrets={"client_secret": "PLANTED_SECRET"})
         made = {"stack": stack, "client": Shop(stack), "spec": spec, "keyless": keyed, "number": 7}
-        vars(module).update(made, build=spec.build, fixed=lambda: _fixed(session))
+        own = Noting(session, recommended(grant), base_url=server.origin)
+        vars(module).update(
+            made, own=own, made=lambda: own, build=spec.build, fixed=lambda: _fixed(session)
+        )
         yield module, identity
 
 
@@ -273,26 +287,12 @@ def test_a_login_is_made_by_whatever_holds_a_stack(
     assert place[1].attempts == 1
 
 
-class Noting(SessionStack):
-    """A stack that notes that it was closed."""
-
-    closed = 0
-
-    def close(self) -> None:
-        """Note it, and close."""
-        type(self).closed += 1
-        super().close()
-
-
 @pytest.mark.parametrize(("name", "closed"), [("made", 1), ("own", 0)])
 def test_a_stack_that_was_made_for_the_login_is_closed_after_it(
     place: tuple[ModuleType, Identity], name: str, closed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Connections do not stay open, and a stack of the program's own stays as it was."""
     monkeypatch.setattr(Noting, "closed", 0)
-    stack = Noting(place[0].stack.session, dict(place[0].stack.handlers.items()))
-    stack.base_url = place[0].stack.base_url
-    vars(place[0]).update(own=stack, made=lambda: stack)
 
     assert main(["tokens", "login", f"planted_shop:{name}"]) == 0
     assert Noting.closed == closed
