@@ -119,22 +119,28 @@ def _read(response: Response, clock: Clock, deadline: float, most_bytes: int | N
     return bytes(content)
 
 
-def read_some(response: Response, clock: Clock) -> None:
-    """Read what comes at once of a body that nobody asked for, and close *response*.
+def read_some(response: Response, clock: Clock, end: float) -> None:
+    """Read what comes until *end* of a body that nobody asked for, and close *response*.
 
-    At most 64 KiB, decoded, and for at most 0.2 s; the rest is lost, and so is what broke it off.
+    At most 64 KiB, decoded; the rest is lost, and so is what broke it off.
+
+    Args:
+        response: Perhaps read already; then it is closed, and that is all.
+        clock: Time it by this.
+        end: Moment of the clock's ``monotonic``.
     """
     if is_read(response):
+        response.close()
         return
     body = bytearray()
     with contextlib.suppress(Exception):
-        for piece in body_pieces(response, clock, clock.monotonic() + DRAIN_SECONDS):
+        for piece in body_pieces(response, clock, end):
             body += piece
-            if len(body) >= DRAIN_BYTES:
+            if len(body) >= PIECE:
                 break
     # First, because requests hands what it takes for read back to the pool as it is.
     response.close()
-    response._content = bytes(body)  # noqa: SLF001  # where requests keeps a body that was read
+    response._content = bytes(body[:PIECE])  # noqa: SLF001  # where requests keeps what was read
     response._content_consumed = True  # noqa: SLF001
 
 

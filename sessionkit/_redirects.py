@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from sessionkit._answers import read_some, read_within
+from sessionkit._answers import DRAIN_SECONDS, read_some, read_within
 from sessionkit._bodies import body_objects
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class RedirectHook:
         if not response.is_redirect:
             return
         if not self._wanted:
-            read_some(response, self._clock)
+            read_some(response, self._clock, self._clock.monotonic() + DRAIN_SECONDS)
         elif self._deadline is not None:
             read_within(response, self._clock, self._deadline)
 

@@ -108,6 +108,8 @@ def _add_tokens(commands: _Commands) -> None:
     login = parts.add_parser("login", help=text, description=text.capitalize() + ".")
     made = "where the stack is: itself, a StackSpec, or a function that returns one"
     login.add_argument("place", metavar="MODULE:NAME", help=made)
+    again = "forget what is stored first: for another account, or another scope"
+    login.add_argument("--again", action="store_true", help=again)
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -128,7 +130,7 @@ def _run_tokens(chosen: argparse.Namespace) -> int:
     from sessionkit.errors import ConfigError
 
     if chosen.part == "login":
-        return _tokens.login(chosen.place)
+        return _tokens.login(chosen.place, again=chosen.again)
     if not chosen.store:
         raise ConfigError("which store?", hint=f"give --store URL, or set {_STORE}")
     if chosen.part == "list":

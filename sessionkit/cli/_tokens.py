@@ -90,11 +90,12 @@ def forget_token(url: str, key: str) -> int:
     return 0
 
 
-def login(place: str) -> int:
-    """Log in by every `AuthHandler` of a stack.
+def login(place: str, *, again: bool = False) -> int:
+    """Log in by every `AuthHandler` of a stack, where no stored token lives or can be renewed.
 
     Args:
         place: ``MODULE:NAME`` of a stack, a client, a `StackSpec`, or a function that returns one.
+        again: Forget what is stored first: for another account, or another scope.
 
     Returns:
         The exit status: 0.
@@ -110,6 +111,8 @@ def login(place: str) -> int:
         if not auths:
             raise ConfigError(f"the stack {place} has no AuthHandler, so nobody to log in")
         for name, auth in auths.items():
+            if again:
+                auth.logout()
             auth.login(stack)
             print(f"logged in: {name}")
     return 0

@@ -24,7 +24,7 @@ from sessionkit.errors._headers import read_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
     import requests
 
@@ -158,16 +158,23 @@ def _letters(text: str) -> str:
 
 
 def transport_error(
-    error: Exception, *, response: requests.Response | None = None, secrets: Iterable[str] = ()
+    error: Exception,
+    *,
+    response: requests.Response | None = None,
+    redirected: bool = False,
+    secrets: Iterable[str] = (),
 ) -> SessionKitError | None:
     """Return the error that *error* of requests or urllib3 is; None where it is none of theirs.
 
     Args:
         error: What the session raised.
         response: The answer whose body was being read, if one had begun.
+        redirected: Whether a server had sent us on: what cannot be sent is then its fault.
         secrets: Exact texts to mask.
     """
     kind = _kind(error, in_body=response is not None)
+    if kind is tree.InvalidRequest and (redirected or redirect_of(error) is not None):
+        kind = tree.RedirectFailed
     if kind is None:
         return None
     request = getattr(error, "request", None)
@@ -219,7 +226,7 @@ def _is_a(error: BaseException, base: type[BaseException]) -> bool:
 def _kind(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
     if isinstance(error.args[0] if error.args else None, urllib3_errors.InvalidHeader):
         return tree.ConnectionLost  # the server's header, and not one of ours
-    if isinstance(error, ValueError) and redirect_of(error) is not None:
+    if isinstance(error, ValueError) and _is_of_redirecting(error):
         return tree.RedirectFailed  # a Location that is no URL, or no text in any encoding
     for base, kind in _BY_CLASS:
         if _is_a(error, base):
@@ -237,7 +244,7 @@ def _kind_unwrapped(error: Exception, *, in_body: bool) -> type[SessionKitError]
         if in_body:
             return tree.IncompleteBody  # a chunk of less than no bytes
         # A header, URL or host (b%C3%BC.example) that requests let through; the text shows it.
-        return tree.InvalidRequest if redirect_of(error) is None else tree.RedirectFailed
+        return tree.InvalidRequest
     if type(error) is OSError and _misses_a_file(error):
         return tree.InvalidRequest
     return None
@@ -248,6 +255,8 @@ def _kind_by_reason(error: Exception, *, in_body: bool) -> type[SessionKitError]
     if isinstance(inner, Exception) and _is_a(inner, urllib3_errors.ReadTimeoutError):
         return tree.BodyTimedOut
     reason = _reason(error)
+    if any(map(_is_of_connecting, reason.args)):
+        return tree.ConnectFailed  # told as a lost connection by adapters for sockets of files
     for base, kind in _BY_REASON:
         if _is_a(reason, base):
             if in_body and kind is tree.ReadTimedOut:
@@ -261,6 +270,18 @@ def _reason(error: BaseException) -> BaseException:
     """Return the innermost exception that *error* wraps."""
     inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
     return _reason(inner) if isinstance(inner, BaseException) else error
+
+
+def _is_of_connecting(cause: object) -> bool:
+    """Tell whether *cause* is of a socket that could not be connected."""
+    traceback = cause.__traceback__ if isinstance(cause, OSError) else None
+    return traceback is not None and _innermost(traceback).f_code.co_name == "connect"
+
+
+def _innermost(traceback: TracebackType) -> FrameType:
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback.tb_frame
 
 
 def _holds(error: BaseException, kind: type[BaseException]) -> bool:
@@ -280,6 +301,15 @@ def redirect_of(error: BaseException) -> Any:
     return None
 
 
+def _is_of_redirecting(error: BaseException) -> bool:
+    """Tell whether *error* is of a redirect, and not of a hook that is called for one."""
+    traceback = error.__traceback__
+    if traceback is None or redirect_of(error) is None:
+        return False
+    module = str(_innermost(traceback).f_globals.get("__name__"))
+    return module in _PARSERS or module.partition(".")[0] in (*_LIBRARIES, "idna")
+
+
 def _refused_below(traceback: TracebackType | None) -> bool:
     """Tell whether Python's own parsers refused what requests or urllib3 gave them."""
     names: list[str] = []
@@ -294,9 +324,7 @@ def _refused_below(traceback: TracebackType | None) -> bool:
 def _misses_a_file(error: OSError) -> bool:
     """Tell whether requests found no file at the path that ``verify`` or ``cert`` gives."""
     traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return traceback is not None and traceback.tb_frame.f_code.co_name == "cert_verify"
+    return traceback is not None and _innermost(traceback).f_code.co_name == "cert_verify"
 
 
 def _message(kind: type[SessionKitError], error: Exception) -> str:

@@ -26,7 +26,6 @@ _LONGEST_WAIT = 1e9
 _LONGEST_ID = 200
 #: Waits in milliseconds, as some vendors tell them beside ``Retry-After``.
 _IN_MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
-_BUDGETS = ("ratelimit-", "x-ratelimit-", "x-rate-limit-")
 #: Answers that may mean that a budget is spent; others bear the same headers and mean nothing.
 _REFUSALS = (403, 429, 503)
 
@@ -82,42 +81,13 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _until_reset(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds until a budget that is spent is full again.
+    """Return the seconds until the budgets that are spent are full again."""
+    # Only now: few answers are refusals, and the patterns of that module take time to load.
+    from sessionkit._quotas import read_quotas
 
-    Read are ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers, of 2023 and of today), and the
-    three headers of which there were many kinds before; their reset is a wait or a moment.
-    """
-    given = headers.get("RateLimit") or ""
-    items = [given] if "remaining" in given else given.split(",")
-    if found := [wait for wait in map(_wait_in, items) if wait is not None]:
-        return max(found)
-    for prefix in _BUDGETS:
-        reset = headers.get(prefix + "reset")
-        if reset and not _number(headers.get(prefix + "remaining")):
-            return _read_reset(reset, headers, now)
-    return None
-
-
-#: ``"default";r=0;t=30``, or ``limit=10, remaining=0, reset=30``; in this order. Two patterns,
-#: because one for both would take the square of a hostile header's length: seconds for 64 KiB.
-_SPENT = r"(?a)\b(?:r|remaining)=0+\b"
-_WAIT = r"(?a)\b(?:t|reset)=(\d{1,20})\b"
-
-
-def _wait_in(item: str) -> float | None:
-    spent = re.search(_SPENT, item)
-    wait = spent and re.search(_WAIT, item[spent.end() :])
-    return _sane(float(wait[1])) if wait else None
-
-
-def _read_reset(value: str, headers: Mapping[str, str], now: float) -> float | None:
-    number = _number(value)
-    if number is None:
-        return _from_now(_epoch(value), headers, now)
-    if number <= _LONGEST_WAIT:
-        return _sane(number)
-    # A moment since the epoch, in seconds or in milliseconds.
-    return _from_now(number if number < 1e12 else number / 1000, headers, now)
+    quotas = read_quotas(headers, now)
+    waits = [quota.reset for quota in quotas if not quota.remaining and quota.reset]
+    return max(filter(_is_wait, waits), default=None)
 
 
 def _from_now(moment: float | None, headers: Mapping[str, str], now: float) -> float | None:
@@ -133,7 +103,11 @@ def _number(value: str | None) -> float | None:
 
 
 def _sane(seconds: float) -> float | None:
-    return seconds if math.isfinite(seconds) and 0 <= seconds <= _LONGEST_WAIT else None
+    return seconds if _is_wait(seconds) else None
+
+
+def _is_wait(seconds: float) -> bool:
+    return math.isfinite(seconds) and 0 <= seconds <= _LONGEST_WAIT
 
 
 def _epoch(date: str | None) -> float | None:

@@ -109,10 +109,10 @@ class UndecodableBody(IncompleteBody, requests_errors.ContentDecodingError):
 
 
 class RedirectFailed(TransportError, requests_errors.TooManyRedirects):
-    """Redirects went on for longer than the session allows."""
+    """Redirects went on for longer than the session allows, or lead to what is no URL."""
 
     sent: Sent = "yes"
-    hint = "look for a loop; session.max_redirects sets the limit"
+    hint = "look at where the server sends you: in a loop, or to what is no URL that can be asked"
 
 
 class ReplayImpossible(TransportError, requests_errors.UnrewindableBodyError):

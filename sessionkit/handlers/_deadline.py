@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from sessionkit._exchange import Exchange
     from sessionkit._handler import Forward
+    from sessionkit.errors import Sent
 
 #: Seconds before the deadline that count as reached: sockets and clocks round differently.
 _SLACK = 0.01
@@ -28,7 +29,10 @@ class DeadlineHandler:
     A call that passes ``timeout=`` keeps it, ``timeout=None`` (wait for ever) included. A call
     that passes ``deadline=`` has that budget in place of *total*; ``deadline=None`` lifts it, and
     a budget of zero or less is one that is spent. Every time-out is shortened to what is left of
-    the budget, and no wait is begun that would outlast it. Shared between threads.
+    the budget, no wait is begun that would outlast it, and a body that trickles is left when it is
+    spent. What comes before and after a body (status line, headers, trailers) is read by
+    ``http.client`` in one go, and bounded per read alone: a server that drips those, a byte at a
+    time, outlasts the budget. Shared between threads.
 
     Args:
         total: Seconds that a call may take altogether; None sets no limit.
@@ -94,6 +98,7 @@ def _exceeded(exchange: Exchange, error: requests.RequestException) -> DeadlineE
     record = exchange.record
     elapsed = exchange.clock.monotonic() - record.started
     attempts = len(record.attempts)
+    status = record.attempts[-1].status if attempts else None
     return DeadlineExceeded(
         f"the deadline passed after {elapsed:.3f}s, in attempt {attempts}",
         hint="give the call a longer deadline=, or DeadlineHandler a longer total",
@@ -101,16 +106,24 @@ def _exceeded(exchange: Exchange, error: requests.RequestException) -> DeadlineE
         url=exchange.url,
         attempts=attempts,
         elapsed=elapsed,
-        sent="no" if _never_sent(exchange, error) else "maybe",
+        sent=_sent(attempts, status, error),
         request=error.request,
+        status=status,
     )
 
 
-def _never_sent(exchange: Exchange, error: requests.RequestException) -> bool:
-    attempts = exchange.record.attempts
-    # A status beside the error: a redirect was answered, and the hop behind it failed.
-    answered = bool(attempts) and attempts[-1].status is not None
-    return len(attempts) <= 1 and not answered and isinstance(error, requests.ConnectTimeout)
+def _sent(attempts: int, status: int | None, error: requests.RequestException) -> Sent:
+    """Return whether the server may have acted.
+
+    Args:
+        attempts: That were made.
+        status: That the last of them met: of an answer whose body was still coming, or of a
+            redirect whose next hop failed.
+        error: What ended it.
+    """
+    if status is not None:
+        return "yes"
+    return "no" if attempts <= 1 and isinstance(error, requests.ConnectTimeout) else "maybe"
 
 
 def _positive(name: str, value: float | None) -> float | None:

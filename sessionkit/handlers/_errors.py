@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from requests import HTTPError
 
-from sessionkit._answers import body_pieces, is_read
+from sessionkit._answers import is_read, read_some
 from sessionkit._redact import secrets_in_url
 from sessionkit.errors import (
     ConfigError,
@@ -20,7 +19,6 @@ from sessionkit.errors import (
     status_error,
     transport_error,
 )
-from sessionkit.errors._copies import MOST_BODY
 from sessionkit.errors._faults import is_body_fault, status_class
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     from sessionkit._handler import Forward
     from sessionkit.errors import Rule
 
-#: How long is waited for the body of an error, of which no more than MOST_BODY is read, in seconds.
+#: How long is waited for the body of an error, of which no more than 64 KiB is read, in seconds.
 MOST_SECONDS = 2.0
 
 _FIRST_ERROR_STATUS = 400
@@ -145,11 +143,14 @@ class ErrorHandler:
         if begun is not None and begun.status_code >= _FIRST_ERROR_STATUS:
             # What the server said of its failure matters more than that it broke off.
             return self._answered(begun, exchange, error, kind=self._kind(begun, exchange))
-        fault = transport_error(error, response=begun, secrets=_secrets(exchange))
+        attempts = exchange.record.attempts
+        redirected = begun is None and bool(attempts) and attempts[-1].status is not None
+        fault = transport_error(
+            error, response=begun, redirected=redirected, secrets=_secrets(exchange)
+        )
         if fault is not None:
             fault.__cause__ = error
-            attempts = exchange.record.attempts
-            if fault.sent == "no" and attempts and attempts[-1].status is not None:
+            if fault.sent == "no" and redirected:
                 # A hop of a redirect failed; the server that sent us there may have acted.
                 fault.sent, fault.retryable = "yes", False
         return fault
@@ -278,24 +279,12 @@ def _secrets(exchange: Exchange) -> tuple[str, ...]:
 
 def _read_some(response: Response, exchange: Exchange) -> None:
     """Read what comes of an unread body, within bounds: an endless one must not hold the call."""
-    if is_read(response):
-        response.close()
-        return
     end = exchange.clock.monotonic() + MOST_SECONDS
     if exchange.call.deadline is not None:
         # Set further in, and all the same the moment at which the call must have ended.
         end = min(end, exchange.call.deadline)
-    body = bytearray()
     # A body that breaks off leaves what came of it; the error is the status.
-    with contextlib.suppress(Exception):
-        for piece in body_pieces(response, exchange.clock, end):
-            body += piece
-            if len(body) >= MOST_BODY:
-                break
-    # First, because requests hands what it takes for read back to the pool as it is.
-    response.close()
-    response._content = bytes(body[:MOST_BODY])  # noqa: SLF001  # where requests keeps a body
-    response._content_consumed = True  # noqa: SLF001
+    read_some(response, exchange.clock, end)
 
 
 @cache

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import requests
 
 from sessionkit._origins import origin_of
+from sessionkit._quotas import read_quotas
 from sessionkit.errors import BudgetExhausted, ConfigError, read_retry_after
 from sessionkit.handlers._rate import SlidingWindow, read_rate
-from sessionkit.handlers._ratelimit_fields import read_quotas
 from sessionkit.handlers._ratelimit_learned import Learned, News
 
 if TYPE_CHECKING:

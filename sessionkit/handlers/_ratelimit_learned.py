@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import NamedTuple
 
-from sessionkit.handlers._ratelimit_fields import Quota
+from sessionkit._quotas import Quota
 from sessionkit.stores._locks import PerProcess
 
 #: Seconds; whatever a server says, one request a day finds out whether it still holds.

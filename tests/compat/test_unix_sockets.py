@@ -18,7 +18,7 @@ import requests_unixsocket
 
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import AuthHandler, Header, RefreshToken, StaticToken
-from sessionkit.errors import NotFound, TransportError
+from sessionkit.errors import ConnectFailed, NotFound
 from tests import loopback
 from tests.loopback import Identity, Loopback, Reply, Seen
 
@@ -130,15 +130,26 @@ def test_a_token_for_one_socket_goes_to_no_other(
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_a_socket_where_nobody_listens_is_an_error_of_the_transport(tmp_path: Path) -> None:
-    """An engine that does not run is told from an answer."""
-    origin = f"http+unix://{quote(str(tmp_path / 'none.sock'), safe='')}"
-    with requests_unixsocket.Session() as session:
+@pytest.mark.parametrize("said", ["No such file", "refused"])
+def test_a_socket_where_nobody_listens_is_a_connection_that_failed(
+    said: str,
+) -> None:
+    """An engine that does not run was sent nothing, so any call may be made again."""
+    with (
+        TemporaryDirectory() as folder,
+        socket.socket(socket.AF_UNIX) as deaf,
+        requests_unixsocket.Session() as session,
+    ):
+        path = str(Path(folder, "api.sock"))
+        if said == "refused":
+            deaf.bind(path)
+        origin = f"http+unix://{quote(path, safe='')}"
         stack = SessionStack(session, recommended(), base_url=origin)
-        with pytest.raises(TransportError, match="No such file") as caught:
+        with pytest.raises(ConnectFailed, match=said) as caught:
             stack.get("x", retries=0)
 
         assert isinstance(caught.value, requests.ConnectionError)
+        assert caught.value.sent == "no"
     # The adapter leaves the socket that it could not connect; here, where that is no error.
     del caught
     gc.collect()

@@ -1,4 +1,4 @@
-"""The budget of a call over real sockets: no kind of slowness outlasts it."""
+"""The budget of a call over real sockets: no slowness of a body or of a server outlasts it."""
 
 from __future__ import annotations
 
@@ -52,9 +52,10 @@ def test_a_server_that_does_not_answer_is_left_in_time(over: threading.Event) ->
     assert (error.attempts, error.sent) == (1, "maybe")
 
 
+@pytest.mark.parametrize("status", [200, 500])
 @pytest.mark.parametrize("further_in", [[], [RetryHandler()]], ids=["alone", "with retries"])
 def test_a_body_that_trickles_is_left_in_time(
-    over: threading.Event, further_in: list[RetryHandler]
+    over: threading.Event, further_in: list[RetryHandler], status: int
 ) -> None:
     """Every piece comes within the read time-out, yet the call ends when its time is up."""
 
@@ -64,10 +65,11 @@ def test_a_body_that_trickles_is_left_in_time(
                 return
             yield b"."
 
-    with Loopback(lambda _: Reply(200, trickle(), {"Content-Length": "200"})) as server:
+    with Loopback(lambda _: Reply(status, trickle(), {"Content-Length": "200"})) as server:
         error = exceeded(server, *further_in)
 
     assert BUDGET - 0.01 <= (error.elapsed or 0) < SOON
+    assert (error.status, error.sent) == (status, "yes")
 
 
 @pytest.mark.parametrize("further_in", [[], [RetryHandler(0)]], ids=["alone", "with retries"])

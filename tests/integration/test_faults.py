@@ -22,6 +22,7 @@ from sessionkit import SessionStack, recommended
 from sessionkit.auth import Bearer, Cookie, Header, Query, Scheme, StaticToken
 from sessionkit.errors import (
     ApplicationError,
+    BodyTooLarge,
     ConnectFailed,
     InvalidRequest,
     NotFound,
@@ -31,7 +32,7 @@ from sessionkit.errors import (
     SessionKitError,
     StatusError,
 )
-from sessionkit.handlers import ErrorHandler, RetryHandler
+from sessionkit.handlers import ErrorHandler, RetryHandler, SizeHandler
 from tests.faults import (
     FAULTS,
     HEAD,
@@ -93,10 +94,16 @@ def met(
         chain = recommended()
         chain["errors"] = ErrorHandler(place.rules)
         chain["retry"] = RetryHandler(Retry(1, status_forcelist=TRANSIENT))
+        chain |= guarding(place)
         options = place.fresh() | ({"idempotency_key": True} if keyed else {})
         with pytest.raises(SessionKitError) as caught:
             ask(SessionStack(session, chain), place, method, stream=stream, **options)
     return caught.value
+
+
+def guarding(place: Place) -> dict[str, SizeHandler]:
+    """Return the handler that a fault needs to be one, if it needs any."""
+    return {} if place.most_bytes is None else {"size": SizeHandler(place.most_bytes)}
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -113,8 +120,8 @@ def test_a_fault_lands_in_its_class(fault: Fault, stream: bool, session: request
     assert error.method == "GET"
     assert error.elapsed is not None
     assert 0 <= error.elapsed < 5
-    from_an_answer = isinstance(error, StatusError)
-    assert (error.__cause__ is None) is from_an_answer
+    of_our_own = isinstance(error, (StatusError, BodyTooLarge))
+    assert (error.__cause__ is None) is of_our_own
     assert_clean(error)
     for twin in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):
         assert (type(twin), str(twin)) == (type(error), str(error))
@@ -157,6 +164,7 @@ def plain(fault: Fault, session: requests.Session) -> Exception | None:
         login = StaticToken(TOKEN) if "://" in place.url else None
         chain = recommended(login, scheme=Query("desk"), origins=[place.url], errors=False)
         chain["retry"] = RetryHandler(0)
+        chain |= guarding(place)
         options = place.fresh("headers", "data", "deadline", "verify")
         try:
             ask(SessionStack(session, chain), place, "GET", params={}, **options)

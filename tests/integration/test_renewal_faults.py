@@ -451,9 +451,10 @@ def test_redis_is_killed_and_started_again(
     identity: HookedIdentity, origin: str, tmp_path: Path, during: bool
 ) -> None:
     """As any store that is away: nothing is lost that Redis itself has on its disk."""
-    server = RedisServer(tmp_path, durable=True)
-    server.start()
-    with closing(Worker(identity, origin, f"{server.url}?lease=0.2")) as worker:
+    with (
+        RedisServer(tmp_path, durable=True) as server,
+        closing(Worker(identity, origin, f"{server.url}?lease=0.2")) as worker,
+    ):
         worker.do("seed", identity.refresh)
         if during:
             identity.after = server.kill
@@ -466,7 +467,6 @@ def test_redis_is_killed_and_started_again(
         assert worker.do("call") == "200"
         worker.do("start")
         assert worker.do("call") == "200"
-    server.stop()
 
     assert (identity.renewals, identity.reused) == (1, 0)
 

@@ -235,7 +235,7 @@ def test_an_ipv6_server_gets_its_secret_at_every_hop(scheme: Any) -> None:
 
 @pytest.mark.parametrize(
     ("hop", "secret", "kind"),
-    [(False, True, InvalidRequest), (True, True, InvalidRequest), (True, False, RedirectFailed)],
+    [(False, True, InvalidRequest), (True, True, RedirectFailed), (True, False, RedirectFailed)],
 )
 def test_a_host_that_http_client_trips_over_is_an_error_of_ours(
     hop: bool, secret: bool, kind: type[SessionKitError]
@@ -251,6 +251,39 @@ def test_a_host_that_http_client_trips_over_is_an_error_of_ours(
 
     assert caught.value.sent == ("yes" if hop else "no")
     assert kind is RedirectFailed or "host" in str(caught.value)
+
+
+@pytest.mark.parametrize("to", ["file:///etc/passwd", "javascript:alert(1)", "mailto:a@b.example"])
+@pytest.mark.parametrize("secret", [False, True])
+def test_a_redirect_to_what_is_no_http_is_a_redirect_that_failed(to: str, secret: bool) -> None:
+    """The caller's request was a good one, and the server may have acted on it."""
+    login = StaticToken(TOKEN) if secret else None
+    with (
+        Loopback(lambda _: Reply(307, headers={"Location": to})) as server,
+        SessionStack(None, recommended(login), base_url=server.origin) as stack,
+        pytest.raises(RedirectFailed) as caught,
+    ):
+        stack.post("/x")
+    assert (caught.value.sent, caught.value.attempts, len(server.seen)) == ("yes", 1, 1)
+
+
+def test_a_hook_that_fails_in_the_middle_of_a_redirect_is_a_fault_of_the_hook() -> None:
+    """An exception of the program's own is nothing that a server did."""
+
+    def hook(response: requests.Response, **_: object) -> None:
+        if response.content == b"moved":
+            raise ValueError("of the hook")
+
+    moved = Reply(307, b"moved", {"Location": "/b"})
+    with (
+        Loopback(
+            lambda seen: moved if seen.path == "/b" else Reply(307, headers=moved.headers)
+        ) as server,
+        SessionStack(None, recommended(), base_url=server.origin) as stack,
+        pytest.raises(ValueError, match="of the hook") as caught,
+    ):
+        stack.get("/a", hooks={"response": hook})
+    assert type(caught.value) is ValueError
 
 
 @pytest.mark.parametrize("place", ["http://b\u00fccher.example:{}/\u00fc", "//b\u00fc.example:{}"])

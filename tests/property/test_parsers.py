@@ -25,6 +25,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from sessionkit import Token
+from sessionkit._quotas import read_quotas, read_reset
 from sessionkit.auth import LoginForm
 from sessionkit.auth._challenge import challenge_parameters
 from sessionkit.auth._html_form import find_form
@@ -34,7 +35,6 @@ from sessionkit.errors import AuthError, StatusError, status_error
 from sessionkit.errors._headers import read_request_id, read_retry_after, read_wait
 from sessionkit.handlers import DeprecationHandler
 from sessionkit.handlers._deprecation import ApiDeprecationWarning
-from sessionkit.handlers._ratelimit_fields import read_quotas, read_reset
 from sessionkit.handlers._server_timing import HEADERS, read_server_timing
 from sessionkit.paging._links import parse_links
 from tests.faultlab import WAITS

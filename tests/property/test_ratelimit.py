@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from sessionkit.handlers._ratelimit_fields import (
+from sessionkit._quotas import (
     MOST_QUOTAS,
     Quota,
     read_quotas,

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from sessionkit import ApiClient, SessionStack, StackSpec, Token, recommended
-from sessionkit.auth import ClientCredentials, StaticToken
+from sessionkit.auth import ClientCredentials
 from sessionkit.cli import main
 from sessionkit.cli._tokens import list_tokens, printable
 from sessionkit.stores import SqliteTokenStore, open_store
@@ -267,14 +267,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Mod
         spec = StackSpec(settings=settings, secrets={"client_secret": "PLANTED_SECRET"})
         made = {"stack": stack, "client": Shop(stack), "spec": spec, "keyless": keyed, "number": 7}
         own = Noting(session, recommended(grant), base_url=server.origin)
-        vars(module).update(
-            made, own=own, made=lambda: own, build=spec.build, fixed=lambda: _fixed(session)
-        )
+        vars(module).update(made, own=own, made=lambda: own, build=spec.build)
         yield module, identity
-
-
-def _fixed(session: requests.Session) -> SessionStack:
-    return SessionStack(session, recommended(StaticToken("x")), base_url="http://127.0.0.1")
 
 
 @pytest.mark.parametrize("name", ["stack", "client", "spec", "build"])
@@ -285,6 +279,16 @@ def test_a_login_is_made_by_whatever_holds_a_stack(
     assert main(["tokens", "login", f"planted_shop:{name}"]) == 0
     assert capsys.readouterr() == ("logged in: auth\n", "")
     assert place[1].attempts == 1
+
+
+@pytest.mark.parametrize(("options", "attempts"), [([], 1), (["--again"], 2)])
+def test_a_login_that_lives_is_kept_unless_another_one_is_wanted(
+    place: tuple[ModuleType, Identity], options: list[str], attempts: int
+) -> None:
+    """Logging in twice disturbs nobody; for another account there is a way."""
+    assert main(["tokens", "login", "planted_shop:stack"]) == 0
+    assert main(["tokens", "login", "planted_shop:stack", *options]) == 0
+    assert place[1].attempts == attempts
 
 
 @pytest.mark.parametrize(("name", "closed"), [("made", 1), ("own", 0)])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionkit.handlers._ratelimit_fields import Quota
+from sessionkit._quotas import Quota
 from sessionkit.handlers._ratelimit_learned import (
     LONGEST_HOLD,
     MOST_KEYS,

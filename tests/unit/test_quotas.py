@@ -7,8 +7,8 @@ from email.utils import formatdate
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from sessionkit.handlers import _ratelimit_fields
-from sessionkit.handlers._ratelimit_fields import (
+from sessionkit import _quotas
+from sessionkit._quotas import (
     MOST_QUOTAS,
     Quota,
     read_quotas,
@@ -210,7 +210,7 @@ def test_a_hundred_hostile_fields_cost_no_more_than_those_that_are_kept(
 ) -> None:
     """Each would have the whole of a long policy read again: seconds for one answer."""
     looked: list[int | None] = []
-    monkeypatch.setattr(_ratelimit_fields, "_window", lambda limit, _: looked.append(limit))
+    monkeypatch.setattr(_quotas, "_window", lambda limit, _: looked.append(limit))
 
     assert len(read(**{f"X{n}_RateLimit_Remaining": "1" for n in range(100)})) == MOST_QUOTAS
     assert len(looked) == MOST_QUOTAS
