@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sessionkit._redact import redact_url
+
+if TYPE_CHECKING:
+    from sessionkit.errors import Sent
+
+_SENT: tuple[Sent, ...] = ("no", "maybe", "yes")
 
 
 class Attempt:
@@ -14,9 +21,11 @@ class Attempt:
         seconds: Until the head of the answer, or the failure, was there.
         status: HTTP status, or None where no answer came.
         error: Class name of the exception that ended it, or None.
+        sent: Whether the server may have acted on it: ``"no"``, ``"maybe"`` or ``"yes"``. A 401 is
+            a refusal, hence "no".
     """
 
-    __slots__ = ("error", "number", "seconds", "started", "status")
+    __slots__ = ("error", "number", "seconds", "sent", "started", "status")
 
     def __init__(self, number: int, started: float) -> None:
         self.number = number
@@ -24,6 +33,18 @@ class Attempt:
         self.seconds = 0.0
         self.status: int | None = None
         self.error: str | None = None
+        self.sent: Sent = "maybe"
+
+    def answered(self, status: int) -> None:
+        """Note the status of an answer, or of the redirect that led to a failure."""
+        self.status = status
+        self.sent = "no" if status == 401 else "yes"
+
+    def failed(self, error: str, sent: Sent) -> None:
+        """Note the class name of what ended it, and whether the server may have acted by then."""
+        self.error = error
+        if self.status is None:
+            self.sent = sent
 
     def __repr__(self) -> str:
         return f"<Attempt {self.number}: {self.error or self.status} in {self.seconds:.3f}s>"
@@ -77,6 +98,11 @@ class Record:
     def url(self) -> str:
         """The URL as it was sent first, secrets masked."""
         return redact_url(self._url)
+
+    @property
+    def sent(self) -> Sent:
+        """Whether the server may have acted on this call: on any attempt of it."""
+        return max((attempt.sent for attempt in self.attempts), key=_SENT.index, default="no")
 
     @property
     def handlers(self) -> dict[str, float]:

@@ -8,14 +8,9 @@ from sessionkit.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
     from sessionkit._exchange import Exchange
-    from sessionkit.errors._base import Sent
 
 #: Seconds to wait for a connection, and for the server between two reads, where nobody says.
 TIMEOUT = (5.0, 30.0)
-
-
-def _sent(exchange: Exchange) -> Sent:
-    return "maybe" if exchange.record.attempts else "no"
 
 
 def capped(timeout: Any, exchange: Exchange) -> Any:
@@ -25,7 +20,7 @@ def capped(timeout: Any, exchange: Exchange) -> Any:
         message = "the deadline of this call passed before an attempt could be made"
         hint = "give the call more time: deadline= is for attempts, waits and renewal together"
         raise DeadlineExceeded(
-            message, hint=hint, method=exchange.method, url=exchange.url, sent=_sent(exchange)
+            message, hint=hint, method=exchange.method, url=exchange.url, sent=exchange.record.sent
         )
     if timeout is None:
         return left

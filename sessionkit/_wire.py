@@ -24,7 +24,8 @@ from sessionkit._redirects import RedirectHook, check_body, next_of, take_off
 from sessionkit._side import STOCK_SESSION, send_side
 from sessionkit._timeouts import TIMEOUT, capped
 from sessionkit.errors import ConfigError, ReplayImpossible
-from sessionkit.errors._faults import redirect_of
+from sessionkit.errors._faults import sent_by
+from sessionkit.errors._where import redirect_of
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -70,10 +71,10 @@ class Wire:
         except Exception as error:
             unwrapped = answer_within(error)
             if unwrapped is None:
-                attempt.error = type(error).__name__
+                attempt.failed(type(error).__name__, sent_by(error))
                 if (redirect := redirect_of(error)) is not None:
                     # The server that sent us on may have acted.
-                    attempt.status = redirect.status_code
+                    attempt.answered(redirect.status_code)
                 take_off(getattr(error, "request", None))
                 raise
             # A session that raises for a status: the handlers decide, and if this answer is the
@@ -81,7 +82,7 @@ class Wire:
             call.raised, response = mask_text(error, exchange), unwrapped
         finally:
             attempt.seconds = now() - started
-        attempt.status = status_of(response)
+        attempt.answered(status_of(response))
         response = own_answer(response)
         record.from_cache = getattr(response, "from_cache", False) is True
         response.exchange = record  # type: ignore[attr-defined]
@@ -224,7 +225,7 @@ class Wire:
                 raise requests.TooManyRedirects(message, response=response)
             history.append(response)
             # From here on the server may have acted, whatever becomes of the hops.
-            exchange.record.attempts[-1].status = response.status_code
+            exchange.record.attempts[-1].answered(response.status_code)
             check_body(request, exchange, response)
             # With other proxies than ``next`` was made for, it would show one's login to a server.
             settings["proxies"] = self._session.rebuild_proxies(request, settings["proxies"])

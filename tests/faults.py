@@ -67,12 +67,15 @@ class Rude:
         trace: TracebackType | None,
     ) -> None:
         self.over.set()
-        # Wakes the thread that waits in accept().
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        self.leave()
         self._thread.join(10)
         for each in (self._socket, *self._kept):
             each.close()
+
+    def leave(self) -> None:
+        """Listen no longer, and wake the thread that waits for somebody to come."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def _serve(self) -> None:
         while not self.over.is_set():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
 Sent = Literal["no", "maybe", "yes"]
+_SENT: tuple[Sent, ...] = ("no", "maybe", "yes")
 AnyError = TypeVar("AnyError", bound="SessionKitError")
 #: Characters of a message that are kept.
 _LONGEST_TEXT = 2_000
@@ -123,6 +124,13 @@ class SessionKitError(Exception):
         with contextlib.suppress(Exception):
             self._read_exchange()
         return self
+
+    def also_sent(self, sent: Sent) -> None:
+        """Take into account whether the server may have acted on what was sent before."""
+        if _SENT.index(sent) > _SENT.index(self.sent):
+            # What was safe to try again because nothing had been sent is so no longer.
+            self.retryable = self.retryable and self.sent != "no"
+            self.sent = sent
 
     def _read_exchange(self) -> None:
         known = vars(self)

@@ -21,12 +21,21 @@ from sessionkit.errors._base import SessionKitError
 from sessionkit.errors._bodies import read_details, reason_phrase
 from sessionkit.errors._copies import redacted_request, redacted_response, secrets_in
 from sessionkit.errors._headers import read_wait
+from sessionkit.errors._where import (
+    FORKS,
+    is_of_connecting,
+    is_of_redirecting,
+    is_refused_by_parsers,
+    misses_a_file,
+    redirect_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from types import FrameType, TracebackType
 
     import requests
+
+    from sessionkit.errors._base import Sent
 
 
 _BY_STATUS: Mapping[int, type[tree.StatusError]] = MappingProxyType(
@@ -91,12 +100,8 @@ _BODY_FAULTS: tuple[type[Exception], ...] = (
     requests_errors.Timeout,
     urllib3_errors.HTTPError,
 )
-#: Forks whose classes have the same names but no common parents.
-_FORKS: Mapping[str, str] = MappingProxyType({"requests": "niquests", "urllib3": "urllib3_future"})
 #: What OpenSSL says of a certificate that we refuse, and of a handshake that the server refuses.
 _REFUSED = re.compile(r"CERTIFICATE_VERIFY_FAILED|(?:SSLV3|TLSV1|TLSV13)_ALERT_(?!INTERNAL_ERROR)")
-_PARSERS = ("http.client", "urllib.parse")
-_LIBRARIES = (*_FORKS, *_FORKS.values())
 #: urllib3 begins its texts with a pool or a connection.
 _BEFORE_TEXT = re.compile(r"^(?:<[^>]*>|\w+\((?:host|port|[^()]*=)[^()]*\)): ")
 
@@ -137,6 +142,14 @@ def status_error(
         details=details,
         response=copy,
     )
+
+
+def sent_by(error: Exception) -> Sent:
+    """Return whether the server may have acted on a request that ended in *error*."""
+    if isinstance(error, SessionKitError):
+        return error.sent
+    kind = _kind(error, in_body=False)
+    return "maybe" if kind is None else kind.sent
 
 
 def status_class(status: int) -> type[tree.StatusError]:
@@ -218,7 +231,7 @@ def _is_a(error: BaseException, base: type[BaseException]) -> bool:
     """Tell whether *error* is of class *base*, or of its namesake in a fork of the library."""
     if isinstance(error, base):
         return True
-    fork = _FORKS[base.__module__.partition(".")[0]]
+    fork = FORKS[base.__module__.partition(".")[0]]
     bases = type(error).__mro__
     return any(b.__name__ == base.__name__ and b.__module__.startswith(fork) for b in bases)
 
@@ -226,7 +239,7 @@ def _is_a(error: BaseException, base: type[BaseException]) -> bool:
 def _kind(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
     if isinstance(error.args[0] if error.args else None, urllib3_errors.InvalidHeader):
         return tree.ConnectionLost  # the server's header, and not one of ours
-    if isinstance(error, ValueError) and _is_of_redirecting(error):
+    if isinstance(error, ValueError) and is_of_redirecting(error):
         return tree.RedirectFailed  # a Location that is no URL, or no text in any encoding
     for base, kind in _BY_CLASS:
         if _is_a(error, base):
@@ -240,12 +253,12 @@ def _kind(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
 
 def _kind_unwrapped(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
     """Return the kind of what requests raises, or lets through, as no exception of its own."""
-    if isinstance(error, (ValueError, AssertionError)) and _refused_below(error.__traceback__):
+    if isinstance(error, (ValueError, AssertionError)) and is_refused_by_parsers(error):
         if in_body:
             return tree.IncompleteBody  # a chunk of less than no bytes
         # A header, URL or host (b%C3%BC.example) that requests let through; the text shows it.
         return tree.InvalidRequest
-    if type(error) is OSError and _misses_a_file(error):
+    if type(error) is OSError and misses_a_file(error):
         return tree.InvalidRequest
     return None
 
@@ -255,7 +268,7 @@ def _kind_by_reason(error: Exception, *, in_body: bool) -> type[SessionKitError]
     if isinstance(inner, Exception) and _is_a(inner, urllib3_errors.ReadTimeoutError):
         return tree.BodyTimedOut
     reason = _reason(error)
-    if any(map(_is_of_connecting, reason.args)):
+    if any(map(is_of_connecting, reason.args)):
         return tree.ConnectFailed  # told as a lost connection by adapters for sockets of files
     for base, kind in _BY_REASON:
         if _is_a(reason, base):
@@ -272,59 +285,9 @@ def _reason(error: BaseException) -> BaseException:
     return _reason(inner) if isinstance(inner, BaseException) else error
 
 
-def _is_of_connecting(cause: object) -> bool:
-    """Tell whether *cause* is of a socket that could not be connected."""
-    traceback = cause.__traceback__ if isinstance(cause, OSError) else None
-    return traceback is not None and _innermost(traceback).f_code.co_name == "connect"
-
-
-def _innermost(traceback: TracebackType) -> FrameType:
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return traceback.tb_frame
-
-
 def _holds(error: BaseException, kind: type[BaseException]) -> bool:
     reason = _reason(error)
     return isinstance(reason, kind) or any(isinstance(arg, kind) for arg in reason.args)
-
-
-def redirect_of(error: BaseException) -> Any:
-    """Return the redirect that requests was following itself, or None: an answer had come."""
-    traceback = error.__traceback__
-    while traceback is not None:
-        frame = traceback.tb_frame
-        library = str(frame.f_globals.get("__name__")).partition(".")[0] in _LIBRARIES
-        if library and frame.f_code.co_name == "resolve_redirects":
-            return frame.f_locals.get("resp")
-        traceback = traceback.tb_next
-    return None
-
-
-def _is_of_redirecting(error: BaseException) -> bool:
-    """Tell whether *error* is of a redirect, and not of a hook that is called for one."""
-    traceback = error.__traceback__
-    if traceback is None or redirect_of(error) is None:
-        return False
-    module = str(_innermost(traceback).f_globals.get("__name__"))
-    return module in _PARSERS or module.partition(".")[0] in (*_LIBRARIES, "idna")
-
-
-def _refused_below(traceback: TracebackType | None) -> bool:
-    """Tell whether Python's own parsers refused what requests or urllib3 gave them."""
-    names: list[str] = []
-    while traceback is not None:
-        names.append(str(traceback.tb_frame.f_globals.get("__name__")))
-        traceback = traceback.tb_next
-    callers = [name for name in names if name not in _PARSERS]
-    below = bool(names) and names[-1] in _PARSERS
-    return below and callers[-1:] != [] and callers[-1].partition(".")[0] in _LIBRARIES
-
-
-def _misses_a_file(error: OSError) -> bool:
-    """Tell whether requests found no file at the path that ``verify`` or ``cert`` gives."""
-    traceback = error.__traceback__
-    return traceback is not None and _innermost(traceback).f_code.co_name == "cert_verify"
 
 
 def _message(kind: type[SessionKitError], error: Exception) -> str:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from sessionkit._exchange import Exchange
     from sessionkit._handler import Forward
-    from sessionkit.errors import Sent
 
 #: Seconds before the deadline that count as reached: sockets and clocks round differently.
 _SLACK = 0.01
@@ -98,7 +97,6 @@ def _exceeded(exchange: Exchange, error: requests.RequestException) -> DeadlineE
     record = exchange.record
     elapsed = exchange.clock.monotonic() - record.started
     attempts = len(record.attempts)
-    status = record.attempts[-1].status if attempts else None
     return DeadlineExceeded(
         f"the deadline passed after {elapsed:.3f}s, in attempt {attempts}",
         hint="give the call a longer deadline=, or DeadlineHandler a longer total",
@@ -106,24 +104,10 @@ def _exceeded(exchange: Exchange, error: requests.RequestException) -> DeadlineE
         url=exchange.url,
         attempts=attempts,
         elapsed=elapsed,
-        sent=_sent(attempts, status, error),
+        sent=record.sent,
         request=error.request,
-        status=status,
+        status=record.attempts[-1].status if attempts else None,
     )
-
-
-def _sent(attempts: int, status: int | None, error: requests.RequestException) -> Sent:
-    """Return whether the server may have acted.
-
-    Args:
-        attempts: That were made.
-        status: That the last of them met: of an answer whose body was still coming, or of a
-            redirect whose next hop failed.
-        error: What ended it.
-    """
-    if status is not None:
-        return "yes"
-    return "no" if attempts <= 1 and isinstance(error, requests.ConnectTimeout) else "maybe"
 
 
 def _positive(name: str, value: float | None) -> float | None:

@@ -150,9 +150,6 @@ class ErrorHandler:
         )
         if fault is not None:
             fault.__cause__ = error
-            if fault.sent == "no" and redirected:
-                # A hop of a redirect failed; the server that sent us there may have acted.
-                fault.sent, fault.retryable = "yes", False
         return fault
 
     def _refused(self, response: Response, exchange: Exchange) -> SessionKitError | None:
@@ -215,6 +212,7 @@ class ErrorHandler:
             vars(fault).pop("request_id", None)
             name = read_request_id(fault.response.headers, self._request_ids)
             fault.complete(request_id=name)
+        fault.also_sent(record.sent)  # by an earlier attempt, or before a redirect
         scrubbed(fault, _secrets(exchange))
         if self._root is None:
             return fault

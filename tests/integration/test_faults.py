@@ -6,6 +6,7 @@ import contextlib
 import copy
 import gc
 import pickle
+import socket
 import time
 import traceback
 import weakref
@@ -138,6 +139,28 @@ def test_a_fault_is_met_again_where_that_is_safe(
     nothing_sent = fault.kind is InvalidRequest and error.attempts == 0
     assert nothing_sent or error.attempts == fault.attempts[how]
     assert type(error) is fault.kind
+
+
+@pytest.mark.parametrize(
+    ("first", "sent"), [(b"", "maybe"), (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "yes")]
+)
+def test_what_an_earlier_attempt_may_have_done_is_not_forgotten(
+    first: bytes, sent: str, session: requests.Session
+) -> None:
+    """The last attempt reached nobody, but the first one may have made the order."""
+
+    def act(peer: socket.socket) -> None:
+        server.leave()
+        peer.sendall(first)
+
+    with Rude(act) as server:
+        chain = recommended()
+        chain["retry"] = RetryHandler(Retry(1, status_forcelist=TRANSIENT))
+        with pytest.raises(ConnectFailed) as caught:
+            SessionStack(session, chain).post(server.origin, idempotency_key=True)
+
+    error = caught.value
+    assert (error.sent, error.attempts, error.retryable) == (sent, 2, False)
 
 
 @pytest.mark.parametrize("fault", [f for f in FAULTS if f.body], ids=lambda fault: fault.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import pickle
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ import requests
 
 from sessionkit import Exchange, SessionStack
 from sessionkit._record import Attempt, Record
+from sessionkit.errors import NotFound
 from sessionkit.testing import FakeClock
 from tests.loopback import Reply
+from tests.unit.handlers.scripted import Script, stack_over
 from tests.unit.stacks import Again, Keeper, opened, passing
 
 
@@ -186,3 +189,40 @@ def test_a_record_is_plain_data() -> None:
         assert twin.method == "GET"
         assert [type(attempt) for attempt in twin.attempts] == [Attempt]
         assert twin.handlers == record.handlers
+
+
+@pytest.mark.parametrize(
+    ("script", "sent"),
+    [
+        ([200], "yes"),
+        ([401], "no"),
+        ([503, requests.ConnectTimeout()], "yes"),
+        ([requests.ReadTimeout(), requests.ConnectTimeout()], "maybe"),
+        ([requests.ReadTimeout(), 401], "maybe"),
+        ([requests.ConnectTimeout(), 503], "yes"),
+        ([requests.ConnectTimeout()], "no"),
+        ([NotFound("of a stack below")], "yes"),
+        ([KeyError("of an adapter")], "maybe"),
+    ],
+)
+def test_a_record_tells_whether_the_server_may_have_acted(script: Any, sent: str) -> None:
+    """On any attempt, not on the last one alone; a refusal is no action."""
+    records = []
+
+    def keep(exchange: Exchange, forward: Any) -> Any:
+        records.append(exchange.record)
+        for last in [False] * (len(script) - 1) + [True]:
+            with contextlib.suppress(Exception):
+                forward(exchange)
+            if last:
+                raise LookupError
+
+    with pytest.raises(LookupError):
+        stack_over(Script(*script), keep)[0].post("x")
+
+    assert records[0].sent == sent
+
+
+def test_a_call_that_was_never_sent_did_nothing() -> None:
+    """Before the first attempt there is nothing to be unsure of."""
+    assert Record("POST", "http://api.example/", (), 0.0).sent == "no"

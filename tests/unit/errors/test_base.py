@@ -299,3 +299,23 @@ def test_errors_carry_what_their_own_place_knows() -> None:
 
     assert (error.store, error.key) == ("sqlite", "app")
     assert SessionKitError("x", details=details).details is details
+
+
+@pytest.mark.parametrize(
+    ("own", "before", "sent", "retryable"),
+    [
+        ("no", "no", "no", True),
+        ("no", "maybe", "maybe", False),
+        ("no", "yes", "yes", False),
+        ("maybe", "no", "maybe", True),
+        ("maybe", "yes", "yes", True),
+        ("yes", "maybe", "yes", True),
+    ],
+)
+def test_what_was_sent_before_counts(own: Any, before: Any, sent: str, retryable: bool) -> None:
+    """Once something may have been done, "nothing was sent" is no reason to repeat any more."""
+    error = TransportError("it broke", sent=own, retryable=True)
+
+    error.also_sent(before)
+
+    assert (error.sent, error.retryable) == (sent, retryable)
