@@ -13,6 +13,8 @@ from sessionkit.cli._findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sessionkit.cli._findings import State
+
 DISTRIBUTION = "requests-sessionkit"
 #: One line of the metadata (PEP 508), as far as this project writes such lines.
 _LINE = re.compile(
@@ -95,9 +97,9 @@ def _finding(part: str, what: str, brought: list[Need]) -> Finding:
     if old:
         return Finding(part, what, "fails", ", ".join(old), cure)
     if missing:
-        state = Finding(part, what, "absent" if part == "extras" else "fails")
-        there = [f"{name} is not installed" for name in missing]
-        return Finding(part, what, state.state, ", ".join(there), cure.replace("--upgrade ", ""))
+        state: State = "absent" if part == "extras" else "fails"
+        told = ", ".join(f"{name} is not installed" for name in missing)
+        return Finding(part, what, state, told, cure.replace("--upgrade ", ""))
     return Finding(part, what, "works", ", ".join(there))
 
 

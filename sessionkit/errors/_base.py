@@ -69,7 +69,7 @@ class SessionKitError(Exception):
         request_id: The server's name for this request, for its operator.
         attempts: How often the request went out.
         elapsed: Seconds from the start of the call to its failure.
-        sent: Whether the server may have acted: ``no``, ``maybe`` or ``yes``.
+        sent: Whether the server may have acted on any attempt: ``no``, ``maybe`` or ``yes``.
         retryable: Whether the same request may well succeed later.
         retry_after: Seconds that the server asks to wait.
         details: What the server said, in its normal form.
