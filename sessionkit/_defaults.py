@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from sessionkit.auth._handler import AuthHandler
 from sessionkit.auth._policy import USUAL
 from sessionkit.auth._schemes import Bearer
 from sessionkit.handlers._deadline import DeadlineHandler
@@ -71,6 +70,9 @@ def recommended(
     chain["deadline"] = DeadlineHandler()
     chain["retry"] = RetryHandler()
     if grant is not None:
+        # A program without a login need not load what renews tokens.
+        from sessionkit.auth._handler import AuthHandler
+
         chain["auth"] = AuthHandler(
             grant, store=store, scheme=scheme, origins=origins, policy=policy
         )

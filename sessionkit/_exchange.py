@@ -117,11 +117,6 @@ class Exchange:
         call: What its attempts share.
     """
 
-    __slots__ = (
-        *("call", "deadline", "method", "options", "prepared", "secrets", "steps", "stream"),
-        "url",
-    )
-
     call: Call
     deadline: float | None
     method: str
@@ -142,31 +137,23 @@ class Exchange:
         prepared: PreparedRequest | None = None,
         stream: bool = False,
     ) -> None:
-        put = object.__setattr__
-        put(self, "call", call)
-        put(self, "method", method)
-        put(self, "url", url)
-        put(self, "options", MappingProxyType(options))
-        put(self, "prepared", prepared)
-        put(self, "secrets", ())
-        put(self, "steps", ())
-        put(self, "stream", stream)
-        put(self, "deadline", None)
+        vars(self).update(
+            call=call,
+            method=method,
+            url=url,
+            options=MappingProxyType(options),
+            prepared=prepared,
+            secrets=(),
+            steps=(),
+            stream=stream,
+            deadline=None,
+        )
 
     def _but(self, name: str, *, value: object) -> Exchange:
         """Derive an exchange that differs in one attribute."""
         new: Exchange = object.__new__(type(self))
-        put = object.__setattr__
-        put(new, "call", self.call)
-        put(new, "method", self.method)
-        put(new, "url", self.url)
-        put(new, "options", self.options)
-        put(new, "prepared", self.prepared)
-        put(new, "secrets", self.secrets)
-        put(new, "steps", self.steps)
-        put(new, "stream", self.stream)
-        put(new, "deadline", self.deadline)
-        put(new, name, value)
+        vars(new).update(vars(self))
+        vars(new)[name] = value
         return new
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -50,6 +50,8 @@ def _parse(head: str) -> str:
 def is_absolute(url: str) -> bool:
     """Tell whether *url* names its own scheme and authority (RFC 3986, section 4.3)."""
     head, found, _ = url.lstrip().partition("://")
+    if head in _DEFAULT_PORTS:
+        return bool(found)
     return bool(found) and head[:1].isalpha() and all(c.isalnum() or c in "+.-" for c in head)
 
 

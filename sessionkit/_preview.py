@@ -28,11 +28,6 @@ class Preview(NamedTuple):
     certificate: object
 
 
-def bare_request(session: requests.Session, method: str | None, url: str | None) -> PreparedRequest:
-    """Return what *session* makes of a method and a URL alone."""
-    return session.prepare_request(own_kind(session, requests.Request(method, url)))
-
-
 def preview_of(session: requests.Session, exchange: Exchange) -> Preview:
     """Return what *session* would send first of *exchange*.
 

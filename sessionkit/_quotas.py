@@ -74,7 +74,7 @@ def read_quotas(headers: Mapping[str, str], now: float) -> tuple[Quota, ...]:
         headers: Of the answer; case-insensitive.
         now: Seconds since the epoch; used where the answer has no ``Date``.
     """
-    if not any("limit" in name.lower() for name in headers):
+    if "limit" not in " ".join(headers).lower():
         return ()
     told = {name.lower(): str(value) for name, value in headers.items()}
     # Read no further than needed: each of a hundred fields may point at a policy of 64 KiB.

@@ -71,6 +71,11 @@ def own_kind(session: requests.Session, request: requests.Request) -> requests.R
     return request
 
 
+def bare_request(session: requests.Session, method: str | None, url: str | None) -> PreparedRequest:
+    """Return what *session* makes of a method and a URL alone."""
+    return session.prepare_request(own_kind(session, requests.Request(method, url)))
+
+
 def _sent(
     session: requests.Session, prepared: PreparedRequest, timeout: tuple[float, float]
 ) -> Response:

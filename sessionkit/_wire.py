@@ -18,10 +18,9 @@ from sessionkit._answers import answer_within, own_answer, status_of
 from sessionkit._bodies import body_objects
 from sessionkit._origins import is_absolute, origin_of
 from sessionkit._placing import Placement, given_names, mask_text, place_in_options
-from sessionkit._preview import bare_request, preview_of
 from sessionkit._record import Attempt
 from sessionkit._redirects import RedirectHook, check_body, next_of, take_off
-from sessionkit._side import STOCK_SESSION, send_side
+from sessionkit._side import STOCK_SESSION, bare_request, send_side
 from sessionkit._timeouts import TIMEOUT, capped
 from sessionkit.errors import ConfigError, ReplayImpossible
 from sessionkit.errors._faults import sent_by
@@ -260,6 +259,8 @@ class Wire:
 
     def preview(self, exchange: Exchange) -> Preview:
         """Return what would be sent first."""
+        from sessionkit._preview import preview_of
+
         return preview_of(self._session, exchange)
 
     def home(self) -> str | None:

@@ -101,9 +101,9 @@ _BODY_FAULTS: tuple[type[Exception], ...] = (
     urllib3_errors.HTTPError,
 )
 #: What OpenSSL says of a certificate that we refuse, and of a handshake that the server refuses.
-_REFUSED = re.compile(r"CERTIFICATE_VERIFY_FAILED|(?:SSLV3|TLSV1|TLSV13)_ALERT_(?!INTERNAL_ERROR)")
+_REFUSED = r"CERTIFICATE_VERIFY_FAILED|(?:SSLV3|TLSV1|TLSV13)_ALERT_(?!INTERNAL_ERROR)"
 #: urllib3 begins its texts with a pool or a connection.
-_BEFORE_TEXT = re.compile(r"^(?:<[^>]*>|\w+\((?:host|port|[^()]*=)[^()]*\)): ")
+_BEFORE_TEXT = r"^(?:<[^>]*>|\w+\((?:host|port|[^()]*=)[^()]*\)): "
 
 
 def status_error(
@@ -202,7 +202,7 @@ def transport_error(
     elif isinstance(fault, tree.TlsFailed):
         if response is not None:
             fault.sent, fault.retryable = "yes", False
-        elif _REFUSED.search(str(error)) or _holds(error, ssl.CertificateError):
+        elif re.search(_REFUSED, str(error)) or _holds(error, ssl.CertificateError):
             # The same certificates will be as wrong the next time, theirs and ours.
             fault.retryable = False
     return fault
@@ -302,5 +302,5 @@ def _message(kind: type[SessionKitError], error: Exception) -> str:
     if len(reason.args) > 1 and text.startswith("("):
         # The parts of a tuple; the second is often said in the first already.
         first, second = str(reason.args[0]).rstrip("."), str(reason.args[1])
-        text = first if second in first else f"{first}: {_BEFORE_TEXT.sub('', second)}"
-    return _BEFORE_TEXT.sub("", text) or type(error).__name__
+        text = first if second in first else f"{first}: {re.sub(_BEFORE_TEXT, '', second)}"
+    return re.sub(_BEFORE_TEXT, "", text) or type(error).__name__

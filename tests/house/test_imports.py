@@ -27,6 +27,8 @@ NOT_BY_THE_CORE = {
     "rich",
     "sqlite3",
     "vcr",
+    "sessionkit._preview",
+    "sessionkit.auth._handler",
     "sessionkit.cli",
     "sessionkit.demo",
     "sessionkit.mapping",

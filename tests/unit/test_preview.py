@@ -8,7 +8,6 @@ import requests
 
 from sessionkit import Exchange, Forward, SessionStack
 from sessionkit._exchange import Secret
-from sessionkit._preview import bare_request
 from tests.unit.stacks import opened
 
 
@@ -131,13 +130,3 @@ def test_a_preview_tells_of_the_certificate_that_the_client_shows() -> None:
     stack.get("https://api.example/")
 
     assert shown == [None, "of the call", ("of the session", "key")]
-
-
-def test_a_bare_request_is_what_the_session_makes_of_an_address() -> None:
-    """A session that knows its server completes the address."""
-    session = requests.Session()
-    session.headers["X-One"] = "1"
-
-    bare = bare_request(session, "GET", "http://api.example/x")
-
-    assert (bare.url, bare.headers["X-One"]) == ("http://api.example/x", "1")

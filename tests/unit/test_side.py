@@ -12,7 +12,7 @@ import requests
 
 from sessionkit import Exchange, Forward, SessionStack
 from sessionkit._record import Record
-from sessionkit._side import SIDE_BYTES, STOCK_SESSION, own_kind
+from sessionkit._side import SIDE_BYTES, STOCK_SESSION, bare_request, own_kind
 from sessionkit.errors import BodyTooLarge
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply, Seen
@@ -268,3 +268,13 @@ def test_a_session_of_another_make_gets_requests_of_its_own_kind() -> None:
     assert (own.method, own.url, own.data, own.headers) == (
         *("POST", given.url, {"a": "b"}, {"X": "y"}),
     )
+
+
+def test_a_bare_request_is_what_the_session_makes_of_an_address() -> None:
+    """A session that knows its server completes the address."""
+    session = requests.Session()
+    session.headers["X-One"] = "1"
+
+    bare = bare_request(session, "GET", "http://api.example/x")
+
+    assert (bare.url, bare.headers["X-One"]) == ("http://api.example/x", "1")
