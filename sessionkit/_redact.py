@@ -63,6 +63,8 @@ _NAME_AND_SIGN = r"(?<![\w$%.-])([\w$%.\[\]-]{1,64})((?:\\?[\"'])?\s*[:=]\s*)"
 _QUOTED = r"b?(?P<q>[\"'])(?P<v>(?:\\.|(?!(?P=q)).)*)"
 #: JSON inside a JSON text.
 _QUOTED_TWICE = r"\\(?P<q>[\"'])(?P<v>(?:(?!\\(?P=q)).)*)"
+#: Of JSON, after a quoted name: a PIN, a one-time password.
+_NUMBER = r"(?P<v>-?[0-9][0-9.eE+-]*)"
 _BARE = r"(?P<v>[^\s&;,\"'<>)\]}]+)"
 _TO_END_OF_LINE = r"(?P<v>[^\r\n\"']+)"
 _ELEMENT = r"(<(?:[\w.-]{1,64}:)?([\w.-]{1,64})(?:\s[^<>]{0,256})?>)[^<>]+(?=</)"
@@ -72,7 +74,7 @@ _USERINFO = r"(?<=//)[^{beyond}/?#\\]+@"
 #: A password with an unescaped ``/``, ``?`` or ``#``: no valid URL, and so printed in an error.
 _BROKEN_USERINFO = (
     r"(?<=//)(?!\[)[^{beyond}/?#@\\:]{{0,256}}:"
-    r"(?![0-9]*(?:[{beyond}/?#\\]|$))[^{beyond}]{{0,256}}@"
+    r"(?![0-9]{{1,5}}(?:[{beyond}/?#\\]|$))[^{beyond}]{{0,256}}@"
 )
 #: What ends a URL inside a text; by itself it goes on to its end.
 _TEXT_BEYOND = r"\s\"'<>"
@@ -226,6 +228,8 @@ def _value_after(name: str, sign: str, text: str, place: int) -> re.Match[str] |
     for pattern in (_QUOTED, _QUOTED_TWICE):
         if quoted := re.compile(pattern, re.DOTALL).match(text, place):
             return quoted if quoted["v"] else None
+    if sign[0] in "\\\"'" and (number := re.compile(_NUMBER).match(text, place)):
+        return number
     bare = name.lower().lstrip("-")
     if bare.endswith(("authorization", "cookie")):
         return re.compile(_TO_END_OF_LINE).match(text, place)

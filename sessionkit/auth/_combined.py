@@ -129,7 +129,7 @@ class Parsed:
     def _parsed(self, response: Response) -> Token | None:
         try:
             token: Any = self._parse(response)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             # Its text may quote the body, and with it a token.
             message = f"the token endpoint's answer could not be read: {type(error).__name__}"
             hint = "what parse_token raised; it returns None for answers that it does not know"
@@ -158,14 +158,16 @@ class Interactive:
         ConfigError: It cannot.
     """
 
-    __slots__ = ("_grant", "key")
+    __slots__ = ("_ask_user", "_grant", "key")
 
     renewable = True
 
     def __init__(self, grant: Grant) -> None:
-        if _first((grant,), "login_steps") is None:
+        begin: Callable[[], Steps] | None = _first((grant,), "login_steps")
+        if begin is None:
             message = f"{type(grant).__name__} asks no user to log in"
             raise ConfigError(message, hint="wrap an AuthorizationCode or a DeviceCode")
+        self._ask_user = begin
         self._grant = grant
         self.key = grant.key
 
@@ -175,13 +177,9 @@ class Interactive:
             return (yield from self._grant.steps(held, refused))
         except LoginRequired:
             pass
-        return (yield from self.login_steps())
+        return (yield from self._ask_user())
 
-    @property
-    def login_steps(self) -> Callable[[], Steps]:
-        """Those of the grant."""
-        begin: Callable[[], Steps] = _first((self._grant,), "login_steps")
-        return begin
+    # No login_steps of its own: `login(stack)` would ask a user again who has just said no.
 
     @property
     def revoke_steps(self) -> Callable[[Token], Any] | None:

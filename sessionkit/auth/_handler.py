@@ -10,6 +10,7 @@ from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._origins import without_pairs
 from sessionkit.auth._ask import TokenAsk, Via, clock_of
 from sessionkit.auth._cooldown import CoolDown, Place
+from sessionkit.auth._logins import Logins
 from sessionkit.auth._policy import USUAL, RenewalPolicy
 from sessionkit.auth._reach import NOWHERE, Reach, goes_to
 from sessionkit.auth._renewal import Renewal
@@ -60,8 +61,8 @@ class AuthHandler:
     """
 
     __slots__ = (
-        *("_clock", "_cool_down", "_ended", "_grant", "_key", "_placed", "_policy", "_reach"),
-        *("_renewal", "_scheme", "_store"),
+        *("_clock", "_cool_down", "_ended", "_grant", "_key", "_logins", "_placed", "_policy"),
+        *("_reach", "_renewal", "_scheme", "_store"),
     )
 
     def __init__(
@@ -85,6 +86,7 @@ class AuthHandler:
         self._reach = Reach(origins)
         self._policy = _checked(policy, "policy", "renew_at", example="RenewalPolicy(early=60)")
         self._renewal = Renewal(store, self._key, policy)
+        self._logins = Logins()
         self._cool_down = CoolDown()
         self._ended: Token | None = None
         self._placed: tuple[str, ...] = ()
@@ -99,7 +101,8 @@ class AuthHandler:
     def login(self, via: Via | None = None, *, token: Token | None = None) -> None:
         """Log in now: with a token from elsewhere, or by the grant unless a live one is stored.
 
-        Only here is a user asked, where the grant can do that and nothing else will do.
+        Only here is a user asked, where the grant can do that and nothing else will do. Where
+        threads log in at once one of them does, and the others share its success or failure.
 
         Args:
             via: The stack, which sends the token request; not needed with *token*.
@@ -118,7 +121,9 @@ class AuthHandler:
             message = "login() needs the stack to send a token request by, or a Token"
             raise ConfigError(message, hint="login(stack), or login() with token set to a Token")
         assert via is not None  # noqa: S101  # it has what a stack has
-        clock = clock_of(via)
+        self._logins.share(partial(self._log_in, via, clock_of(via)))
+
+    def _log_in(self, via: Via, clock: Clock) -> None:
         self._renewal.login(None, clock)
         ask = self._ask(via, clock, deadline=None)
         try:

@@ -6,6 +6,7 @@ import logging
 from math import inf
 from typing import TYPE_CHECKING
 
+from sessionkit._redact import scrub
 from sessionkit.auth._policy import COOL_DOWN
 
 if TYPE_CHECKING:
@@ -87,10 +88,12 @@ class Keeping:
         try:
             self._store.save(self._key, token)
         except Exception as error:  # noqa: BLE001  # told in the log, and made up for later
+            secrets = (token.value, token.refresh_token or "", *token.extra.values())
+            # Databases quote the row that they refuse.
             _LOG.warning(
                 "the renewed token could not be saved and lives in this process only; if that ends "
                 "before the store works again, a new login may be needed: %s: %s",
-                *(type(error).__name__, error),
+                *(type(error).__name__, scrub(str(error), secrets)),
             )
         else:
             self._owed = None

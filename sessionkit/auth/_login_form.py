@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -176,9 +177,12 @@ def _cookies(response: Response) -> dict[str, SetCookie]:
 
 def _text(page: Response) -> str:
     try:
-        return page.text
-    except ValueError:  # a charset that no codec could have
-        return page.content.decode("utf-8", "replace")
+        # Python knows it, no browser does, and it takes a minute over a megabyte.
+        if codecs.lookup(page.encoding or "utf-8").name != "punycode":
+            return page.text
+    except (LookupError, ValueError):
+        pass  # a charset that no codec has, or could have
+    return page.content.decode("utf-8", "replace")
 
 
 def _referer(url: str) -> str:

@@ -65,7 +65,7 @@ class JwtBearer:
         self._assertion = assertion
         self._scope = scope
         subject = assertion.subject if isinstance(assertion, SignedJwt) else ""
-        self.key = f"{subject or client_id or 'jwt-bearer'}@{self._ask.url}"
+        self.key = f"{subject or client_id or 'jwt-bearer'}@{redact_url(self._ask.url)}"
 
     def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002
         """Present an assertion."""
@@ -127,7 +127,7 @@ class TokenExchange:
         # What is asked for differs by these, and so do the tokens.
         told = repr(sorted((k, v) for k, v in self._extra.items() if k != "actor_token"))
         whose = f"#{hashlib.sha256(told.encode()).hexdigest()[:16]}" if self._extra else ""
-        self.key = f"{client_id or 'token-exchange'}@{self._ask.url}{whose}"
+        self.key = f"{client_id or 'token-exchange'}@{redact_url(self._ask.url)}{whose}"
 
     def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002
         """Present the subject's token."""

@@ -117,8 +117,8 @@ class RenewalPolicy:
     def _says_expired(self, response: Response) -> bool:
         try:
             return self._expired is not None and bool(self._expired(response))
-        except (ValueError, LookupError, TypeError, AttributeError):
-            # An HTML page where JSON was expected, a list where an object was.
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            # An HTML page where JSON was expected, a list where an object was, or too deep a one.
             return False
 
 

@@ -206,13 +206,18 @@ def _portable(value: Any) -> Any:
 
 def _one_line(text: object) -> str:
     try:
-        return scrub(" ".join(str(text)[:_LONGEST_TEXT].split()))
+        return _printable(scrub(" ".join(str(text)[:_LONGEST_TEXT].split())))
     except Exception:  # noqa: BLE001  # some objects cannot even be shown
         return f"<{type(text).__name__}>"
 
 
+def _printable(text: str) -> str:
+    """Return *text* without what a terminal would obey; servers write some of it."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+
+
 def _clean_url(url: object) -> str:
-    return scrub(redact_url(str(url)))
+    return _printable(scrub(redact_url(str(url))))
 
 
 def _as_it_is(value: Any) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, AnyStr
 
 import requests
 from requests.structures import CaseInsensitiveDict
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Bytes of a body that are read for an error, looked at, and kept.
 MOST_BODY = 65_536
+#: Characters of an answer's headers that are kept, all together.
+MOST_HEADERS = 65_536
 #: Attribute of a copy, so that it is not copied again.
 _MARK = "_sessionkit_redacted"
 #: ``"access_token": "..."`` and the like; a sentence, which has spaces, is a complaint and stays.
@@ -91,7 +93,9 @@ def _request_body(body: Any, secrets: tuple[str, ...]) -> str | None:
             return None
     if not isinstance(body, str) or 'form-data; name="' in body[:400]:
         return None
-    return scrub(body[:MOST_BODY], secrets)
+    if len(body) >= MOST_BODY:
+        body = _without_half(body[:MOST_BODY], spellings(secrets))
+    return scrub(body, secrets)
 
 
 def redacted_response(response: Any, secrets: Iterable[str] = ()) -> requests.Response:
@@ -124,13 +128,34 @@ def redacted_response(response: Any, secrets: Iterable[str] = ()) -> requests.Re
 
 
 def _response_headers(headers: Any, known: tuple[str, ...]) -> dict[str, str]:
-    return {name: scrub(value, known) for name, value in redact_headers(headers).items()}
+    left, kept = MOST_HEADERS, {}
+    for name, value in headers.items():
+        # Looking through some megabytes of them would take half a minute.
+        left -= len(_plain(value))
+        kept[name] = value if left >= 0 else "(not kept)"
+    return {name: scrub(value, known) for name, value in redact_headers(kept).items()}
 
 
 def _fill_body(copy: Any, content: Any, secrets: tuple[str, ...]) -> None:
     body = bytes(content) if isinstance(content, (bytes, bytearray)) else b""
-    copy._content = redacted_body(body[:MOST_BODY], secrets)  # noqa: SLF001  # as requests keeps it
+    if len(body) >= MOST_BODY:
+        body = _without_half(body[:MOST_BODY], _in_bytes(secrets))
+    copy._content = redacted_body(body, secrets)  # noqa: SLF001  # as requests keeps it
     copy._content_consumed = True  # noqa: SLF001
+
+
+def _without_half(body: AnyStr, known: Iterable[AnyStr]) -> AnyStr:
+    """Return *body* without the secret at its end of which it holds but the beginning."""
+    for spelling in known:
+        for size in range(len(spelling) - 1, SHORTEST_VALUE, -1):
+            if body.endswith(spelling[:size]):
+                return body[:-size]
+    return body
+
+
+def _in_bytes(secrets: Iterable[str]) -> list[bytes]:
+    # JSON may bring a token that holds half a pair; no other encoding would do, nor does this text.
+    return [spelling.encode(errors="surrogatepass") for spelling in spellings(secrets)]
 
 
 def redacted_body(body: bytes, secrets: tuple[str, ...]) -> bytes:
@@ -140,7 +165,7 @@ def redacted_body(body: bytes, secrets: tuple[str, ...]) -> bytes:
         plain = body.decode(encoding, "replace").encode()
         clean = redacted_body(plain, secrets)
         return body if clean == plain else clean.decode().encode(encoding)
-    known = [spelling.encode() for spelling in spellings(secrets)]
+    known = _in_bytes(secrets)
     # PHP escapes slashes, .NET and Go escape signs that HTML knows; the document stays the same.
     bare = re.sub(_ESCAPED, _unescaped, body)
     if bare != body and any(spelling in bare for spelling in known):

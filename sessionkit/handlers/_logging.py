@@ -167,10 +167,13 @@ class _Ended:
     def clean(self, text: object) -> str:
         """Return *text* without secrets, on one line, and cut."""
         try:
-            plain = str(text)[:_SEARCHED]
+            plain = " ".join(str(text).split())
         except Exception:  # noqa: BLE001  # some objects cannot even be shown
             return f"<{type(text).__name__}>"
-        one = _printable(" ".join(self._masked(plain).split()))
+        if len(plain) > _SEARCHED:
+            # Half of a secret would not be known for one; masks make room, so it could be shown.
+            plain = plain[:_SEARCHED].rpartition(" ")[0]
+        one = _printable(self._masked(plain))
         return one if len(one) <= _LONGEST else f"{one[:_LONGEST]}..."
 
     def _masked(self, text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
@@ -36,6 +37,8 @@ _SHORTEST_LEASE: Final = 0.1
 _LONGEST_WAIT: Final = 1.0
 #: Shorter waits were rounded to zero, which is for ever, by early versions of Redis 6.
 _SHORTEST_WAIT: Final = 0.01
+#: A password with one of these in it ends the host early, and its rest would be shown as a path.
+_TORN: Final = re.compile(r"rediss?://[^/?#]*(?:/[^?]*|\?[^=]*|#.*)@", re.IGNORECASE)
 
 # Later is greater, also after a failover or a restart that lost the counter, and also when the
 # server's clock is set back. Microseconds fit into Lua's numbers for 285 years.
@@ -272,6 +275,14 @@ class RedisTokenStore:
                 store=repr(self),
                 key=key,
             ) from error
+        except (TypeError, ValueError) as error:
+            # From None, because one about bytes that are no text holds them, and so a token.
+            raise StoreError(
+                f"the token store cannot use {self._shown}: {type(error).__name__}: {error}",
+                hint="does redis-py know each option of the URL, and is the prefix ours alone?",
+                store=repr(self),
+                key=key,
+            ) from None
 
 
 class _Client:
@@ -293,11 +304,12 @@ def _client(redis: Any, server: object) -> Any:
     backoff = redis.backoff.ExponentialBackoff(cap=0.5, base=0.05)
     try:
         return redis.Redis.from_url(
-            server,
+            "" if _TORN.match(server) else server,
             socket_timeout=_PATIENCE,
             socket_connect_timeout=_PATIENCE,
-            # A server that restarts is back within seconds.
-            retry=redis.retry.Retry(backoff, 4),
+            # A server that restarts is back within seconds. One that is silent is not asked again:
+            # redis-py tries each of its tries four times more, and two minutes would be gone.
+            retry=redis.retry.Retry(backoff, 4, (redis.ConnectionError,)),
             health_check_interval=30,
         )
     except (ValueError, TypeError):

@@ -280,8 +280,10 @@ class SqlTokenStore:
 
     def _failure(self, key: str | None, error: Exception) -> StoreError:
         original = getattr(error, "orig", None) or error
-        # Further lines of the database's may quote the row.
-        said = (str(original).splitlines() or [""])[0]
+        told: Any = original.args[0] if original.args else ""
+        # Further lines of the database's may quote the row; pg8000 has them in one mapping.
+        text = str(told.get("M", "") if isinstance(told, dict) else original)
+        said = (text.splitlines() or [""])[0]
         return StoreError(
             f"the token store cannot use {self._shown}: {type(original).__name__}: {said}",
             hint="see that the database runs, is reached from here, and lets this user read and "

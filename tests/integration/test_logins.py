@@ -86,6 +86,47 @@ def test_thirty_two_threads_of_a_program_with_a_user_open_one_browser() -> None:
         assert len(running.loopback.at("/token")) == 1
 
 
+def test_a_user_who_says_no_is_asked_once_for_all_calls_and_logins() -> None:
+    """No second browser opens, neither for another thread nor for a login by hand."""
+    with Running() as running:
+        running.server.redirect = {"error": "access_denied"}
+        stack, auth = running.stack(Interactive(by_browser(running)))
+        with stack:
+            outcomes = at_once(THREADS, lambda _: stack.get("/orders").status_code)
+            assert {type(outcome) for outcome in outcomes} == {LoginRequired}
+            assert len(running.shown) == 1
+
+            with pytest.raises(LoginRequired, match="access_denied"):
+                auth.login(stack)
+        assert len(running.shown) == 2
+
+
+def test_threads_that_log_in_at_once_open_one_browser() -> None:
+    """The user is asked once, and each thread goes on with that login."""
+    others_came = threading.Barrier(8)
+
+    def show(url: str) -> None:
+        others_came.wait(20)
+        running.browse(url)
+
+    with Running() as running:
+        place = running.server.endpoints()
+        grant = AuthorizationCode(place, "app", browser=Browser(show, patience=20))
+        stack, auth = running.stack(grant)
+
+        def log_in(number: int) -> int:
+            if number:
+                others_came.wait(20)
+            auth.login(stack)
+            return stack.get("/orders").status_code
+
+        with stack:
+            assert at_once(8, log_in) == [200] * 8
+
+        assert len(running.shown) == 1
+        assert len(running.loopback.at("/token")) == 1
+
+
 def test_thirty_two_threads_present_one_assertion_and_one_token() -> None:
     """Service accounts and exchanged tokens are asked for once, too."""
     with Running(AuthorizationServer(rsa_pair().public)) as running:

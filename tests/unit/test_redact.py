@@ -233,3 +233,26 @@ def test_a_short_secret_does_not_tear_holes_into_the_text() -> None:
 def test_a_hostile_text_costs_linear_time(text: str) -> None:
     """A server cannot stop a program by the text of its error (the run has a time limit)."""
     assert len(scrub(text)) <= len(text) * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ('{"pin": 1234, "a": 1}', '{"pin": ***, "a": 1}'),
+        ('{"otp":-12.5e3}', '{"otp":***}'),
+        (r"{\"password\": 12345678}", r"{\"password\": ***}"),
+        ('{"page_token": 5}', '{"page_token": 5}'),
+        ('{"password": null}', '{"password": null}'),
+        ("token: 5", "token: 5"),
+    ],
+)
+def test_numbers_of_json_under_a_secret_name_are_masked(text: str, clean: str) -> None:
+    """One-time passwords and PINs are often sent as such."""
+    assert scrub(text) == clean
+
+
+def test_a_password_that_begins_with_a_slash_is_masked() -> None:
+    """It breaks the URL; a port, which has five digits at most, does not."""
+    assert redact_url("redis://:/planted@h/0") == "redis://***@h/0"
+    assert redact_url("redis://u:123456/planted@h") == "redis://***@h"
+    assert redact_url("https://h:8080/a@b") == "https://h:8080/a@b"

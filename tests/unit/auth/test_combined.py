@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,7 +21,9 @@ from sessionkit.auth import (
     RefreshToken,
     StaticToken,
 )
+from sessionkit.auth._errands import UserRequest
 from sessionkit.auth._grants import Steps
+from sessionkit.auth.oauth import Endpoints
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from sessionkit.stores import MemoryTokenStore
 from tests.loopback import Loopback, Reply, Seen
@@ -128,6 +131,15 @@ def test_the_grant_goes_on_with_what_the_function_read() -> None:
         assert [seen.form["refresh_token"] for seen in server.seen] == ["first", "next"]
 
 
+def test_the_scope_that_was_granted_counts_and_not_the_one_that_was_asked_for() -> None:
+    """As with an answer in the standard's form."""
+    with Loopback(lambda _: Reply(200, {})) as server:
+        grant = credentials(server.origin, scope="read write")
+        parsed = Parsed(grant, parse_token=lambda _: Token("new", scope="read"))
+
+        assert walked(parsed).scope == "read"
+
+
 def test_what_the_standard_has_no_room_for_is_kept() -> None:
     """An end as a moment, and the vendor's own fields."""
 
@@ -149,21 +161,22 @@ def test_an_answer_that_the_function_does_not_know_is_read_as_ever() -> None:
         walked(Parsed(refreshing(server.origin), parse_token=lambda _: None))
 
 
-@pytest.mark.parametrize("error", [KeyError("s3cret"), ValueError("s3cret"), TypeError("s3cret")])
-def test_a_function_that_stumbles_is_a_renewal_that_failed(error: Exception) -> None:
+@pytest.mark.parametrize("kind", [KeyError, ValueError, TypeError, RecursionError])
+def test_a_function_that_stumbles_is_a_renewal_that_failed(kind: type[Exception]) -> None:
     """An HTML page in place of the envelope is named, and what it said is not repeated."""
 
     def stumbling(response: requests.Response) -> Token | None:
-        raise error
+        raise kind("s3cret")
 
     with (
         Loopback(lambda _: Reply(200, b"<html>")) as server,
-        pytest.raises(RenewalFailed, match=type(error).__name__) as caught,
+        pytest.raises(RenewalFailed, match=kind.__name__) as caught,
     ):
         walked(Parsed(credentials(server.origin), parse_token=stumbling))
 
     assert "s3cret" not in repr(caught.value)
     assert caught.value.__cause__ is None
+    assert caught.value.status == 200
 
 
 def test_a_function_that_returns_no_token_is_named() -> None:
@@ -185,8 +198,28 @@ def test_a_parsed_grant_is_the_grant_but_for_its_answers() -> None:
     assert parsed.renewable
     assert repr(parsed) == f"Parsed({grant!r}, parse_token=opened)"
     assert walked(Parsed(StaticToken("key"), parse_token=opened)).value == "key"
+    assert not Parsed(StaticToken("key"), parse_token=opened).renewable
+    assert repr(Parsed(grant, parse_token=partial(opened))).endswith("parse_token=partial)")
     with pytest.raises(ConfigError, match="function"):
         Parsed(grant, parse_token="data.token")  # type: ignore[arg-type]  # that is the point
+
+
+def test_a_token_is_revoked_through_whatever_stands_around_its_grant() -> None:
+    """By the first grant that can; the server's answer is no token, and is not read as one."""
+    with Loopback(lambda _: Reply(200, b"")) as server:
+        place = Endpoints(server.origin, revocation_url=f"{server.origin}/revoke")
+        grant = RefreshToken(place, client_id="app")
+        for around in (
+            Fallback(CallableGrant(lambda held, refused: None), grant),
+            Parsed(grant, parse_token=opened),
+            Interactive(Fallback(Asking(server.origin), grant)),
+        ):
+            auth = AuthHandler(around)
+            with SessionStack(handlers=[auth], base_url=server.origin) as stack:
+                auth.login(token=Token("given"))
+                auth.logout(stack, revoke=True)
+
+        assert [seen.form["token"] for seen in server.at("/revoke")] == ["given"] * 3
 
 
 # -- Grants that ask users
@@ -271,6 +304,42 @@ def test_an_answer_that_never_came_is_the_grants_own_matter() -> None:
         grant = Parsed(Asking(server.origin), parse_token=opened)
 
         assert logged_in(grant).value == "new"
+
+
+class Refusing(Asking):
+    """A grant whose user says no."""
+
+    def login_steps(self) -> Steps:
+        """Ask, and be told no."""
+        self.logins += 1
+        yield requests.Request("GET", self.origin)
+        raise LoginRequired("the user said no")
+
+
+def test_a_user_who_says_no_is_asked_once() -> None:
+    """By a login as by a call, also where calls ask."""
+    with Loopback(lambda _: Reply(200, {})) as server:
+        for wrap in (Interactive, lambda grant: Parsed(Interactive(grant), parse_token=_no)):
+            refusing = Refusing(server.origin)
+            with pytest.raises(LoginRequired, match="said no"):
+                logged_in(wrap(refusing))
+            assert refusing.logins == 1
+
+
+class Beginning(Asking):
+    """A grant that begins to ask by a request whose answer is no token."""
+
+    def login_steps(self) -> Steps:
+        """Begin, then ask."""
+        yield UserRequest("GET", self.origin)
+        return (yield from super().login_steps())
+
+
+def test_what_begins_to_ask_a_user_is_not_read_by_the_function() -> None:
+    """A device's code is no token, in whatever form the vendor's tokens are."""
+    answers = [Reply(200, b"the code is 4711"), Reply(200, ENVELOPE)]
+    with Loopback(lambda _: answers.pop(0)) as server:
+        assert logged_in(Parsed(Beginning(server.origin), parse_token=opened)).value == "new"
 
 
 def test_a_grant_that_cannot_ask_is_not_made_to() -> None:

@@ -44,6 +44,19 @@ def test_a_token_is_in_the_store_on_return() -> None:
 
     assert store.load(KEY) == NEW
     assert not keeping.owes
+    assert keeping.caught_up(OLD) == OLD  # whatever is stored later is the newest
+
+
+@pytest.mark.parametrize("error", [OSError("full"), ValueError("full")])
+def test_whatever_a_store_raises_the_token_is_kept_and_the_log_says_why(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A store of one's own may fail in any way; ten seconds later there is another try."""
+    keeping = Keeping(Shaky(error), KEY)
+    keeping.keep(NEW, OLD)
+
+    assert keeping.again_at(1000.0) == 1010.0
+    assert f"{type(error).__name__}: full" in caplog.text
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), SystemExit()])
@@ -126,6 +139,20 @@ def test_a_token_that_could_not_be_saved_is_the_newest_and_is_saved_again(
     assert not keeping.owes
     assert store.load(KEY) == NEW
     assert "good" not in caplog.text
+
+
+def test_a_store_that_quotes_the_token_does_not_bring_it_into_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As a database does with the row that it refuses, in a store of the user's own."""
+    secrets = {"refresh_token": "planted-refresh", "extra": {"csrf": "planted-csrf"}}
+    token = Token.from_dict({"value": "planted-value", **secrets})
+    keeping = Keeping(Shaky(RuntimeError(f"no room for {token.to_dict()}")), KEY)
+    with caplog.at_level(logging.WARNING, "sessionkit.auth"):
+        keeping.keep(token, OLD)
+
+    assert "no room for" in caplog.text
+    assert "planted" not in caplog.text
 
 
 @pytest.mark.parametrize("theirs", [Token("theirs"), None])

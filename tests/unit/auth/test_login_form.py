@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -221,6 +222,26 @@ def test_a_page_that_is_not_as_expected_is_a_failure_of_this_time(page: Reply, t
 
         assert [seen.method for seen in server.seen] == ["GET"]
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("charset", ["punycode", "PunyCode", "nobody-has-it", "a\x0bb"])
+def test_a_charset_that_no_browser_knows_is_not_believed(charset: str) -> None:
+    """One that Python knows would take a minute over a page of a megabyte."""
+    site = Site()
+
+    def answer(seen: Seen) -> Reply:
+        reply = site.answer(seen)
+        told = {**reply.headers, "Content-Type": f"text/html; charset={charset}"}
+        return replace(reply, headers=told)
+
+    with (
+        Loopback(answer) as server,
+        SessionStack(handlers=[], base_url=server.origin) as stack,
+    ):
+        grant = form(f"{server.origin}/login/")
+        stack.handlers.add(AuthHandler(grant, scheme=grant.scheme))
+
+        assert stack.get("/x").status_code == 200
 
 
 @pytest.mark.parametrize("action", ["https://evil.example/", "//evil.example/x", "http://[::1"])

@@ -213,3 +213,14 @@ def test_their_tokens_are_revoked_by_a_client_alone() -> None:
         (seen,) = running.loopback.at("/revoke")
     assert isinstance(seen, Seen)
     assert seen.form["token"] == "access-1"
+
+
+def test_the_name_of_a_stored_token_shows_no_password_of_the_url() -> None:
+    """Names are shown, in errors, events and listings of a store."""
+    url = "https://app:s3cret@id.example/token?api_key=s3cret"
+
+    names = JwtBearer(url, robot()).key, TokenExchange(url, "x", client_id="app").key
+    assert names == (
+        "robot@https://***@id.example/token?api_key=***",
+        "app@https://***@id.example/token?api_key=***",
+    )

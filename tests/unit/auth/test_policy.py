@@ -43,6 +43,17 @@ def test_a_token_is_renewed_ahead_but_not_before_three_quarters_of_its_life(
     assert policy.renew_at(lasting(life), NOW) == NOW + life - seconds_before
 
 
+def test_a_token_is_renewed_two_minutes_ahead_unless_told_otherwise() -> None:
+    """As the documentation says."""
+    assert RenewalPolicy().renew_at(lasting(3600), NOW) == NOW + 3480
+
+
+def test_three_quarters_are_those_of_the_whole_life() -> None:
+    """A token that is taken from a store late is not renewed later for it."""
+    assert RenewalPolicy().renew_at(lasting(40), NOW + 20) == NOW + 30
+    assert RenewalPolicy().renew_at(Token("t0ken", expires_at=NOW + 40), NOW) == NOW + 30
+
+
 def test_a_token_without_an_end_is_never_renewed_ahead() -> None:
     """Only a refusal tells."""
     assert RenewalPolicy().renew_at(Token("t0ken"), NOW) == math.inf
@@ -72,10 +83,15 @@ def test_a_function_tells_which_other_answers_mean_an_ended_token() -> None:
     """It alone decides: a 403 may be as good as a 401, and a 401 somebody else's."""
     policy = RenewalPolicy(expired=lambda response: response.status_code == 403)
     stumbling = RenewalPolicy(expired=lambda response: bool(response.json()["error"]))
+    deep = answer(401)
+    truthy = RenewalPolicy(expired=lambda response: response.headers.get("X-Ended"))  # type: ignore[arg-type,return-value]
+    assert truthy.refuses(answer(headers={"X-Ended": "yes"}))
+    deep._content = b"[" * 100_000  # where requests keeps what was read
 
     assert policy.refuses(answer(403))
     assert not policy.refuses(answer(401))
     assert not stumbling.refuses(answer(401))
+    assert not stumbling.refuses(deep)
 
 
 def test_an_answer_that_leads_to_the_login_page_means_an_ended_session() -> None:
@@ -131,9 +147,10 @@ def test_a_policy_that_cannot_be_meant_is_refused_when_it_is_made(wrong: dict[st
 
 def test_its_repr_shows_its_settings() -> None:
     """``explain()`` prints it."""
-    policy = RenewalPolicy(early=60, expired=answer, sliding="Session-Timeout")  # type: ignore[arg-type]
+    policy = RenewalPolicy(early=60, expired=answer, login_page="/login/", sliding="X-Left")  # type: ignore[arg-type]
 
     assert repr(policy) == (
-        "RenewalPolicy(early=60, mode='both', expired=answer, sliding='Session-Timeout')"
+        "RenewalPolicy(early=60, mode='both', expired=answer, login_page='/login/', "
+        "sliding='X-Left')"
     )
     assert "expired=partial" in repr(RenewalPolicy(expired=partial(answer, 403)))  # type: ignore[arg-type]

@@ -181,3 +181,12 @@ def test_whatever_was_sent_as_a_secret_is_in_no_refusal() -> None:
     assert "device authorization endpoint refused with 400 no" in str(error)
     assert "are odd" in str(error)
     assert "s3cret" not in f"{error} {error!r}"
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "utf-32-le", "latin-1"])
+def test_an_answer_is_read_by_what_its_bytes_show(charset: str) -> None:
+    """Also as old servers write it; and by a charset that takes a minute over a megabyte, never."""
+    body = json.dumps({**TOKEN, "scope": "l\u00e9s"}, ensure_ascii=False).encode(charset)
+    told = {"Content-Type": "application/json; charset=punycode"}
+
+    assert answered(Reply(200, body, told)).scope == "l\u00e9s"

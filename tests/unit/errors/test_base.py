@@ -319,3 +319,12 @@ def test_what_was_sent_before_counts(own: Any, before: Any, sent: str, retryable
     error.also_sent(before)
 
     assert (error.sent, error.retryable) == (sent, retryable)
+
+
+def test_no_text_of_a_servers_steers_a_terminal() -> None:
+    """Escape sequences and signs that turn a line around are shown as question marks."""
+    odd = "a\x1b]0;b\x07\x00\u202ec"
+    error = SessionKitError(odd, hint=odd, method="GET", url=f"https://a.example/{odd}")
+
+    assert str(error) == "a?]0;b???c [GET https://a.example/a?]0;b???c]"
+    assert error.hint == "a?]0;b???c"

@@ -251,3 +251,30 @@ def test_an_escaped_credential_of_a_token_answer_is_masked() -> None:
 def test_a_body_that_is_no_text_stays_as_it_is(body: bytes) -> None:
     """A picture is evidence too."""
     assert redacted_body(body, (TOKEN,)) == body
+
+
+def test_megabytes_of_headers_are_not_kept() -> None:
+    """Nor looked through: that would take half a minute."""
+    response = requests.Response()
+    response.status_code, response.url = 500, "https://a.example/"
+    response.headers.update({"A": "x", "B": "y" * 70_000, "C": "z"})
+
+    assert redacted_response(response).headers == {"A": "x", "B": "(not kept)", "C": "(not kept)"}
+
+
+@pytest.mark.parametrize("beyond", [b"", b" and more"])
+def test_a_secret_that_the_cut_went_through_is_not_half_shown(beyond: bytes) -> None:
+    """What is left of it is no longer the text that is looked for."""
+    body = b"x" * (MOST_BODY - 9) + TOKEN.encode()[:9] + beyond
+    request = requests.Request("POST", "https://a.example/", data=body).prepare()
+    response = answered(body)
+
+    shown = redacted_response(response, [TOKEN])
+    assert shown.content == b"x" * (MOST_BODY - 9)
+    assert redacted_request(request, [TOKEN]).body == "x" * (MOST_BODY - 9)
+    assert redacted_response(answered(body), []).content == body[:MOST_BODY]
+
+
+def test_a_secret_that_is_no_text_breaks_no_error() -> None:
+    """A JSON answer may bring a token with half a surrogate pair in it."""
+    assert redacted_body(b"said abcd\xed\xb2\x80efgh", ("abcd\udc80efgh",)) == b"said ***"

@@ -457,6 +457,20 @@ def test_no_text_of_an_error_makes_the_log_fail(text: str) -> None:
     assert len(lines.only.http_error_text) <= 503
 
 
+@pytest.mark.parametrize(
+    ("secret", "text"), [(SECRET, " " * 19_990 + SECRET), (f"planted-{'x' * 2_990}", "")]
+)
+def test_a_long_text_shows_no_half_of_a_secret(secret: str, text: str) -> None:
+    """Wherever it is cut: blanks and masks make room for what stands behind them."""
+    logger, lines = log_at()
+    error = requests.ConnectionError(text or f"{secret} " * 7)
+    stack, _ = stack_over(Script(error), LoggingHandler(logger))
+    with pytest.raises(requests.ConnectionError):
+        stack.get("a", headers={"X-Api-Key": secret})
+
+    assert "planted" not in lines.text
+
+
 def test_an_error_that_cannot_be_shown_is_named() -> None:
     """Even an exception whose text raises is told by its class."""
 

@@ -64,7 +64,8 @@ FITTING: dict[str, Callable[[], Reply]] = {
     "announced": lambda: Reply(200, bytes(MOST)),
     "until closed": lambda: Reply(200, iter([bytes(MOST)])),
     "in chunks": lambda: chunked([bytes(MOST // 10)] * 10),
-    "gzip": lambda: Reply(200, gzip.compress(bytes(MOST)), ZIPPED),
+    # It is compressed for each request, and would hold the second in which it was.
+    "gzip": lambda: Reply(200, gzip.compress(bytes(MOST), mtime=0), ZIPPED),
     "empty": lambda: Reply(200, b""),
 }
 

@@ -75,6 +75,10 @@ def test_a_url_names_the_store_and_its_settings(redis_url: str, ending: str) -> 
     "url",
     [
         "redis://:planted-pass/word@127.0.0.1:1/0",
+        "redis://:/planted-password@127.0.0.1:1/0",
+        "redis://user:12/planted@127.0.0.1:1/0",
+        "redis://user:12?planted@127.0.0.1:1/0",
+        "rediss://user:12#planted@127.0.0.1:1/0?lease=10",
         "redis://:planted-password@127.0.0.1:port/0",
         "redis://:planted-password@127.0.0.1:1/0?socket_timeout=planted-password",
         "redis://:planted-password@127.0.0.1:1/0?lease=planted-password",
@@ -184,6 +188,42 @@ def test_a_server_that_is_not_there_is_told_for_each_way_in() -> None:
             with pytest.raises(StoreError, match="cannot use Redis: ConnectionError"):
                 work()
         client.close()
+
+
+def test_a_server_that_is_silent_is_asked_once() -> None:
+    """Each wait is the whole time-out, and redis-py would have waited twenty-five times."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        store = RedisTokenStore(f"redis://127.0.0.1:{port}/0?socket_timeout=0.1")
+
+        with pytest.raises(StoreError, match="TimeoutError"):
+            store.load("app")
+
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+        store.close()
+
+
+def test_what_redis_py_stumbles_over_is_an_error_of_the_store(
+    redis_url: str, server: Redis
+) -> None:
+    """An option that it does not know, and what somebody else wrote under our name."""
+    unknown = RedisTokenStore(f"{redis_url}?no_such_option=1")
+    with pytest.raises(StoreError, match="no_such_option"):
+        unknown.load("app")
+
+    with Redis.from_url(redis_url, decode_responses=True) as client:
+        store = RedisTokenStore(client)
+        server.hset("{sessionkit}:tokens", "app", b"planted\xff")
+        with pytest.raises(StoreError, match="UnicodeDecodeError") as caught:
+            store.load("app")
+        assert "planted" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+        server.hset("{sessionkit}:tokens", "\\x", "")
+        with pytest.raises(StoreError, match="UnicodeDecodeError"):
+            store.keys()
 
 
 def test_a_client_that_was_given_stays_open(redis_url: str) -> None:

@@ -307,6 +307,24 @@ def test_a_forked_child_makes_connections_of_its_own(postgres_url: str) -> None:
     store.close()
 
 
+def test_a_driver_that_tells_the_row_on_one_line_is_not_repeated(tmp_path: Path) -> None:
+    """pg8000 puts all that PostgreSQL said into one mapping, the row with the token among it."""
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/app.db")
+    store = SqlTokenStore(engine)
+    store.save("app", Token("a"))
+    said = {"S": "ERROR", "M": "it violates a rule", "D": "Failing row contains (planted-secret)"}
+
+    def refuse(*_: object) -> None:
+        raise sqlalchemy.exc.DBAPIError("INSERT", {}, RuntimeError(said))
+
+    sqlalchemy.event.listen(engine, "before_cursor_execute", refuse)
+    with pytest.raises(StoreError, match="RuntimeError: it violates a rule\n") as caught:
+        store.save("app", Token("planted-secret"))
+
+    assert "planted" not in f"{caught.value!r} {caught.value.__cause__!r}"
+    engine.dispose()
+
+
 def test_it_refuses_to_be_pickled(store: SqlTokenStore) -> None:
     """No password gets into a queue of jobs."""
     with pytest.raises(TypeError, match="StackSpec"):
