@@ -45,8 +45,9 @@ venv: .venv/.made-dev
 demo: .venv/.made-runtime
 	@$(BIN)/python -m sessionkit demo
 
+# Two processes, each with servers of its own. A file stays in one: pages of the docs are stories.
 test: .venv/.made-dev
-	@$(BIN)/python -m pytest --cov
+	@$(BIN)/python -m pytest --cov --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
 
 lint: .venv/.made-dev
 	$(BIN)/ruff check .

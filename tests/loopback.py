@@ -16,6 +16,8 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 _PIECE = 1_048_576
+#: A body without an end that is read so far was not given up, and would fill the memory, in bytes.
+_MOST = 1024 * _PIECE
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: JSON by default; an iterable body is sent piece by piece until the peer leaves."""
+    """An answer: JSON by default; an iterable body is sent piece by piece until the peer leaves.
+
+    One that was read beyond 1 GiB fails the test.
+    """
 
     status: int = 200
     body: Any = field(default_factory=dict)
@@ -59,6 +64,9 @@ class Loopback:
         tls: Makes it a server of https.
         weigh: Whether of each body only its size and CRC are kept: a large one fits into no memory.
     """
+
+    #: Whether a body without an end was read on and on.
+    overrun = False
 
     def __init__(
         self,
@@ -98,6 +106,7 @@ class Loopback:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        assert not self.overrun, "a body without an end was read on and on"
 
     def note(self, seen: Seen) -> None:
         """Keep a request."""
@@ -193,8 +202,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _pour(self, pieces: Iterable[bytes]) -> None:
         self.end_headers()
         self.close_connection = True
+        left = _MOST
         try:
             for piece in pieces:
+                left -= len(piece)
+                if left < 0:
+                    self.server.owner.overrun = True
+                    return
                 self.wfile.write(piece)
                 self.wfile.flush()
         except OSError:

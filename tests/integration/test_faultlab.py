@@ -203,7 +203,8 @@ def test_a_call_ends_and_leaves_nothing_behind(
             )
         assert TOKEN not in f"{ending!r} {ending} {caplog.text}"
         assert visit.adapter.checked_out == 0
-        assert client_threads() == threads
+        # No new one: what other tests left on their way out may end meanwhile.
+        assert client_threads() <= threads
         assert visit.fine() == FINE
     assert SYSTEM_CLOCK.monotonic() - began < SOON
 

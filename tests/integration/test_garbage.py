@@ -84,7 +84,6 @@ def left_by(call: Callable[[], Any], calls: int = CALLS) -> dict[str, int]:
     """Return what so many calls left to the collector of cycles, by type."""
     for _ in range(3):
         call()
-    gc.collect()
     gc.disable()
     # What is there already, such as the server of another test, is none of the calls'.
     gc.freeze()
