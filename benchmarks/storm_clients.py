@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -70,14 +71,14 @@ class Case:
         Path(self.file).write_text(json.dumps(token), "utf-8")
 
 
-def sessionkit(case: Case) -> Call:
-    """A stack over a session, its tokens in SQLite."""
+def sessionkit(case: Case, kind: str = "sqlite") -> Call:
+    """A stack over a session, its tokens in SQLite or another store that is a file."""
     from sessionkit import SessionStack, Token
     from sessionkit.auth import AuthHandler, RefreshToken
-    from sessionkit.stores import SqliteTokenStore
+    from sessionkit.stores import open_store
 
     grant = RefreshToken(case.token_url, case.refresh, client_id="app")
-    store = SqliteTokenStore(f"{case.file}.db")
+    store = open_store(f"{kind}:{case.file}.{kind}")
     if store.load(grant.key) is None:
         first = Token(case.access, refresh_token=case.refresh, expires_at=case.end)
         store.save(grant.key, first)
@@ -189,6 +190,7 @@ def azure_core(case: Case) -> Call:
 
 CLIENTS: dict[str, Client] = {
     "sessionkit": sessionkit,
+    "sessionkit, JSON file": partial(sessionkit, kind="file"),
     "google-auth": google_auth,
     "requests-oauthlib": requests_oauthlib,
     "authlib": authlib,

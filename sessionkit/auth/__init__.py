@@ -1,4 +1,7 @@
-"""Tokens on requests: schemes, grants, and the handler that renews and replays."""
+"""Tokens on requests: schemes, grants, and the handler that renews and replays.
+
+Logins by users and by keys are imported by their path, `sessionkit.auth.oauth` (extra ``oauth``).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from sessionkit.auth._grants import CallableGrant as CallableGrant
     from sessionkit.auth._grants import Grant as Grant
     from sessionkit.auth._grants import StaticToken as StaticToken
+    from sessionkit.auth._grants import Steps as Steps
     from sessionkit.auth._handler import AuthHandler as AuthHandler
     from sessionkit.auth._login_form import LoginForm as LoginForm
     from sessionkit.auth._oauth2 import ClientCredentials as ClientCredentials
@@ -49,6 +53,7 @@ _PLACES = {
     "Scheme": "_schemes",
     "SigningHandler": "_signing",
     "StaticToken": "_grants",
+    "Steps": "_grants",
 }
 
 __all__ = [
@@ -72,6 +77,7 @@ __all__ = [
     "Scheme",
     "SigningHandler",
     "StaticToken",
+    "Steps",
 ]
 
 __getattr__, __dir__ = lazy(__name__, _PLACES)

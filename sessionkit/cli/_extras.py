@@ -56,7 +56,7 @@ def extras() -> Iterator[Finding]:
         yield _finding("extras", extra, brought)
     if not by_extra:
         told = "not known, because it runs from its source and is not installed"
-        yield Finding("extras", DISTRIBUTION, "absent", told, f"pip install {DISTRIBUTION}")
+        yield Finding("extras", DISTRIBUTION, "absent", told, "pip install . in its folder")
 
 
 def needs() -> list[Need]:

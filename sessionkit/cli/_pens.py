@@ -66,8 +66,9 @@ class PlainPen:
     def progress(self, done: float, total: float, unit: str) -> None:
         """Show a bar on a terminal; elsewhere nothing."""
         if self._live:
-            text = f"  {bar(done / (total or 1), _BAR, self.blocks)} {_amount(done, total, unit)}"
-            self._stream.write(self._over(text[: self.width]))
+            shown = f"  {bar(done / (total or 1), _BAR, self.blocks)} {_amount(done, total, unit)}"
+            text = shown[: self.width]
+            self._stream.write(self._over(text))
             self._shown = len(text)
             self._stream.flush()
 

@@ -44,8 +44,8 @@ def local_stores() -> Iterator[Finding]:
             path = Path(folder) / kind
             path.mkdir(0o700)
             yield _tried(kind, lambda: _in_files(f"{kind}://{path}/tokens", path))  # noqa: B023
-    yield _tried("encrypted", _encrypted)
-    yield _tried("keyring", _keyring)
+        yield _tried("encrypted", _encrypted)
+        yield _tried("keyring", lambda: _keyring(Path(folder)))
 
 
 def given_store(url: str) -> Finding:
@@ -110,10 +110,11 @@ def _encrypted() -> str:
     return use(kind(MemoryTokenStore(), [kind.new_key()]))
 
 
-def _keyring() -> str:
+def _keyring(folder: Path) -> str:
     """Look, and ask for nothing: a keyring that is locked would want its password."""
     kind: Any = import_module("sessionkit.stores.keyring").KeyringTokenStore
-    kind(PROBE)
+    # Not the user's own folder for its locks, which would be made if it is not there.
+    kind(PROBE, folder=folder)
     return f"{require('keyring', 'keyring').get_keyring().name}; was not asked for anything"
 
 

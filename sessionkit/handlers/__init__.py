@@ -1,4 +1,8 @@
-"""Links of the chain, each of one purpose. None knows another."""
+"""Links of the chain, each of one purpose. None knows another.
+
+Imported by their paths, for each needs an extra: `cache.CacheHandler`, `limits.FleetRate`,
+`otel.OtelHandler`, `prometheus.PrometheusHandler`.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +21,11 @@ if TYPE_CHECKING:
     from sessionkit.handlers._headers import HeadersHandler as HeadersHandler
     from sessionkit.handlers._logging import LoggingHandler as LoggingHandler
     from sessionkit.handlers._passing import When as When
+    from sessionkit.handlers._rate import Limiter as Limiter
     from sessionkit.handlers._ratelimit import RateLimitHandler as RateLimitHandler
     from sessionkit.handlers._retry import RetryHandler as RetryHandler
+    from sessionkit.handlers._server_timing import Metric as Metric
+    from sessionkit.handlers._server_timing import ServerTiming as ServerTiming
     from sessionkit.handlers._size import SizeHandler as SizeHandler
     from sessionkit.handlers._timing import TimingHandler as TimingHandler
 
@@ -29,10 +36,13 @@ _PLACES = {
     "DeprecationHandler": "_deprecation",
     "ErrorHandler": "_errors",
     "HeadersHandler": "_headers",
+    "Limiter": "_rate",
     "LoggingHandler": "_logging",
+    "Metric": "_server_timing",
     "RateLimitHandler": "_ratelimit",
     "RetryBudget": "_budget",
     "RetryHandler": "_retry",
+    "ServerTiming": "_server_timing",
     "SizeHandler": "_size",
     "TimingHandler": "_timing",
     "When": "_passing",
@@ -46,10 +56,13 @@ __all__ = [
     "DeprecationHandler",
     "ErrorHandler",
     "HeadersHandler",
+    "Limiter",
     "LoggingHandler",
+    "Metric",
     "RateLimitHandler",
     "RetryBudget",
     "RetryHandler",
+    "ServerTiming",
     "SizeHandler",
     "TimingHandler",
     "When",

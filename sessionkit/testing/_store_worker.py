@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sessionkit.stores import TokenStore
 
 
-class Steps:
+class Tasks:
     """What the process can be told to do; each answers with something fit for JSON.
 
     Args:
@@ -63,9 +63,9 @@ class Steps:
 
 def serve(store: TokenStore) -> None:
     """Do what each line of the input says, a list in JSON; answer each with one line."""
-    steps = Steps(store)
+    tasks = Tasks(store)
     for line in sys.stdin:
         name, *arguments = json.loads(line)
-        answer = getattr(steps, name)(*arguments)
+        answer = getattr(tasks, name)(*arguments)
         sys.stdout.write(f"{json.dumps(answer)}\n")
         sys.stdout.flush()

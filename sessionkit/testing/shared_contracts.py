@@ -37,7 +37,7 @@ class Worker:
         )
 
     def tell(self, step: str, *arguments: Any) -> None:
-        """Have it do a step of `sessionkit.testing._store_worker.Steps`, and do not wait for it."""
+        """Have it do a step of `sessionkit.testing._store_worker.Tasks`, and do not wait for it."""
         assert self._process.stdin
         self._process.stdin.write(f"{json.dumps([step, *arguments])}\n")
         self._process.stdin.flush()

@@ -59,6 +59,19 @@ def test_every_public_name_is_in_the_reference(face: Source) -> None:
     assert not missing, f"{face.module} in docs/reference:" + listed(missing)
 
 
+def test_the_reference_shows_no_private_module() -> None:
+    """What is described can be imported from a place that stays, types of arguments too."""
+    private = [
+        f"{page.relative_to(ROOT)}: {name}"
+        for page in sorted((ROOT / "docs" / "reference").rglob("*.md"))
+        for name in re.findall(
+            r"^\.\. .*:: (sessionkit[\w.]*\._\w[\w.]*)", page.read_text("utf-8"), re.MULTILINE
+        )
+    ]
+
+    assert not private, listed(private)
+
+
 def _is_described_elsewhere(definition: Definition) -> bool:
     """Tell whether a method's text stands at the protocol it fulfils, or at a foreign parent."""
     node = definition.node

@@ -11,9 +11,14 @@ from tests.house.source import Source, faces, is_type_checking, listed, literal_
 
 ROOT_NAMES = {
     "ApiClient",
+    "Attempt",
+    "Clock",
     "Exchange",
     "Forward",
     "Handler",
+    "Handlers",
+    "Record",
+    "Secret",
     "SessionKitError",
     "SessionStack",
     "Token",

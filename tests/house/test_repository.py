@@ -69,6 +69,15 @@ def test_the_readme_asks_for_two_commands() -> None:
     assert "pip install -e" not in readme
 
 
+def test_the_readme_names_every_extra() -> None:
+    """Whoever wants more than the core finds what it is called before an error says so."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    table = readme.partition("| extra |")[2].partition("\n\n")[0]
+    named = re.findall(r"`(\w+)`", table)
+
+    assert sorted(named) == sorted(_pyproject()["project"]["optional-dependencies"])
+
+
 def test_only_reserved_hosts_are_named() -> None:
     """No sample, test or tool talks to a server that belongs to somebody (RFC 2606, RFC 5737)."""
     real = [

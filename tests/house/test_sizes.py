@@ -32,6 +32,10 @@ FOREIGN = {
 EXCUSED = {
     "SessionStack.paginate": "one call describes the walk: where, how, what, into what, how far",
 }
+# Made by the library alone; its users read what is in them.
+NOT_CALLED = {
+    "Record.__init__": "by the stack, once for each call",
+}
 # `**` without Unpack: what passes through is somebody else's signature, or options that are
 # named by the handlers of the stack at hand, which no type can list.
 PASS_THROUGH = {
@@ -150,8 +154,10 @@ def _is_record(node: Function) -> bool:
 def _is_shown(definition: Definition) -> bool:
     """Tell whether users reach it: a name of a face, or a public method of one."""
     outer, *inner = definition.name.split(".")
-    return outer in _shown_names() and not any(
-        part.startswith("_") and part != "__init__" for part in inner
+    return (
+        definition.name not in NOT_CALLED
+        and outer in _shown_names()
+        and not any(part.startswith("_") and part != "__init__" for part in inner)
     )
 
 

@@ -10,8 +10,7 @@ from typing import Any, TypedDict, assert_type
 import msgspec
 import requests
 
-from sessionkit import ApiClient, SessionStack, recommended
-from sessionkit._handler import Handler
+from sessionkit import ApiClient, Handler, SessionStack, recommended
 from sessionkit.auth import StaticToken
 from sessionkit.mapping import Loader, load, loader
 from sessionkit.paging import LinkHeader, Page, Pages

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -250,6 +251,25 @@ def test_to_explain_changes_no_pool() -> None:
 
         assert list(pools._container) == before
         assert len(before) == 2
+
+
+@pytest.mark.parametrize("kept", [None, SimpleQueue()], ids=["closed", "another library's"])
+def test_pools_that_show_nothing_are_left_alone(kept: Any) -> None:
+    """One that was closed meanwhile, or keeps its connections in a way of its own."""
+    with mounted(1) as (stack, session, _):
+        stack.get("x")
+        adapter: Any = session.get_adapter("http://")
+        (pool,) = adapter.poolmanager.pools._container.values()
+        queue, pool.pool = pool.pool, kept
+
+        assert "warning" not in stack.explain()
+        pool.pool = queue
+
+
+def test_a_pool_that_does_not_block_makes_no_call_wait() -> None:
+    """All its connections may be in use; the next call opens one more."""
+    with mounted(1, pool_maxsize=1) as (stack, _, _), stack.get("x", stream=True):
+        assert "warning" not in stack.explain()
 
 
 def test_adapters_that_are_not_urllib3s_are_left_alone() -> None:

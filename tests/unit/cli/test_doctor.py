@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,50 @@ def test_all_parts_are_told_in_sixty_columns(
     assert max(map(len, lines)) <= 60
     assert "\x1b" not in text
     assert str(tmp_path) not in text
+
+
+def test_without_a_store_to_try_none_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    """Only what this machine has by itself."""
+    assert main(["doctor"]) == 0
+    assert "The store given" not in capsys.readouterr().out
+
+
+class Terminal(io.StringIO):
+    """A terminal that can show colours."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        """Tell that it is one."""
+        return True
+
+
+def test_what_fails_is_red_and_columns_stay_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dim is what is not there; lines wrap under their own column, a command stays whole."""
+    for name, value in {"COLUMNS": "40", "TERM": "xterm-256color"}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    cure = "make the folder, then look once more"
+    findings = [
+        Finding("extras", "rich", "works"),
+        Finding("extras", "sql", "absent", "it misses sqlalchemy-and-more", CURE),
+        Finding("stores", "file", "fails", "the folder is not there", cure),
+    ]
+
+    assert told(findings, as_json=False) == 1
+    assert terminal.getvalue().replace("\x1b[0m", "").splitlines() == [
+        "\x1b[1;36mExtras",
+        "  ok rich",
+        "\x1b[2m  -  sql         it misses",
+        "\x1b[2m                 sqlalchemy-and-more",
+        f"\x1b[2m     {CURE}",
+        "\x1b[1;36mStores",
+        "\x1b[31m  NO file        the folder is not there",
+        "\x1b[31m     make the folder, then look once",
+        "\x1b[31m     more",
+    ]
 
 
 def test_a_store_that_fails_is_the_exit_status(capsys: pytest.CaptureFixture[str]) -> None:

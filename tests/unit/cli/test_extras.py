@@ -27,12 +27,17 @@ Requires-Dist: no-such-library>=1; extra == "gone"
 """
 
 
+def install(folder: Path, metadata: str) -> None:
+    """Have the distribution say that of itself."""
+    place = folder / "requests_sessionkit-0.1.0.dist-info"
+    place.mkdir()
+    (place / "METADATA").write_text(metadata)
+
+
 @pytest.fixture
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation of which some is missing and some is old."""
-    folder = tmp_path / "requests_sessionkit-0.1.0.dist-info"
-    folder.mkdir()
-    (folder / "METADATA").write_text(METADATA)
+    install(tmp_path, METADATA)
     monkeypatch.syspath_prepend(tmp_path)
 
 
@@ -75,6 +80,38 @@ def test_every_requirement_of_this_project_is_understood() -> None:
         assert (need.extra, bool(need.least)) == (extra, True), line
 
 
+@pytest.mark.parametrize("line", ["rich>=13,<15", 'rich>=13; python_version < "3.12"'])
+def test_a_requirement_that_is_not_understood_is_left_alone(line: str) -> None:
+    """Nothing is told that may be wrong."""
+    assert read_need(line) is None
+    assert read_need(" rich>=13 ") == ("", "rich", "13")
+
+
+def test_a_distribution_that_needs_nothing_has_no_extras(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it was repacked without them."""
+    install(tmp_path, f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert [finding.what for finding in versions()] == ["python", DISTRIBUTION]
+
+
+def test_several_libraries_of_an_extra_are_told_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what everybody needs is no extra: where it is missing nothing works."""
+    extra = 'Requires-Dist: requests>=2; extra == "both"\nRequires-Dist: rich; extra == "both"\n'
+    install(tmp_path, f"Metadata-Version: 2.1\nRequires-Dist: no-such-library\n{extra}")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    (both,) = extras()
+    assert both.detail == f"requests {version('requests')}, rich {version('rich')}"
+    *_, missing = versions()
+    assert (missing.state, missing.detail) == ("fails", "no-such-library is not installed")
+    assert missing.cure == f"pip install {DISTRIBUTION}"
+
+
 def test_what_is_not_installed_as_a_distribution_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +128,7 @@ def test_what_is_not_installed_as_a_distribution_says_so(
     [
         ("2.32", "2.32", False),
         ("2.32.0", "2.32", False),
+        ("2.32", "2.32.0", False),
         ("2.9", "2.32", True),
         ("10", "9.9.9", False),
         ("4.0rc1", "4", False),

@@ -72,6 +72,19 @@ def test_progress_that_shrinks_leaves_nothing_behind() -> None:
     assert len(second) == len(first)
 
 
+def test_progress_never_makes_a_line_wider_than_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a narrow terminal no empty lines come between those of the demo."""
+    monkeypatch.setenv("COLUMNS", "60")
+    stream = Stream()
+    pen = PlainPen(stream)
+    pen.progress(1.5, 3.0, "seconds of work in eight threads, and then some more")
+    pen.line("done")
+
+    assert [len(part.rstrip("\n")) for part in stream.text.split("\r")] == [60, 60]
+
+
 def test_closing_ends_a_line_that_is_still_open() -> None:
     """The shell's prompt begins on a line of its own."""
     stream = Stream()

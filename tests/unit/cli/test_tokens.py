@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -52,7 +53,11 @@ def planted(clock: FakeClock, life: float | None = None, **fields: Any) -> Token
     [
         (3600, "ends in 60 min"),
         (30, "ends in 30 s"),
+        (119, "ends in 119 s"),
+        (120, "ends in 2 min"),
         (86_400, "ends in 24 h"),
+        (172_799, "ends in 48 h"),
+        (172_800, "ends in 2 days"),
         (864_000, "ends in 10 days"),
         (0, "ended 0 s ago"),
         (None, "its end is not known"),
@@ -92,7 +97,7 @@ def test_a_script_reads_the_same_as_json(
 ) -> None:
     """Monitoring can tell which logins will need somebody."""
     clock = FakeClock()
-    store.save("ann", planted(clock, 3600, scope="read"))
+    store.save("ann", planted(clock, 3600.26, scope="read"))
     store.save("bob", Token("planted-value"))
     list_tokens(url, as_json=True, clock=clock)
 
@@ -101,12 +106,29 @@ def test_a_script_reads_the_same_as_json(
         "key": "ann",
         "state": "alive",
         "fingerprint": Token("planted-value").fingerprint,
-        "expires_at": clock.time() + 3600,
-        "seconds_left": 3600.0,
+        "expires_at": clock.time() + 3600.26,
+        "seconds_left": 3600.3,
         "scope": "read",
         "has_refresh_token": True,
     }
     assert (bob["expires_at"], bob["seconds_left"], bob["has_refresh_token"]) == (None, None, False)
+
+
+def test_a_script_sees_what_has_ended_and_what_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By one word each."""
+    path = tmp_path / "tokens.json"
+    entries = {"ann": {"value": "x", "expires_at": 1.0}, "bob": "?"}
+    path.write_text(json.dumps({"sessionkit": 1, "tokens": entries}))
+    path.chmod(0o600)
+
+    assert main(["tokens", "list", "--json", "--store", f"file://{path}"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(entry["key"], entry["state"]) for entry in told] == [
+        ("ann", "ended"),
+        ("bob", "unreadable"),
+    ]
 
 
 def test_lines_fit_sixty_columns_but_for_keys(
@@ -152,12 +174,27 @@ def test_one_token_is_shown_by_its_key(
 ) -> None:
     """Also in a store that cannot tell its keys."""
     store.save("ann", planted(FakeClock()))
-    store.save("bob", planted(FakeClock()))
+    store.save("bob", Token("planted-value"))
 
     assert main(["tokens", "show", "ann", "--store", url]) == 0
-    assert "bob" not in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "bob" not in text
+    assert "no tokens" not in text
+    assert main(["tokens", "show", "bob", "--store", url]) == 0
+    assert "no refresh token" in capsys.readouterr().out
     assert main(["tokens", "show", "eve", "--store", url]) == 1
     assert capsys.readouterr() == ("", "no token under eve\n")
+
+
+def test_a_token_that_ended_is_shown_as_well(
+    store: SqliteTokenStore, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is there, and may be renewed; a script reads it in the same form as a list."""
+    store.save("ann", Token("planted-value", expires_at=1.0))
+
+    assert main(["tokens", "show", "ann", "--json", "--store", url]) == 0
+    (ann,) = json.loads(capsys.readouterr().out)
+    assert (ann["key"], ann["state"]) == ("ann", "ended")
 
 
 def test_a_token_is_forgotten_on_demand(
@@ -233,6 +270,44 @@ def test_a_key_cannot_take_over_the_terminal(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
+def test_no_line_can_take_over_the_terminal(
+    store: SqliteTokenStore, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither by a key nor by a scope, whichever command shows it."""
+    key = "a\x1b[2Jb"
+    store.save(key, Token("x", scope="read\x1b[2J"))
+
+    for command in (["list"], ["show", key], ["forget", key], ["show", key]):
+        main(["tokens", *command, "--store", url])
+    text = "".join(capsys.readouterr())
+    assert "\x1b" not in text
+    assert text.count("a\\x1b[2Jb") == 4
+    assert "scope read\\x1b[2J" in text
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("utf-8", "é"), ("ascii", "\\xe9"), (None, "\\xe9")]
+)
+def test_a_key_is_shown_as_the_terminal_can(
+    encoding: str | None, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name with an accent is no reason to fail, also where nothing is known of the output."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding) if encoding else io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+
+    assert printable("é") == shown
+
+
+def test_a_store_that_is_not_installed_is_told_with_the_line_that_installs_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by a traceback of an import."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+
+    assert main(["tokens", "list", "--store", "redis://127.0.0.1:1/0"]) == 1
+    assert 'pip install "requests-sessionkit[redis]"' in capsys.readouterr().err
+
+
 # -- Logging in
 
 
@@ -267,11 +342,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Mod
         spec = StackSpec(settings=settings, secrets={"client_secret": "PLANTED_SECRET"})
         made = {"stack": stack, "client": Shop(stack), "spec": spec, "keyless": keyed, "number": 7}
         own = Noting(session, recommended(grant), base_url=server.origin)
+        shops = SimpleNamespace(first=stack)
         vars(module).update(made, own=own, made=lambda: own, build=spec.build)
+        vars(module).update(shops=shops, count=lambda: 7)
         yield module, identity
 
 
-@pytest.mark.parametrize("name", ["stack", "client", "spec", "build"])
+@pytest.mark.parametrize("name", ["stack", "client", "spec", "build", "shops.first"])
 def test_a_login_is_made_by_whatever_holds_a_stack(
     place: tuple[ModuleType, Identity], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -302,10 +379,22 @@ def test_a_stack_that_was_made_for_the_login_is_closed_after_it(
     assert Noting.closed == closed
 
 
+@pytest.mark.usefixtures("place")
+def test_a_stack_that_a_spec_made_is_closed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is nobody else's."""
+    monkeypatch.setattr(Noting, "closed", 0)
+    spec = StackSpec("planted_shop:made")
+    monkeypatch.setattr(sys.modules["planted_shop"], "own_spec", spec, raising=False)
+
+    assert main(["tokens", "login", "planted_shop:own_spec"]) == 0
+    assert Noting.closed == 1
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
         ("planted_shop:number", "is no stack but int"),
+        ("planted_shop:count", "is no stack but int"),
         ("planted_shop:nothing", "MODULE:NAME"),
         ("no_such_module:x", "MODULE:NAME"),
         ("planted_shop:", "MODULE:NAME"),

@@ -9,7 +9,7 @@ import pytest
 
 from sessionkit._tokens import Token
 from sessionkit.stores import MemoryTokenStore
-from sessionkit.testing._store_worker import Steps, serve
+from sessionkit.testing._store_worker import Tasks, serve
 
 
 def test_each_line_is_a_step_and_has_an_answer(
@@ -34,7 +34,7 @@ def test_each_line_is_a_step_and_has_an_answer(
 def test_a_lock_is_kept_until_it_is_freed() -> None:
     """Another process finds it held for as long as the test wants."""
     store = MemoryTokenStore()
-    one, other = Steps(store), Steps(store)
+    one, other = Tasks(store), Tasks(store)
 
     assert one.hold("app", 1.0)
     assert not other.hold("app", 0.0)
@@ -45,7 +45,7 @@ def test_a_lock_is_kept_until_it_is_freed() -> None:
 def test_counting_starts_where_the_last_one_stopped() -> None:
     """Each step is seen by the next, or the count would be too low."""
     store = MemoryTokenStore()
-    Steps(store).count("app", 3, 1.0)
-    Steps(store).count("app", 2, 1.0)
+    Tasks(store).count("app", 3, 1.0)
+    Tasks(store).count("app", 2, 1.0)
 
     assert store.load("app") == Token("5")
