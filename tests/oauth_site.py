@@ -3,9 +3,11 @@
 Run as ``python -m tests.oauth_site DATABASE PORT``; says ``ready`` when it listens. Refresh tokens
 are rotated, and one that comes twice ends its whole family (RFC 9700, section 4.14.2).
 
-Clients: ``machine`` (client credentials), ``app`` (password), both with the secret ``app-secret``.
-The user ``ada`` with ``ada-password`` is an administrator. ``POST /control`` with ``expire`` ends
-all access tokens, with ``logout`` all sessions; its answer tells what was asked of the server.
+Clients: ``machine`` (client credentials), ``app`` (password), both with the secret ``app-secret``;
+``shell`` (browser) and ``tv`` (device), which have none. Below ``/o`` it is an OpenID provider, and
+describes itself. The user ``ada`` with ``ada-password`` is an administrator. ``POST /control`` with
+``expire`` ends all access tokens, with ``logout`` all sessions, with ``openid`` the description by
+RFC 8414, so that OpenID's is left; its answer tells what was asked of the server.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ from django.conf import settings
 
 CLIENT_SECRET = "app-secret"
 PASSWORD = "ada-password"
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
-def configure(database: str) -> None:
+def configure(database: str, origin: str) -> None:
     """Set Django up; nothing that needs a model is imported before."""
     settings.configure(
         ALLOWED_HOSTS=["127.0.0.1"],
@@ -75,7 +78,14 @@ def configure(database: str) -> None:
         OAUTH2_PROVIDER={
             "ROTATE_REFRESH_TOKEN": True,
             "REFRESH_TOKEN_REUSE_PROTECTION": True,
-            "SCOPES": {"read": "Reading", "write": "Writing"},
+            "SCOPES": {"read": "Reading", "write": "Writing", "openid": "Knowing who you are"},
+            "DEFAULT_SCOPES": ["read", "write"],
+            "OIDC_ENABLED": True,
+            "OIDC_RSA_PRIVATE_KEY": signing_key(),
+            "OAUTH2_VALIDATOR_CLASS": "tests.openid_site.Validator",
+            "OAUTH_DEVICE_VERIFICATION_URI": f"{origin}/o/device/",
+            # The server names itself in each redirect (RFC 9207).
+            "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
         },
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         REST_FRAMEWORK={"UNAUTHENTICATED_USER": None},
@@ -85,6 +95,19 @@ def configure(database: str) -> None:
         USE_TZ=True,
     )
     django.setup()
+
+
+def signing_key() -> str:
+    """Return a fresh key for identity tokens."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+    )
+
+    key = generate_private_key(65_537, 2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def seed() -> None:
@@ -102,6 +125,14 @@ def seed() -> None:
             client_type=Application.CLIENT_CONFIDENTIAL,
             authorization_grant_type=grant,
             user=ada,
+        )
+    for name, grant in (("shell", "authorization-code"), ("tv", DEVICE)):
+        Application.objects.create(
+            client_id=name,
+            client_type=Application.CLIENT_PUBLIC,
+            authorization_grant_type=grant,
+            redirect_uris="http://127.0.0.1/callback",
+            algorithm=Application.RS256_ALGORITHM,
         )
 
 
@@ -130,7 +161,7 @@ def routes() -> list[Any]:
     from django.contrib.auth.decorators import login_required
     from django.contrib.sessions.models import Session
     from django.http import HttpRequest, HttpResponse, JsonResponse
-    from django.urls import path
+    from django.urls import include, path
     from django.views.decorators.csrf import csrf_exempt
     from oauth2_provider.contrib.rest_framework import OAuth2Authentication, TokenHasScope
     from oauth2_provider.models import AccessToken
@@ -141,6 +172,8 @@ def routes() -> list[Any]:
         permission_classes,
     )
     from rest_framework.response import Response
+
+    from tests import openid_site
 
     tally = Tally()
     issue = TokenView.as_view()
@@ -161,6 +194,7 @@ def routes() -> list[Any]:
             AccessToken.objects.update(expires=timezone.now())
         if asked.get("logout"):
             Session.objects.all().delete()
+        (openid_site.hidden.set if asked.get("openid") else openid_site.hidden.clear)()
         return JsonResponse(tally.take())
 
     @api_view(["GET", "POST"])  # type: ignore[untyped-decorator]  # as above
@@ -177,6 +211,10 @@ def routes() -> list[Any]:
 
     return [
         path("token", token),
+        path("o/token/", token),
+        path("o/device-authorization/", openid_site.Device.as_view()),
+        path("o/", include("oauth2_provider.urls")),
+        path(".well-known/oauth-authorization-server/<path:issuer_path>", openid_site.description),
         path("revoke", RevokeTokenView.as_view()),
         path("control", control),
         path("items/<int:number>", item),
@@ -199,7 +237,7 @@ urlpatterns = _LazyRoutes()
 
 def main(database: str, port: int) -> None:
     """Serve until it is told to end."""
-    configure(database)
+    configure(database, f"http://127.0.0.1:{port}")
     from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
     from django.core.wsgi import get_wsgi_application
 

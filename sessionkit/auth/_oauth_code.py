@@ -120,14 +120,15 @@ class AuthorizationCode:
         """Return the code that a redirect brought."""
         fields = dict(parse_qsl(urlsplit(landed.url).query))
         issuer = fields.get("iss")
+        error = fields.get("error")
         expected = self._server.issuer
-        # Another server's redirect would have us hand its code to this one (RFC 9207).
-        if (self._server.names_itself and issuer is None) or (
+        # Another server's redirect would have us hand its code to this one (RFC 9207). Some name
+        # themselves where they bring a code only; an error brings nothing that could be handed on.
+        if (self._server.names_itself and issuer is None and error is None) or (
             expected and issuer is not None and issuer != expected
         ):
             message = f"the redirect is not from {expected}: it names {issuer!r}"
             raise RenewalFailed(message, hint="its code was sent to nobody; log in again")
-        error = fields.get("error")
         if error is not None:
             raise _refused(error, fields.get("error_description", ""))
         if not fields.get("code"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote_plus
 
@@ -16,7 +17,7 @@ from sessionkit.auth._token_answer import error_code, json_object, read_refusal,
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
     from requests import Request, Response
 
@@ -33,6 +34,10 @@ _SHORTEST, _LONGEST = 1.0, 60.0
 #: The longest that a code is believed to live, and the life of one that says nothing, in seconds.
 _LONGEST_LIFE = 3600.0
 _PASSING = frozenset((408, 429))
+#: Answers of a server that waits for the user, and by how many seconds longer it wants to be left.
+_WAITING: Mapping[str, float] = MappingProxyType(
+    {"authorization_pending": 0.0, "slow_down": _INTERVAL}
+)
 _AGAIN = "log in again by login(stack): it shows another code"
 
 
@@ -100,7 +105,7 @@ class DeviceCode:
         asked = _read(answer, self._client.secrets)
         self._show(asked.user_code, asked.url)
         form = {"grant_type": _GRANT_TYPE, "device_code": asked.device_code}
-        interval, left = asked.interval, asked.life
+        interval, left, last = asked.interval, asked.life, ""
         while left > 0:
             left -= interval
             try:
@@ -108,13 +113,16 @@ class DeviceCode:
             except RenewalFailed as error:
                 if not error.retryable:
                     raise
+                last = f"; at last {error.message}"
                 interval = min(interval * 2, _LONGEST)  # as section 3.5 has it
                 continue
             slower = _slower(response, interval)
             if slower is None:
                 return self._token(response, asked.device_code)
             interval = slower
-        raise LoginRequired("nobody typed the code in while it was good", hint=_AGAIN)
+            waits = error_code(response) in _WAITING
+            last = "" if waits else f"; at last the token endpoint answered {response.status_code}"
+        raise LoginRequired(f"nobody typed the code in while it was good{last}", hint=_AGAIN)
 
     def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
         """Tell the server that *token* shall end (RFC 7009)."""
@@ -135,10 +143,8 @@ class DeviceCode:
 def _slower(response: Response, interval: float) -> float | None:
     """Return after how many seconds to ask again; None for an answer that decides."""
     code = error_code(response)
-    if code == "authorization_pending":
-        return interval
-    if code == "slow_down":
-        return min(interval + _INTERVAL, _LONGEST)
+    if code in _WAITING:
+        return min(interval + _WAITING[code], _LONGEST)
     # A server in trouble has not decided either.
     if response.status_code >= 500 or response.status_code in _PASSING:
         return min(interval * 2, _LONGEST)

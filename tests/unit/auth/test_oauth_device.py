@@ -162,6 +162,22 @@ def test_a_code_that_ended_is_not_asked_for_for_ever() -> None:
     assert sum(login.clock.sleeps) == 60
 
 
+@pytest.mark.parametrize(
+    ("answers", "text"),
+    [
+        ([PENDING, Reply(500), Reply(503, b"")], "good; at last the token endpoint answered 503"),
+        ([Reply(500), PENDING, SLOWER, PENDING], "while it was good"),
+    ],
+)
+def test_a_server_that_was_in_trouble_to_the_end_is_named(answers: list[Reply], text: str) -> None:
+    """Then it was not for want of somebody who types."""
+    with Login(*answers, device={"expires_in": 20}) as login:
+        failure = login.fails()
+
+    assert isinstance(failure, LoginRequired)
+    assert failure.message.endswith(text)
+
+
 @pytest.mark.parametrize("life", ["never", None, -3, 1e300, 0])
 def test_a_code_whose_life_is_nonsense_ends_within_the_hour(life: Any) -> None:
     """A server that waits for ever does not make the program wait for ever."""
