@@ -45,6 +45,7 @@ TRANSPARENT, PASS_THROUGH = "transparent", "pass-through"
 #: How to make the handlers that need to be told something.
 MADE: dict[str, Callable[[], Any]] = {
     "AuthHandler": lambda: AuthHandler(StaticToken(Token("t" * 40))),
+    "SizeHandler": lambda: sessionkit.handlers.SizeHandler(1_000_000),
 }
 #: Calls under callgrind: what the longer run has more is what its further calls cost.
 FEW, MANY = 40, 140
