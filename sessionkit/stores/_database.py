@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sessionkit.stores import _locks
@@ -27,7 +27,12 @@ GATE: Final = ForkGate().installed()
 
 
 class Connection(sqlite3.Connection):
-    """A connection that can be referred to weakly."""
+    """A connection that can be referred to weakly, and that closes when nobody has it any more."""
+
+    def __del__(self) -> None:
+        # Since Python 3.13 one that is dropped is warned of; a cache may live as long as its stack.
+        with suppress(sqlite3.Error):
+            self.close()
 
 
 def is_busy(error: sqlite3.Error) -> bool:

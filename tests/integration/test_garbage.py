@@ -80,7 +80,7 @@ CALLED: dict[str, Call] = {
 }
 
 
-def left_by(call: Callable[[], Any], calls: int = CALLS) -> dict[str, int]:
+def left_by(call: Callable[[], Any], calls: int = CALLS) -> Counter[str]:
     """Return what so many calls left to the collector of cycles, by type."""
     for _ in range(3):
         call()
@@ -132,12 +132,29 @@ CHAINS: dict[str, Callable[[], Any]] = {
 }
 
 
+def assert_no_circle(left: Counter[str]) -> None:
+    """Assert that calls left nothing to the collector.
+
+    But for the circle that each body cut short makes in Python 3.13, by bare requests too: all that
+    hangs on the answer is in it, so nothing can be said there.
+    """
+    if left["IncompleteRead"]:
+        with opened(()) as stack, requests.Session() as bare:
+            url = f"{stack.base_url}cut"
+            theirs = left_by(ended(lambda _: bare.get(url, timeout=5.0), stack))
+        assert theirs["IncompleteRead"], left
+    else:
+        assert left == {}
+
+
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("name", CALLED)
 def test_a_call_leaves_no_circle(name: str, chain: str) -> None:
     """However a call ends, all that it held is free when its caller lets go."""
     with opened(CHAINS[chain]()) as stack:
-        assert left_by(ended(CALLED[name], stack)) == {}
+        left = left_by(ended(CALLED[name], stack))
+
+    assert_no_circle(left)
 
 
 def logging_in(path: str) -> Callable[[str], Any]:
@@ -167,7 +184,7 @@ def test_failed_renewals_leave_no_circle(endpoint: str) -> None:
         with pytest.raises(SessionKitError):
             stack.get("there")
 
-        assert left_by(ended(CALLED["read"], stack)) == {}
+        assert_no_circle(left_by(ended(CALLED["read"], stack)))
 
 
 def test_a_session_that_raises_for_a_status_leaves_no_circle() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -60,6 +61,18 @@ def test_a_seized_file_is_busy_until_it_is_free(path: Path) -> None:
     assert _database.is_busy(caught.value)
     _database.free(_database.seize(path))
     assert [(file.name, file.stat().st_size) for file in path.parent.iterdir()] == [(path.name, 0)]
+
+
+def test_what_nobody_has_any_more_is_closed_without_a_warning(path: Path) -> None:
+    """A cache that is dropped with its stack is no mistake, since Python 3.13 neither."""
+    held = _database.seize(path)
+    assert held.in_transaction
+    del held
+    gc.collect()
+
+    _database.free(_database.seize(path))
+    # Nor one that never was a connection.
+    _database.Connection.__new__(_database.Connection).__del__()
 
 
 def test_freeing_twice_does_no_harm(path: Path) -> None:

@@ -139,7 +139,9 @@ def test_nothing_is_made_before_the_first_save(store: SqlTokenStore, url: str) -
     with store.lock("app", 1.0):
         pass
 
-    assert sqlalchemy.inspect(sqlalchemy.create_engine(url)).get_table_names() == []
+    engine = sqlalchemy.create_engine(url)
+    assert sqlalchemy.inspect(engine).get_table_names() == []
+    engine.dispose()
 
 
 def test_a_table_that_all_make_at_once_is_made(postgres_url: str) -> None:
