@@ -180,7 +180,8 @@ class MariaServer:
 
     def __init__(self, folder: Path) -> None:
         as_root = os.geteuid() == 0
-        common = ["--no-defaults", f"--datadir={folder / 'data'}"]
+        # Two that are installed at once would share, and drop, their temporary tables.
+        common = ["--no-defaults", f"--datadir={folder / 'data'}", f"--tmpdir={folder}"]
         common += ["--user=root"] if as_root else []
         install = ["mariadb-install-db", *common, "--auth-root-authentication-method=normal"]
         subprocess.run(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 
 from sessionkit._tokens import Token
 from sessionkit.errors import StoreUnreadable
+
+# Looked up now, because its first use imports it: a child that was forked in that very moment, by
+# a server that starts its workers, would wait for the import for ever, and hold its lock.
+_PRINTABLE = codecs.lookup("unicode_escape")
 
 
 def to_text(token: Token) -> str:
@@ -39,12 +44,12 @@ def from_text(text: str | bytes, key: str, owner: str) -> Token:
 
 def to_name(key: str) -> str:
     """Return *key* in printable ASCII, so that any text is a name on any server."""
-    return key.encode("unicode_escape").decode("ascii")
+    return _PRINTABLE.encode(key)[0].decode("ascii")
 
 
 def from_name(name: str | bytes) -> str:
     """Return the key that `to_name` wrote."""
-    return (name.encode("ascii") if isinstance(name, str) else name).decode("unicode_escape")
+    return _PRINTABLE.decode(name.encode("ascii") if isinstance(name, str) else name)[0]
 
 
 def digest(*parts: str) -> str:

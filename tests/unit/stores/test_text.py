@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from sessionkit._tokens import Token
@@ -19,6 +22,16 @@ def test_any_key_is_a_name_in_ascii_and_comes_back(key: str) -> None:
     assert name.isascii()
     assert name.isprintable()
     assert from_name(name) == from_name(name.encode()) == key
+
+
+def test_nothing_is_imported_by_the_first_save() -> None:
+    """A child that is forked in the middle of an import waits for it for ever."""
+    code = (
+        "import sys, sessionkit.stores._text as text; known = set(sys.modules)\n"
+        "text.from_name(text.to_name('ann')), text.digest('ann')\n"
+        "assert set(sys.modules) == known, set(sys.modules) - known"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_a_plain_key_stays_readable() -> None:
