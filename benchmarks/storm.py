@@ -111,7 +111,7 @@ def storm(
         pair = server.ask("begin")
         server.ask("end")
         with tempfile.TemporaryDirectory() as folder:
-            case = Case(server.origin, pair, known=known, file=os.path.join(folder, "token"))  # noqa: PTH118
+            case = Case(server.origin, pair, known=known, file=os.path.join(folder, "token"))  # noqa: PTH118  # a text is wanted
             answered, took, works = WAYS[way](name, case, count)
         figures = server.ask("figures")
         sums["calls"] += count

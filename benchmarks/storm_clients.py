@@ -146,7 +146,7 @@ def requests_auth(case: Case) -> Call:
 
     auth = OAuth2ResourceOwnerPasswordCredentials(case.token_url, "ada", "word")
     # What a first call would have left there.
-    OAuth2.token_cache._add_token(auth.state, case.access, case.end, case.refresh)  # noqa: SLF001
+    OAuth2.token_cache._add_token(auth.state, case.access, case.end, case.refresh)  # noqa: SLF001  # there is no public way
     session = requests.Session()
     session.auth = auth
     return lambda: session.get(case.url).status_code

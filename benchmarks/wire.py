@@ -106,7 +106,7 @@ def sending(
         key.renew()
         request = request.copy()
         place(request, key)
-        if request._body_position is not None:  # noqa: SLF001
+        if request._body_position is not None:  # noqa: SLF001  # where requests keeps it
             rewind_body(request)
         response = send(request, **options)
     return response
@@ -154,7 +154,7 @@ class KeyAdapter(BaseAdapter):
         self._inner = inner
         self._key = key
 
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]  # as its users write it
         """Send with the key."""
         return sending(self._inner.send, self._key, request, **options)
 
@@ -172,13 +172,13 @@ def by_adapter(session: requests.Session, key: Key) -> Call:
 
 def by_patched_request(session: requests.Session, key: Key) -> Call:
     """Put another ``request`` on the session."""
-    session.request = partial(asking, session.request, key)  # type: ignore[method-assign]
+    session.request = partial(asking, session.request, key)  # type: ignore[method-assign]  # a stand-in
     return itself(session)
 
 
 def by_patched_send(session: requests.Session, key: Key) -> Call:
     """Put another ``send`` on the session."""
-    session.send = partial(sending, session.send, key)  # type: ignore[method-assign]
+    session.send = partial(sending, session.send, key)  # type: ignore[method-assign]  # a stand-in
     return itself(session)
 
 
@@ -334,7 +334,7 @@ class OwnPrepare(requests.Session):
 class OwnVerb(requests.Session):
     """Overrides one verb."""
 
-    def get(self, url: Any, **options: Any) -> requests.Response:  # type: ignore[override]
+    def get(self, url: Any, **options: Any) -> requests.Response:  # type: ignore[override]  # as its users write it
         """Ask for the newest."""
         return super().get(url, params={"newest": "1"}, **options)
 

@@ -46,7 +46,7 @@ class Todo(ApiClient):
         """Take a task off the list."""
 
     @put("tasks/{task_id}/", expect=200)
-    def update_task(self, task_id: int, summary: str, description: str) -> None:  # noqa: ARG002
+    def update_task(self, task_id: int, summary: str, description: str) -> None:  # noqa: ARG002  # read by the decorator
         """Change both texts of a task."""
         check_summary(summary)
 

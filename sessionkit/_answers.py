@@ -106,7 +106,7 @@ def read_within(
         response.close()
         raise
     response._content = content  # noqa: SLF001  # where requests keeps a body that was read
-    response._content_consumed = True  # noqa: SLF001
+    response._content_consumed = True  # noqa: SLF001  # where requests keeps it
 
 
 def _read(response: Response, clock: Clock, deadline: float, most_bytes: int | None) -> bytes:
@@ -141,7 +141,7 @@ def read_some(response: Response, clock: Clock, end: float) -> None:
     # First, because requests hands what it takes for read back to the pool as it is.
     response.close()
     response._content = bytes(body[:PIECE])  # noqa: SLF001  # where requests keeps what was read
-    response._content_consumed = True  # noqa: SLF001
+    response._content_consumed = True  # noqa: SLF001  # where requests keeps it
 
 
 def body_pieces(response: Response, clock: Clock, deadline: float) -> Iterator[bytes]:

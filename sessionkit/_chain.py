@@ -261,7 +261,7 @@ def _way(handle: Handle, beyond: Forward, index: int, now: Callable[[], float]) 
                 # the answer unread; body errors so rise inside the handlers around this one.
                 exchange.read(response)
         finally:
-            call.record._below[index] += now() - started  # noqa: SLF001
+            call.record._below[index] += now() - started  # noqa: SLF001  # the chain fills the record
         return response
 
     return forward

@@ -82,7 +82,7 @@ class Core:
         jar = getattr(self.session, "cookies", None)
         if isinstance(jar, CookieJar):
             # The lock of the standard library's jar, which requests itself drops to pickle one.
-            jar._cookies_lock = threading.RLock()  # type: ignore[attr-defined]  # noqa: SLF001
+            jar._cookies_lock = threading.RLock()  # type: ignore[attr-defined]  # noqa: SLF001  # the parent's may be held
         for adapter in getattr(self.session, "adapters", {}).values():
             if isinstance(adapter, HTTPAdapter):
                 _unlock(getattr(adapter, "poolmanager", None))

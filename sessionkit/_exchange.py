@@ -320,7 +320,7 @@ class Exchange:
         started = now()
         try:
             if self.deadline is None:
-                response.content  # noqa: B018
+                response.content  # noqa: B018  # read
             else:
                 read_within(response, self.call.clock, self.deadline)
         except Exception as error:

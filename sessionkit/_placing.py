@@ -73,7 +73,7 @@ class Placement:
     def strip(self, request: PreparedRequest) -> None:
         """Take every secret off a request that the caller gets and may send anywhere."""
         for secret in self._secrets:
-            _PLACES[secret.place](request, secret, False)  # noqa: FBT003
+            _PLACES[secret.place](request, secret, False)  # noqa: FBT003  # one of a table of functions
             jar = getattr(request, "_cookies", None)
             if secret.place == "cookie" and jar is not None:
                 _drop_cookie(jar, secret)
@@ -120,7 +120,7 @@ def _header(request: PreparedRequest, name: str) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
-def _place_header(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001
+def _place_header(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
     if allowed:
         request.headers[secret.name] = secret.value
     elif _header(request, secret.name) == secret.value:
@@ -128,7 +128,7 @@ def _place_header(request: PreparedRequest, secret: Secret, allowed: bool) -> No
         del request.headers[secret.name]
 
 
-def _place_query(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001
+def _place_query(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
     pair = urlencode({secret.name: secret.value})
     parts = urlsplit(request.url or "")
     ours = f"{secret.name}={secret.value}"
@@ -141,7 +141,7 @@ def _place_query(request: PreparedRequest, secret: Secret, allowed: bool) -> Non
         request.url = urlunsplit(parts._replace(query=query))
 
 
-def _place_cookie(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001
+def _place_cookie(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
     given = _header(request, "Cookie")
     pairs = [pair.strip() for pair in given.split(";") if pair.strip()]
     if allowed:

@@ -79,7 +79,7 @@ def bare_request(session: requests.Session, method: str | None, url: str | None)
 def _sent(
     session: requests.Session, prepared: PreparedRequest, timeout: tuple[float, float]
 ) -> Response:
-    settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)  # noqa: FBT003
+    settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)  # noqa: FBT003  # requests' signature
     try:
         return session.send(prepared, allow_redirects=False, timeout=timeout, **settings)
     except Exception as error:

@@ -277,7 +277,7 @@ class SessionStack(_Session):
                 raise raised
             finally:
                 del raised  # its traceback holds this frame, and this frame it: a circle
-        response.exchange = record  # type: ignore[attr-defined]
+        response.exchange = record  # type: ignore[attr-defined]  # an attribute of our own
         return response
 
     def side(self, request: Request, *, deadline: float | None = None) -> Response:

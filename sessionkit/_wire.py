@@ -84,7 +84,7 @@ class Wire:
         attempt.answered(status_of(response))
         response = own_answer(response)
         record.from_cache = getattr(response, "from_cache", False) is True
-        response.exchange = record  # type: ignore[attr-defined]
+        response.exchange = record  # type: ignore[attr-defined]  # an attribute of our own
         call.live = response
         return response
 
@@ -245,7 +245,7 @@ class Wire:
         if given is not None and given != get_cookie_header(jar, bare):
             return request  # written by hand: not ours to replace
         fresh = merge_cookies(merge_cookies(RequestsCookieJar(), jar), self._session.cookies)
-        bare._cookies = fresh  # noqa: SLF001
+        bare._cookies = fresh  # noqa: SLF001  # where requests keeps it
         bare.prepare_cookies(fresh)
         return bare
 

@@ -151,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
         self.server.owner.connected()
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its parent's signature
         """Say nothing."""
 
     def _read(self) -> Seen:

@@ -43,7 +43,7 @@ class _Connection(socketserver.StreamRequestHandler):
             content = b""
             if word in {"set", "add", "cas"}:
                 content = self.rfile.read(int(arguments[3]) + 2)[:-2]
-            self.wfile.write(self.server.answer(word, arguments, content))  # type: ignore[attr-defined]
+            self.wfile.write(self.server.answer(word, arguments, content))  # type: ignore[attr-defined]  # our own server's
             self.wfile.flush()
 
 

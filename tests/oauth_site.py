@@ -246,7 +246,7 @@ def main(database: str, port: int) -> None:
         wbufsize = -1
         disable_nagle_algorithm = True
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its parent's signature
             """Say nothing."""
 
     class Server(ThreadedWSGIServer):  # type: ignore[misc]  # as above

@@ -66,7 +66,7 @@ class StaticToken:
             raise ConfigError(message) from error
         self.key = "static"
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002
+    def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         """Return the token."""
         yield from ()  # nothing is sent
         return self._token

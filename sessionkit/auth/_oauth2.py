@@ -66,7 +66,7 @@ class ClientCredentials:
         self._extra = dict(extra or {})
         self.key = f"{client_id}@{redact_url(self._token_url)}"
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002
+    def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         """Ask for a token with the client's credentials."""
         scope = _joined(self._scope, refused)
         form = {"grant_type": "client_credentials", **self._extra}

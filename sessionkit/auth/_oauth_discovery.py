@@ -90,7 +90,7 @@ def _asked(session: requests.Session, url: str, clock: Clock) -> Response:
 
 def _sent(session: requests.Session, request: requests.Request, clock: Clock) -> Response:
     """Send past what a bare session would add: its headers, authentication, cookies."""
-    settings = session.merge_environment_settings(str(request.url), {}, True, None, None)  # noqa: FBT003
+    settings = session.merge_environment_settings(str(request.url), {}, True, None, None)  # noqa: FBT003  # requests' signature
     prepared = request.prepare()
     response = session.send(prepared, allow_redirects=False, timeout=TIMEOUT, **settings)
     end = clock.monotonic() + sum(TIMEOUT)

@@ -67,7 +67,7 @@ class JwtBearer:
         subject = assertion.subject if isinstance(assertion, SignedJwt) else ""
         self.key = f"{subject or client_id or 'jwt-bearer'}@{redact_url(self._ask.url)}"
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002
+    def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         """Present an assertion."""
         given = self._assertion
         text = given.text(self._ask.url) if isinstance(given, SignedJwt) else _told(given)
@@ -129,7 +129,7 @@ class TokenExchange:
         whose = f"#{hashlib.sha256(told.encode()).hexdigest()[:16]}" if self._extra else ""
         self.key = f"{client_id or 'token-exchange'}@{redact_url(self._ask.url)}{whose}"
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002
+    def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         """Present the subject's token."""
         subject = self._subject if isinstance(self._subject, str) else _told(self._subject)
         form = {

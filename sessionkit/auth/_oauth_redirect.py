@@ -228,7 +228,7 @@ class _Page(BaseHTTPRequestHandler):
         self.wfile.write(body)
         self.wfile.flush()
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its parent's signature
         """Say nothing: the line would hold the code."""
 
 

@@ -44,7 +44,7 @@ class Bearer:
     def __init__(self, prefix: str = "Bearer") -> None:
         self._prefix = _token(prefix, "prefix")
 
-    def secrets(self, token: Token, method: str, *, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002
+    def secrets(self, token: Token, method: str, *, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002  # what all schemes take
         """Return the header."""
         return (Secret("header", "Authorization", f"{self._prefix} {token.value}", origins),)
 
@@ -68,7 +68,7 @@ class Header:
         self.name = _token(name, "name")
         self._prefix = _token(prefix, "prefix") if prefix else ""
 
-    def secrets(self, token: Token, method: str, *, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002
+    def secrets(self, token: Token, method: str, *, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002  # what all schemes take
         """Return the header."""
         text = f"{self._prefix} {token.value}" if self._prefix else token.value
         return (Secret("header", self.name, text, origins),)
@@ -119,7 +119,7 @@ class Query:
             if not any(isinstance(f, _MaskedInLogs) and f.name == name for f in log.filters):
                 log.addFilter(_MaskedInLogs(name))
 
-    def secrets(self, token: Token, method: str, *, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002
+    def secrets(self, token: Token, method: str, *, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002  # what all schemes take
         """Return the parameter."""
         return (Secret("query", self.name, token.value, origins),)
 
@@ -141,7 +141,7 @@ class Cookie:
     def __init__(self, name: str) -> None:
         self.name = _token(name, "name")
 
-    def secrets(self, token: Token, method: str, *, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002
+    def secrets(self, token: Token, method: str, *, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002  # what all schemes take
         """Return the cookie.
 
         Raises:

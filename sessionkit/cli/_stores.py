@@ -43,7 +43,7 @@ def local_stores() -> Iterator[Finding]:
         for kind in ("sqlite", "file"):
             path = Path(folder) / kind
             path.mkdir(0o700)
-            yield _tried(kind, lambda: _in_files(f"{kind}://{path}/tokens", path))  # noqa: B023
+            yield _tried(kind, lambda: _in_files(f"{kind}://{path}/tokens", path))  # noqa: B023  # called before the next
         yield _tried("encrypted", _encrypted)
         yield _tried("keyring", lambda: _keyring(Path(folder)))
 
@@ -145,7 +145,7 @@ def _other_process(url: str) -> Iterator[Callable[..., Any]]:
         text=True,
     ) as process:
         assert process.stdin is not None  # noqa: S101  # for the type checker
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101  # for the type checker
         sending, coming = process.stdin, process.stdout
 
         def do(*step: object) -> Any:

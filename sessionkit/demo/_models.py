@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # The mapping engine resolves these when it reads the first row.
-from datetime import date, datetime  # noqa: TC003
-from decimal import Decimal  # noqa: TC003
+from datetime import date, datetime  # noqa: TC003  # resolved at run time
+from decimal import Decimal  # noqa: TC003  # resolved at run time
 from typing import Literal
 
 

@@ -189,7 +189,7 @@ class _Connection(BaseHTTPRequestHandler):
         )
         self._send(self.server.api.answer(ask))
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815  # http.server's names
 
     def _body(self) -> bytes | None:
         """Read the whole body, refused or not: what is left would be read as the next request."""

@@ -122,7 +122,7 @@ def redacted_response(response: Any, secrets: Iterable[str] = ()) -> requests.Re
         copy.request = redacted_request(response.request, known)
     _fill_body(copy, getattr(response, "_content", b""), known)
     if (record := getattr(response, "exchange", None)) is not None:
-        copy.exchange = record  # type: ignore[attr-defined]
+        copy.exchange = record  # type: ignore[attr-defined]  # an attribute of our own
     setattr(copy, _MARK, True)
     return copy
 
@@ -141,7 +141,7 @@ def _fill_body(copy: Any, content: Any, secrets: tuple[str, ...]) -> None:
     if len(body) >= MOST_BODY:
         body = _without_half(body[:MOST_BODY], _in_bytes(secrets))
     copy._content = redacted_body(body, secrets)  # noqa: SLF001  # as requests keeps it
-    copy._content_consumed = True  # noqa: SLF001
+    copy._content_consumed = True  # noqa: SLF001  # where requests keeps it
 
 
 def _without_half(body: AnyStr, known: Iterable[AnyStr]) -> AnyStr:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 import secrets
-import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionkit._optional import require
-from sessionkit.stores._database import GATE, Connection
-from sessionkit.stores._private import claim, tighten
+from sessionkit.stores._database import GATE, Connection, connected
+from sessionkit.stores._private import tighten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -57,8 +56,10 @@ class Shelf:
 
     def _open(self, path: Path | None, most_bytes: int) -> None:
         hishel: Any = require("hishel", "cache")
-        connection = _connect(path)
+        connection = connected(path, _PATIENCE)
         try:
+            if path is not None:
+                tighten(path)
             self.salt = _shared_salt(connection, self.salt)
             storage = hishel.SqliteStorage(
                 connection=connection, max_size=most_bytes, soft_delete_ttl=_IN_USE
@@ -97,7 +98,7 @@ class Shelf:
     def remove(self, numbers: Iterable[UUID]) -> None:
         """Forget entries."""
         for number in numbers:
-            self._try(lambda storage, number=number: storage.remove_entry(number))  # type: ignore[misc]
+            self._try(lambda storage, number=number: storage.remove_entry(number))  # type: ignore[misc]  # a default has no type
 
     def clear(self) -> None:
         """Forget everything; in a file, everything of all who share it."""
@@ -142,21 +143,3 @@ def _shared_salt(connection: Connection, new: bytes) -> bytes:
     connection.execute(_NEW_SALT, (new,))
     salt: bytes = connection.execute("SELECT salt FROM sessionkit_salt").fetchone()[0]
     return salt
-
-
-def _connect(path: Path | None) -> Connection:
-    target = ":memory:"
-    if path is not None:
-        with GATE.creation:
-            claim(path)
-        tighten(path)
-        # If the file vanishes right now, SQLite must not make one that all can read.
-        target = f"{path.as_uri()}?mode=rw"
-    return sqlite3.connect(
-        target,
-        uri=True,
-        timeout=_PATIENCE,
-        isolation_level=None,
-        check_same_thread=False,
-        factory=Connection,
-    )

@@ -246,7 +246,7 @@ class Visit:
         headers = {name: value for name, value in known.items() if name != BORN}
         headers["age"] = str(int(age_of(known, self._exchange.clock.time())))
         response = self._response(entry.response.status_code, headers, body)
-        response.from_cache = self._exchange.record.from_cache = True  # type: ignore[attr-defined]
+        response.from_cache = self._exchange.record.from_cache = True  # type: ignore[attr-defined]  # an attribute of our own
         return response
 
     def _response(self, status: int, headers: Mapping[str, str], body: bytes) -> requests.Response:

@@ -303,7 +303,7 @@ def _watched_class(plain: type[Response]) -> type[Response]:
         self.__getstate__()
         bare: Any = object.__new__(plain)
         vars(bare).update(vars(self))
-        del bare._sessionkit_watch  # noqa: SLF001
+        del bare._sessionkit_watch  # noqa: SLF001  # an attribute of our own
         return bare.__reduce_ex__(1)
 
     return type(
@@ -319,7 +319,7 @@ def _mapped(response: Any, pieces: Iterator[Any]) -> Iterator[Any]:
         yield from pieces
         return
     except Exception as error:
-        fault = response._sessionkit_watch(response, error)  # noqa: SLF001
+        fault = response._sessionkit_watch(response, error)  # noqa: SLF001  # an attribute of our own
         if fault is error:
             del fault  # as below
             raise

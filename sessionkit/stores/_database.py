@@ -57,7 +57,7 @@ def transaction(path: Path, begin: str) -> Iterator[Connection]:
         OSError: The file cannot be made, or is no plain file.
         sqlite3.Error: What SQLite says.
     """
-    with GATE.passing(), closing(_connect(path, _COMMIT_PATIENCE)) as connection:
+    with GATE.passing(), closing(connected(path, _COMMIT_PATIENCE)) as connection:
         # Bytes, because the error about a text that is no UTF-8 would quote it.
         connection.text_factory = bytes
         # A power cut takes back nothing that was committed: there is no second refresh token.
@@ -80,7 +80,7 @@ def seize(path: Path) -> Connection:
         sqlite3.Error: What SQLite says, such as that the file is locked.
     """
     with GATE.passing():
-        connection = _connect(path, 0.0)
+        connection = connected(path, 0.0)
         try:
             # An exclusive transaction opens a journal; in memory, no file is left by a kill.
             connection.execute("PRAGMA journal_mode = MEMORY")
@@ -119,12 +119,25 @@ def keep_trying(attempt: Callable[[], T], *, until: float, clock: Clock) -> T:
     return _locks.keep_trying(attempt, busy=busy, until=until, clock=clock)
 
 
-def _connect(path: Path, patience: float) -> Connection:
-    with GATE.creation:
-        claim(path)
-    return sqlite3.connect(
+def connected(path: Path | None, patience: float) -> Connection:
+    """Open a file, or a database in memory.
+
+    Args:
+        path: The file, absolute; made with mode 0600 if it is not there. None for memory.
+        patience: How long SQLite itself waits for other connections, in seconds.
+
+    Raises:
+        OSError: The file cannot be made, or is no plain file.
+        sqlite3.Error: What SQLite says.
+    """
+    target = ":memory:"
+    if path is not None:
+        with GATE.creation:
+            claim(path)
         # mode=rw: if the file vanishes right now, SQLite must not make one that all can read.
-        f"{path.as_uri()}?mode=rw",
+        target = f"{path.as_uri()}?mode=rw"
+    return sqlite3.connect(
+        target,
         uri=True,
         timeout=patience,
         # Transactions begin and end where this module says so.

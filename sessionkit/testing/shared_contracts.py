@@ -29,7 +29,7 @@ class Worker:
         serving = "from sessionkit.testing._store_worker import serve\nserve(store)"
         self._patience = patience
         # The interpreter that runs the tests; what it runs is the test's own.
-        self._process = subprocess.Popen(  # noqa: S603
+        self._process = subprocess.Popen(  # noqa: S603  # our own code, by the interpreter that runs
             [sys.executable, "-c", f"{opening}\n{serving}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -138,7 +138,7 @@ def authlib1(_: str) -> requests.Session:
 
 def google_auth(_: str) -> requests.Session:
     """Make google-auth's, with credentials of its own."""
-    session: requests.Session = AuthorizedSession(OwnCredentials())  # type: ignore[no-untyped-call]
+    session: requests.Session = AuthorizedSession(OwnCredentials())  # type: ignore[no-untyped-call]  # it ships no types
     return session
 
 

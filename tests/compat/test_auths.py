@@ -130,7 +130,7 @@ def test_rounds_of_a_login_are_no_ended_token(
             with requests.Session() as session:
                 stack = session if chain is None else SessionStack(session, chain)
                 if chain:
-                    stack.base_url = server.origin  # type: ignore[attr-defined]
+                    stack.base_url = server.origin  # type: ignore[attr-defined]  # the stack's
                 if on_session:
                     session.auth = login
                 seen.append(told(way, stack, server, **({} if on_session else {"auth": login})))

@@ -111,7 +111,7 @@ def test_google_auth_refreshes_its_credentials_on_a_401() -> None:
     credentials = OwnCredentials("old", refreshed="new")
     with (
         Loopback(answer) as server,
-        AuthorizedSession(credentials) as session,  # type: ignore[no-untyped-call]
+        AuthorizedSession(credentials) as session,  # type: ignore[no-untyped-call]  # it ships no types
     ):
         chain = recommended(StaticToken("k-1"), scheme=Header("X-Key"))
         stack = SessionStack(session, chain, base_url=server.origin)

@@ -143,7 +143,7 @@ def test_under_a_stand_in_a_stack_renews_and_maps_errors(
     """What it answers goes through all handlers, by every way in, as if it came from a server."""
     api = Api()
     if scheme == "header":
-        api.admits = lambda seen: seen.headers.get("x-key") in api.live  # type: ignore[method-assign]
+        api.admits = lambda seen: seen.headers.get("x-key") in api.live  # type: ignore[method-assign]  # a stand-in
     settings = {"scheme": Header("X-Key")} if scheme == "header" else {}
     with stand_in(api), requests.Session() as session:
         stack, looking = stacked(session, ORIGIN, **settings)

@@ -63,7 +63,7 @@ class Counting(HTTPAdapter):
         super().__init__()
         self._notes = notes
 
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # as its users write it
         """Note the path, and send."""
         self._notes.append((request.method, request.path_url))
         return super().send(request, **kwargs)

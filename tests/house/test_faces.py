@@ -61,7 +61,7 @@ def test_a_face_answers_dir_and_refuses_other_names(face: Source) -> None:
 
     assert set(module.__all__) <= set(dir(module))
     with pytest.raises(AttributeError, match="no_such_name"):
-        module.no_such_name  # noqa: B018
+        module.no_such_name  # noqa: B018  # looked up
 
 
 def _names_for_checkers(face: Source) -> set[str]:

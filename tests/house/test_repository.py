@@ -8,7 +8,7 @@ import tomllib
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from tests.house.source import ROOT, listed
+from tests.house.source import ROOT, listed, sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +59,20 @@ def test_no_requirement_has_a_ceiling() -> None:
         lines += extra
 
     assert [line for line in lines if not re.fullmatch(r"[\w-]+(\[[\w,]+\])?>=[\d.]+", line)] == []
+
+
+def test_each_exception_to_a_rule_has_its_reason_beside_it() -> None:
+    """Whoever comes by later can tell whether it still holds."""
+    bare = re.compile(r"# (?:noqa|type: ignore)(?::? ?[\w, \[\]-]+)?$")
+    found = [
+        f"{source}:{number}: {line.strip()}"
+        for folder in ("sessionkit", "tests", "examples", "benchmarks", "docs")
+        for source in sources(folder)
+        for number, line in enumerate(source.text.splitlines(), 1)
+        if bare.search(line)
+    ]
+
+    assert not found, "\n".join(found)
 
 
 def test_the_readme_asks_for_two_commands() -> None:

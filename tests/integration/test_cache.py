@@ -84,7 +84,7 @@ def test_bodies_come_back_to_the_byte(
         for _ in range(2):
             with stack.get(path, stream=stream, deadline=deadline) as response:
                 answers.append(b"".join(response.iter_content(10_000)))
-                kept.append(response.exchange.from_cache)  # type: ignore[attr-defined]
+                kept.append(response.exchange.from_cache)  # type: ignore[attr-defined]  # set by the stack
 
         assert answers == [LARGE, LARGE]
         assert kept == [False, True]
@@ -111,7 +111,7 @@ def test_a_body_that_was_cut_off_is_not_kept(cache: CacheHandler) -> None:
             stack.get("me", stream=True) as response,
             pytest.raises(requests.exceptions.ChunkedEncodingError),
         ):
-            response.content  # noqa: B018
+            response.content  # noqa: B018  # read
 
         assert stack.get("me").content == b"body"
         assert len(server.seen) == 2
@@ -160,9 +160,9 @@ def test_a_renewed_token_does_not_bring_the_old_refusal_back(cache: CacheHandler
             kept = stack.get("me")
             renewed = stack.get("other")
 
-            assert kept.exchange.from_cache  # type: ignore[attr-defined]
+            assert kept.exchange.from_cache  # type: ignore[attr-defined]  # set by the stack
             assert renewed.status_code == 200
-            assert stack.get("other").exchange.from_cache  # type: ignore[attr-defined]
+            assert stack.get("other").exchange.from_cache  # type: ignore[attr-defined]  # set by the stack
             assert [seen.path for seen in server.seen].count("/token") == 2
 
 

@@ -137,7 +137,7 @@ def test_no_connection_is_lost_by_a_replay() -> None:
         for number in range(12):
             identity.expire()
             with stack.get(f"/stream/{number}", stream=True) as response:
-                response.content  # noqa: B018
+                response.content  # noqa: B018  # read
 
         assert server.connections == 1
 
@@ -217,7 +217,7 @@ def test_a_replay_is_not_written_into_the_history_of_redirects() -> None:
         response = stack.get("/x")
 
         assert response.history == []
-        statuses = [attempt.status for attempt in response.exchange.attempts]  # type: ignore[attr-defined]
+        statuses = [attempt.status for attempt in response.exchange.attempts]  # type: ignore[attr-defined]  # set by the stack
         assert statuses == [401, 200]
 
 

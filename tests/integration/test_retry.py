@@ -147,7 +147,7 @@ def test_a_stream_that_breaks_is_the_readers_to_see(session: requests.Session) -
         response = stack_on(session, server).get("export", stream=True)
 
         with pytest.raises(requests.exceptions.ChunkedEncodingError):
-            response.content  # noqa: B018
+            response.content  # noqa: B018  # read
         assert len(server.seen) == 2
 
 

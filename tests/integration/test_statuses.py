@@ -158,7 +158,7 @@ def test_as_many_connections_are_opened_as_bare() -> None:
                 session.post(url, data=b"y" * 100_000)
                 session.head(url)
                 with session.get(url, stream=True) as response:
-                    response.content  # noqa: B018
+                    response.content  # noqa: B018  # read
                 with session.get(url, stream=True) as response:
                     next(response.iter_content(10), None)
             final: requests.Response = session.options(f"{server.origin}/page")

@@ -436,7 +436,7 @@ def test_a_replay_is_never_taken_for_a_redirect() -> None:
         response = stack.get("x")
 
     assert response.history == []
-    assert len(response.exchange.attempts) == 2  # type: ignore[attr-defined]
+    assert len(response.exchange.attempts) == 2  # type: ignore[attr-defined]  # set by the stack
 
 
 def test_handlers_further_in_see_the_same_call_at_a_replay() -> None:

@@ -103,7 +103,7 @@ def test_a_decorated_method_is_bound_by_what_it_wraps() -> None:
 
     class Traced(requests.Session):
         @functools.wraps(requests.Session.request)
-        def request(self, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        def request(self, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # as its users write it
             return super().request(*args, **kwargs)
 
     with Traced() as session:
@@ -129,7 +129,7 @@ def test_too_many_positional_arguments_are_a_type_error() -> None:
     """It is the error of any Python function, and it names the one that was called."""
 
     class Narrow(requests.Session):
-        def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # as its users write it
             return super().request(method, url, **kwargs)
 
     with Narrow() as session, pytest.raises(TypeError, match=r"request\(\) takes"):

@@ -119,7 +119,7 @@ def test_derivations_add_up(exchange: Exchange) -> None:
     """Each handler adds to what came from further out, and loses nothing of it."""
     derived = exchange
     for derive in DERIVATIONS.values():
-        derived = derive(derived)  # type: ignore[no-untyped-call]
+        derived = derive(derived)  # type: ignore[no-untyped-call]  # it ships no types
 
     assert (derived.method, derived.url) == ("PUT", "http://x/")
     assert (derived.stream, derived.deadline) == (True, 9.0)
@@ -171,7 +171,7 @@ def test_the_earlier_of_two_deadlines_wins(exchange: Exchange) -> None:
 def test_a_prepared_request_is_copied_before_anything_is_changed() -> None:
     """The object that the caller prepared stays as the caller prepared it."""
     exchange = taken_prepared(data=b"old", headers={"X-One": "1"})
-    before = (exchange.prepared.method, exchange.prepared.url, exchange.prepared.body)  # type: ignore[union-attr]
+    before = (exchange.prepared.method, exchange.prepared.url, exchange.prepared.body)  # type: ignore[union-attr]  # it is there
 
     headed = exchange.with_headers({"X-One": "2"})
     replaced = exchange.replace(method="PUT", url="http://x/", data=b"newer")

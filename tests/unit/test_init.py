@@ -27,9 +27,9 @@ def test_every_name_of_the_root_is_where_it_says(name: str) -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     """A misspelt import says what is missing."""
     with pytest.raises(AttributeError, match="SesionStack"):
-        sessionkit.SesionStack  # noqa: B018
+        sessionkit.SesionStack  # noqa: B018  # looked up
     with pytest.raises(ImportError, match="SesionStack"):
-        from sessionkit import SesionStack  # noqa: F401
+        from sessionkit import SesionStack  # noqa: F401  # the import is the test
 
 
 def test_the_package_tells_its_version() -> None:

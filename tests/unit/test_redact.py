@@ -155,7 +155,7 @@ def test_headers_are_shown_without_their_secrets() -> None:
 
 def test_headers_in_bytes_are_read_too() -> None:
     """Prepared requests of some libraries hold bytes."""
-    headers: dict[str, str] = {b"X-Api-Key": b"s3", b"Accept": b"*/*"}  # type: ignore[dict-item]
+    headers: dict[str, str] = {b"X-Api-Key": b"s3", b"Accept": b"*/*"}  # type: ignore[dict-item]  # wrong on purpose
 
     assert redact_headers(headers) == {"X-Api-Key": MASK, "Accept": "*/*"}
 

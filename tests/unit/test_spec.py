@@ -425,7 +425,7 @@ def test_a_stack_that_was_built_closes_the_session_it_made() -> None:
     closed: list[object] = []
     with usual().build() as stack:
         adapter = stack.get_adapter("https://api.example/")
-        adapter.close = lambda: closed.append(adapter)  # type: ignore[method-assign]
+        adapter.close = lambda: closed.append(adapter)  # type: ignore[method-assign]  # a stand-in
 
     assert closed
 

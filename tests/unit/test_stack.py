@@ -95,7 +95,7 @@ def test_a_name_that_sessions_do_not_know_goes_to_the_session(session: requests.
     del stack.region
     assert not hasattr(session, "region")
     with pytest.raises(AttributeError, match="region"):
-        stack.region  # noqa: B018
+        stack.region  # noqa: B018  # looked up
 
 
 def test_methods_and_names_of_a_subclass_are_reached() -> None:
@@ -231,7 +231,7 @@ def test_an_answer_carries_the_record_of_its_call() -> None:
         handled = stack.get("x")
 
     assert vars(handled).keys() - vars(plain).keys() == {"exchange"}
-    assert handled.exchange.attempts[0].status == 200  # type: ignore[attr-defined]
+    assert handled.exchange.attempts[0].status == 200  # type: ignore[attr-defined]  # set by the stack
 
 
 def test_a_mock_of_the_class_stays_alive() -> None:
@@ -293,7 +293,7 @@ def test_positional_arguments_mean_what_they_mean_on_the_session() -> None:
     """Parameters, body and headers end up where the session at hand has them."""
 
     class Swapped(Recorder):
-        def request(self, method: str, url: str, data: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
+        def request(self, method: str, url: str, data: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]  # as its users write it
             return super().request(method, url, data=data, **kwargs)
 
     for handlers in ((), [passing]):

@@ -100,7 +100,7 @@ def test_extra_cannot_be_changed_from_outside() -> None:
 
     assert token.extra == {"a": "1"}
     with pytest.raises(TypeError):
-        token.extra["a"] = "3"  # type: ignore[index]
+        token.extra["a"] = "3"  # type: ignore[index]  # wrong on purpose
 
 
 @pytest.mark.parametrize(

@@ -334,7 +334,7 @@ def test_a_refusal_out_of_a_cache_renews_nothing() -> None:
     class Caching(requests.Session):
         def send(self, *args: Any, **kwargs: Any) -> requests.Response:
             response = super().send(*args, **kwargs)
-            response.from_cache = response.status_code == 401  # type: ignore[attr-defined]
+            response.from_cache = response.status_code == 401  # type: ignore[attr-defined]  # as caches set it
             return response
 
     with logged_in(session=Caching()) as (stack, identity, _):
@@ -581,7 +581,7 @@ def test_an_ended_token_counts_if_it_can_be_renewed(
 def test_two_accounts_in_one_store_are_told_apart() -> None:
     """Each key has its own token, renewal and lock."""
     store = MemoryTokenStore()
-    grants = {name: CallableGrant(lambda held, refused, n=name: n) for name in ("alice", "bob")}  # type: ignore[misc]
+    grants = {name: CallableGrant(lambda held, refused, n=name: n) for name in ("alice", "bob")}  # type: ignore[misc]  # a default has no type
     for name, grant in grants.items():
         with opened(handlers=[AuthHandler(grant, store=store, key=name)]) as (stack, server):
             stack.get("x")

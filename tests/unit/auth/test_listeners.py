@@ -28,7 +28,7 @@ def test_each_listener_is_told_in_turn() -> None:
 def test_what_cannot_listen_is_refused_at_once() -> None:
     """Not by a warning in a log at each renewal."""
     with pytest.raises(ConfigError, match="not str"):
-        Listeners("app").add("print")  # type: ignore[arg-type]
+        Listeners("app").add("print")  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_a_listener_that_fails_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -84,7 +84,7 @@ def test_a_function_tells_which_other_answers_mean_an_ended_token() -> None:
     policy = RenewalPolicy(expired=lambda response: response.status_code == 403)
     stumbling = RenewalPolicy(expired=lambda response: bool(response.json()["error"]))
     deep = answer(401)
-    truthy = RenewalPolicy(expired=lambda response: response.headers.get("X-Ended"))  # type: ignore[arg-type,return-value]
+    truthy = RenewalPolicy(expired=lambda response: response.headers.get("X-Ended"))  # type: ignore[arg-type,return-value]  # wrong on purpose
     assert truthy.refuses(answer(headers={"X-Ended": "yes"}))
     deep._content = b"[" * 100_000  # where requests keeps what was read
 
@@ -147,10 +147,10 @@ def test_a_policy_that_cannot_be_meant_is_refused_when_it_is_made(wrong: dict[st
 
 def test_its_repr_shows_its_settings() -> None:
     """``explain()`` prints it."""
-    policy = RenewalPolicy(early=60, expired=answer, login_page="/login/", sliding="X-Left")  # type: ignore[arg-type]
+    policy = RenewalPolicy(early=60, expired=answer, login_page="/login/", sliding="X-Left")  # type: ignore[arg-type]  # a stand-in
 
     assert repr(policy) == (
         "RenewalPolicy(early=60, mode='both', expired=answer, login_page='/login/', "
         "sliding='X-Left')"
     )
-    assert "expired=partial" in repr(RenewalPolicy(expired=partial(answer, 403)))  # type: ignore[arg-type]
+    assert "expired=partial" in repr(RenewalPolicy(expired=partial(answer, 403)))  # type: ignore[arg-type]  # a stand-in

@@ -22,21 +22,21 @@ def test_by_default_credentials_go_to_the_stacks_home() -> None:
     for url in ("orders", "{home}/orders"):
         exchange, home = exchange_for(url)
 
-        assert Reach().allowed(exchange) == frozenset([home])  # type: ignore[arg-type]
+        assert Reach().allowed(exchange) == frozenset([home])  # type: ignore[arg-type]  # a stand-in
 
 
 def test_a_foreign_url_is_given_none() -> None:
     """Nobody else's host is sent anything."""
     exchange, _ = exchange_for("{home}/orders")
 
-    assert Reach(["https://api.example"]).allowed(exchange) is NOWHERE  # type: ignore[arg-type]
+    assert Reach(["https://api.example"]).allowed(exchange) is NOWHERE  # type: ignore[arg-type]  # a stand-in
 
 
 def test_without_a_home_both_cures_are_named() -> None:
     """No trust on first use."""
     exchange, _ = exchange_for("{home}/orders", base="")
     with pytest.raises(ConfigError) as caught:
-        Reach().allowed(exchange)  # type: ignore[arg-type]
+        Reach().allowed(exchange)  # type: ignore[arg-type]  # a stand-in
 
     assert "base_url" in caught.value.hint
     assert "origins=" in caught.value.hint
@@ -46,7 +46,7 @@ def test_the_sessions_own_base_says_nothing_of_an_absolute_url() -> None:
     """Only what is relative goes where the session resolves it to."""
     keeper = Keeper()
     with opened(handlers=[keeper], base="") as (stack, server):
-        stack._inner.base_url = server.origin  # type: ignore[attr-defined]
+        stack._inner.base_url = server.origin  # type: ignore[attr-defined]  # the stack's
         stack.get(f"{server.origin}/orders")
     with pytest.raises(ConfigError, match="not known which origins"):
         Reach().allowed(keeper.exchanges[0])

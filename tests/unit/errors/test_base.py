@@ -135,7 +135,7 @@ def test_evidence_is_read_from_the_answer() -> None:
 
     assert (error.status, error.request_id) == (418, "7f3")
     assert (error.method, error.url) == ("POST", "https://api.x/users?page=2")
-    assert error.request is error.response.request  # type: ignore[union-attr]
+    assert error.request is error.response.request  # type: ignore[union-attr]  # it is there
 
 
 def test_given_evidence_wins_over_what_the_answer_says() -> None:

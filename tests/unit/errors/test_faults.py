@@ -37,7 +37,7 @@ def answered(status: int, body: bytes = b"", **headers: str) -> requests.Respons
 
 def retried(reason: Exception) -> low.MaxRetryError:
     """Return the exception in which urllib3 wraps a reason."""
-    return low.MaxRetryError(None, "/a", reason)  # type: ignore[arg-type]
+    return low.MaxRetryError(None, "/a", reason)  # type: ignore[arg-type]  # a stand-in
 
 
 def pooled(kind: Any, text: str) -> Any:
@@ -132,7 +132,7 @@ GAI = OSError(-2, "Name or service not known")
 BEFORE: list[tuple[Exception, type[SessionKitError], str]] = [
     (
         requests.ConnectionError(
-            retried(low.NameResolutionError("x", None, GAI))  # type: ignore[arg-type]
+            retried(low.NameResolutionError("x", None, GAI))  # type: ignore[arg-type]  # a stand-in
         ),
         ours.NameNotResolved,
         "no",

@@ -54,8 +54,8 @@ def test_what_holds_no_secret_stays_the_same_object() -> None:
 
 def test_the_chain_of_requests_is_copied_class_by_class() -> None:
     """Who looks at the causes finds what requests and urllib3 raised, without the secrets."""
-    reason = low.NewConnectionError(None, f"refused {SECRET}")  # type: ignore[arg-type]
-    retried = low.MaxRetryError(None, f"/a?api_key={SECRET}", reason)  # type: ignore[arg-type]
+    reason = low.NewConnectionError(None, f"refused {SECRET}")  # type: ignore[arg-type]  # a stand-in
+    retried = low.MaxRetryError(None, f"/a?api_key={SECRET}", reason)  # type: ignore[arg-type]  # a stand-in
     error = caught(requests.ConnectionError(retried, request=asked()), retried)
 
     clean = scrubbed(error)
@@ -65,7 +65,7 @@ def test_the_chain_of_requests_is_copied_class_by_class() -> None:
     assert type(clean.__cause__) is low.MaxRetryError
     assert clean.args[0] is clean.__cause__
     assert type(clean.__cause__.reason) is low.NewConnectionError
-    assert clean.request.headers["Authorization"] == "***"  # type: ignore[union-attr]
+    assert clean.request.headers["Authorization"] == "***"  # type: ignore[union-attr]  # it is there
     assert clean.__traceback__ is error.__traceback__
     assert SECRET not in shown(clean)
     assert SECRET in shown(error)
@@ -225,7 +225,7 @@ def test_a_chain_too_long_to_follow_is_cut() -> None:
 def test_pools_and_connections_stay_behind() -> None:
     """A kept error keeps no connection alive."""
     sock = socket.socket()
-    error = low.ReadTimeoutError(sock, "/a", "Read timed out.")  # type: ignore[arg-type]
+    error = low.ReadTimeoutError(sock, "/a", "Read timed out.")  # type: ignore[arg-type]  # a stand-in
     sock.close()
 
     clean = scrubbed(error)

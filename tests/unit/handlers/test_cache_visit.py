@@ -50,10 +50,10 @@ def test_a_fresh_answer_is_given_again() -> None:
     assert second.headers["Age"] == "57"
     assert second.request.headers == first.request.headers
     assert second.reason == "OK"
-    assert second.from_cache is True  # type: ignore[attr-defined]
-    assert second.exchange.from_cache is True  # type: ignore[attr-defined]
-    assert second.exchange.attempts == []  # type: ignore[attr-defined]
-    assert first.exchange.from_cache is False  # type: ignore[attr-defined]
+    assert second.from_cache is True  # type: ignore[attr-defined]  # as caches set it
+    assert second.exchange.from_cache is True  # type: ignore[attr-defined]  # set by the stack
+    assert second.exchange.attempts == []  # type: ignore[attr-defined]  # set by the stack
+    assert first.exchange.from_cache is False  # type: ignore[attr-defined]  # set by the stack
 
 
 def test_a_stale_answer_is_asked_for_anew() -> None:
@@ -94,8 +94,8 @@ def test_a_304_brings_the_kept_answer_back(
     conditions = {k: v for k, v in script.headers[1].items() if k.startswith("If-")}
     assert conditions == sent
     assert (second.status_code, second.content) == (200, b"one")
-    assert [a.status for a in second.exchange.attempts] == [304]  # type: ignore[attr-defined]
-    assert second.exchange.from_cache is True  # type: ignore[attr-defined]
+    assert [a.status for a in second.exchange.attempts] == [304]  # type: ignore[attr-defined]  # set by the stack
+    assert second.exchange.from_cache is True  # type: ignore[attr-defined]  # set by the stack
     assert "If-None-Match" not in second.request.headers
     # What the 304 said holds from now on.
     assert second.headers["X-New"] == third.headers["X-New"] == "yes"
@@ -369,7 +369,7 @@ def test_a_stream_is_kept_once_it_was_read_whole() -> None:
 
     assert script.sent == 2
     assert first == again
-    assert kept.from_cache is True  # type: ignore[attr-defined]
+    assert kept.from_cache is True  # type: ignore[attr-defined]  # as caches set it
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -248,6 +248,6 @@ def test_no_header_makes_a_call_fail(headers: dict[str, str]) -> None:
 @given(st.from_regex(r"(299 - \"[^\"]*\"|@[0-9]{1,30}|<[^>]*>; rel=\"?(deprecation|sunset)\"?)"))
 def test_no_text_that_is_nearly_right_makes_a_call_fail(text: str) -> None:
     """Garbage hides best in what looks like the real thing."""
-    test_no_header_makes_a_call_fail.hypothesis.inner_test(  # type: ignore[attr-defined]
+    test_no_header_makes_a_call_fail.hypothesis.inner_test(  # type: ignore[attr-defined]  # set by hypothesis
         {"Warning": text, "Deprecation": text, "Sunset": text, "Link": text}
     )

@@ -122,7 +122,7 @@ def test_a_refusal_is_raised_with_all_that_is_known() -> None:
     assert (error.status, error.attempts, error.elapsed, error.sent) == (404, 1, 1.5, "yes")
     assert error.response is not None
     assert error.response.json() == {"detail": "no order 7"}
-    assert error.response.exchange.attempts[0].status == 404  # type: ignore[attr-defined]
+    assert error.response.exchange.attempts[0].status == 404  # type: ignore[attr-defined]  # set by the stack
     assert error.__cause__ is None
     assert error.__context__ is None
 
@@ -365,7 +365,7 @@ def test_a_stand_in_without_a_socket_is_read_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        (low.ReadTimeoutError(None, "/a", "slow"), BodyTimedOut),  # type: ignore[arg-type]
+        (low.ReadTimeoutError(None, "/a", "slow"), BodyTimedOut),  # type: ignore[arg-type]  # a stand-in
         (low.ProtocolError("cut"), IncompleteBody),
     ],
 )
@@ -424,7 +424,7 @@ def test_a_stream_reads_as_before() -> None:
     with pytest.raises(requests.exceptions.StreamConsumedError):
         first.iter_content(4)
     with pytest.raises(TypeError, match="chunk_size"):
-        second.iter_content("4")  # type: ignore[call-overload]
+        second.iter_content("4")  # type: ignore[call-overload]  # wrong on purpose
     assert (second.content, list(second.iter_content(5))) == (b"abcdef", [b"abcde", b"f"])
     chunks = third.iter_content(1)
     assert next(chunks) == b"a"

@@ -63,7 +63,7 @@ def test_an_id_of_the_callers_own_is_kept() -> None:
 def test_the_id_survives_a_pickled_record() -> None:
     """What a worker tells of its call names it."""
     with opened(handlers=[HeadersHandler()]) as (stack, _):
-        record = stack.get("a").exchange  # type: ignore[attr-defined]
+        record = stack.get("a").exchange  # type: ignore[attr-defined]  # set by the stack
 
     assert pickle.loads(pickle.dumps(record)).request_id == record.request_id
     assert copy.copy(record).secret_names == frozenset()
@@ -205,7 +205,7 @@ def test_a_value_that_no_header_can_carry_is_refused(value: str) -> None:
 
 def test_a_function_that_returns_no_text_is_named() -> None:
     """The message says which header, and what came."""
-    number: Any = lambda _: 7  # noqa: E731
+    number: Any = lambda _: 7  # noqa: E731  # as a user writes it
     stack, _ = stack_over(Script(), ErrorHandler(), HeadersHandler({"X-Client": number}))
 
     with pytest.raises(InvalidRequest, match="X-Client returned no text, but int"):

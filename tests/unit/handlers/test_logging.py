@@ -71,7 +71,7 @@ def test_a_call_is_one_line() -> None:
     """Method, address, status and seconds are read at one glance."""
     logger, lines = log_at()
     with opened(handlers=chain(logger, HeadersHandler())) as (stack, server):
-        name = stack.get("a", params={"page": 2}).exchange.request_id  # type: ignore[attr-defined]
+        name = stack.get("a", params={"page": 2}).exchange.request_id  # type: ignore[attr-defined]  # set by the stack
 
     assert lines.only.levelno == logging.INFO
     said = lines.only.getMessage()
@@ -287,7 +287,7 @@ def test_renewals_are_told() -> None:
 
     first, last = [r for r in lines.records if r.levelno > logging.DEBUG]
     assert "(1 renewal in 0." in first.getMessage()
-    assert (last.levelno, last.http_error) == (logging.ERROR, "RenewalFailed")  # type: ignore[attr-defined]
+    assert (last.levelno, last.http_error) == (logging.ERROR, "RenewalFailed")  # type: ignore[attr-defined]  # set by the handler
     assert f"GET {server.origin}/b failed in" in last.getMessage()
     assert SECRET not in lines.text
     assert "access-1" not in lines.text
@@ -335,7 +335,7 @@ def test_a_stream_is_left_to_the_caller() -> None:
     logger, lines = log_at()
     with opened(lambda _: Reply(200, b"x" * 10), chain(logger, details=True)) as (stack, _):
         answer = stack.get("a", stream=True)
-        assert lines.records[0].http_received_bytes == 0  # type: ignore[attr-defined]
+        assert lines.records[0].http_received_bytes == 0  # type: ignore[attr-defined]  # set by the handler
         assert answer.raw.tell() == 0
         assert b"".join(answer.iter_content(3)) == b"x" * 10
 

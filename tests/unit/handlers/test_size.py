@@ -144,12 +144,16 @@ def test_a_body_of_just_the_size_allowed_is_taken(fitting: str, chain: str) -> N
         assert server.connections == (1 if kept else 2)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("large", LARGE)
+def is_large_read_so(large: str, way: str) -> bool:
+    """Tell whether *large* is so as that way reads it: undecoded, what was packed is small."""
+    return way not in UNDECODED or not ("gzip" in large or large == "deflate")
+
+
+@pytest.mark.parametrize(
+    ("large", "way"), [(a, b) for a in LARGE for b in WAYS if is_large_read_so(a, b)]
+)
 def test_a_stream_ends_at_the_limit_however_it_is_read(large: str, way: str) -> None:
     """The caller's own loop meets the error, not an endless body."""
-    if way in UNDECODED and ("gzip" in large or large == "deflate"):
-        pytest.skip("what is on the wire is small")
     with (
         opened(lambda _: LARGE[large](), CHAINS["innermost"]()) as (stack, _),
         pytest.raises(BodyTooLarge),

@@ -294,9 +294,9 @@ def test_a_check_that_is_not_written_yet_does_not_pass(api: Api, server: Loopbac
 def test_a_wrong_call_fails_as_for_any_method(api: Api, server: Loopback) -> None:
     """Missing and unknown arguments are the TypeError that Python gives."""
     with pytest.raises(TypeError, match="name"):
-        api.user()  # type: ignore[call-arg]
+        api.user()  # type: ignore[call-arg]  # wrong on purpose
     with pytest.raises(TypeError, match="colour"):
-        api.user("a", colour="red")  # type: ignore[call-arg]
+        api.user("a", colour="red")  # type: ignore[call-arg]  # wrong on purpose
     with pytest.raises(InvalidRequest, match="name is missing"):
         api.user("")
 
@@ -350,10 +350,10 @@ def _without_self() -> None: ...
 def _without_argument(self: Any) -> None: ...
 
 
-def _without_annotation(self: Any, key) -> None: ...  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _without_annotation(self: Any, key) -> None: ...  # type: ignore[no-untyped-def]  # noqa: ANN001  # that is what is tested
 
 
-def _without_return(self: Any, key: int): ...  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _without_return(self: Any, key: int): ...  # type: ignore[no-untyped-def]  # noqa: ANN202  # that is what is tested
 
 
 def _with_all(self: Any, key: int, *more: int) -> None: ...

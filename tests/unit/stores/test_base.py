@@ -50,4 +50,4 @@ def test_the_face_shows_the_stores_only() -> None:
     """Completion in a shell offers what there is."""
     assert {"MemoryTokenStore", "open_store"} <= set(dir(sessionkit.stores))
     with pytest.raises(AttributeError, match="RedisTokenStore"):
-        sessionkit.stores.RedisTokenStore  # noqa: B018
+        sessionkit.stores.RedisTokenStore  # noqa: B018  # looked up

@@ -84,7 +84,7 @@ def test_freeing_twice_does_no_harm(path: Path) -> None:
 
 def test_a_file_that_vanishes_is_not_made_by_sqlite(path: Path) -> None:
     """No way leads to a file that others can read."""
-    with closing(_database._connect(path, 0.0)):
+    with closing(_database.connected(path, 0.0)):
         pass
     path.unlink()
     with (

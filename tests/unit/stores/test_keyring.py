@@ -50,7 +50,7 @@ class Stubborn(KeyringBackend):
     priority = 1
 
     def __init__(self, *, limit: int = 10**9) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # it ships no types
         self.limit = limit
         self.held: dict[tuple[str, str], str] = {}
 

@@ -27,7 +27,7 @@ def in_a_child(work: object) -> int:
     if pid == 0:
         code = 1
         try:
-            code = 0 if work() is True else 2  # type: ignore[operator]
+            code = 0 if work() is True else 2  # type: ignore[operator]  # a function of the test
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -97,7 +97,7 @@ def test_a_url_that_cannot_be_read_is_not_repeated(url: str) -> None:
 def test_only_a_url_or_a_client_is_taken() -> None:
     """A mistake is named where it is made."""
     with pytest.raises(ConfigError, match=r"a URL or a redis\.Redis"):
-        RedisTokenStore(7)  # type: ignore[arg-type]
+        RedisTokenStore(7)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_two_prefixes_share_nothing(redis_url: str) -> None:

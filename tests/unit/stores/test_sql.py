@@ -128,7 +128,7 @@ def test_a_database_in_memory_is_refused(url: str) -> None:
 def test_only_a_url_or_an_engine_is_taken() -> None:
     """A mistake is named where it is made."""
     with pytest.raises(ConfigError, match="a URL or an engine, not int"):
-        SqlTokenStore(7)  # type: ignore[arg-type]
+        SqlTokenStore(7)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_nothing_is_made_before_the_first_save(store: SqlTokenStore, url: str) -> None:

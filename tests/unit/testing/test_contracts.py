@@ -290,7 +290,7 @@ def test_each_test_of_the_contract_says_what_the_user_gains(name: str) -> None:
 def test_a_contract_without_a_store_says_what_is_missing() -> None:
     """Who forgets the fixture is told."""
     with pytest.raises(NotImplementedError, match="fixture named store"):
-        TokenStoreContract.store.__wrapped__(TokenStoreContract())  # type: ignore[attr-defined]
-    listing = ListableTokenStoreContract.store.__wrapped__  # type: ignore[attr-defined]
+        TokenStoreContract.store.__wrapped__(TokenStoreContract())  # type: ignore[attr-defined]  # set by pytest
+    listing = ListableTokenStoreContract.store.__wrapped__  # type: ignore[attr-defined]  # set by pytest
     with pytest.raises(NotImplementedError, match="fixture named store"):
         listing(ListableTokenStoreContract())

@@ -99,7 +99,7 @@ def test_a_store_that_cannot_be_made_is_told(capfd: pytest.CaptureFixture[str]) 
 
 def test_a_contract_without_an_opening_says_what_is_missing() -> None:
     """Who forgets the fixture is told."""
-    given = SharedTokenStoreContract.opening.__wrapped__  # type: ignore[attr-defined]
+    given = SharedTokenStoreContract.opening.__wrapped__  # type: ignore[attr-defined]  # set by pytest
     with pytest.raises(NotImplementedError, match="fixture named opening"):
         given(SharedTokenStoreContract())
 
