@@ -4,41 +4,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessionkit._faces import lazy
+from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from sessionkit._chain import Handlers as Handlers
     from sessionkit._client import ApiClient as ApiClient
     from sessionkit._clock import Clock as Clock
-    from sessionkit._defaults import recommended as recommended
-    from sessionkit._exchange import Exchange as Exchange
-    from sessionkit._exchange import Secret as Secret
-    from sessionkit._handler import Forward as Forward
-    from sessionkit._handler import Handler as Handler
-    from sessionkit._record import Attempt as Attempt
-    from sessionkit._record import Record as Record
+    from sessionkit._recommended import recommended as recommended
     from sessionkit._spec import StackSpec as StackSpec
     from sessionkit._stack import SessionStack as SessionStack
     from sessionkit._tokens import Token as Token
+    from sessionkit.chain._chain import Handlers as Handlers
+    from sessionkit.chain._exchange import Exchange as Exchange
+    from sessionkit.chain._exchange import Secret as Secret
+    from sessionkit.chain._handler import Forward as Forward
+    from sessionkit.chain._handler import Handler as Handler
+    from sessionkit.chain._record import Attempt as Attempt
+    from sessionkit.chain._record import Record as Record
     from sessionkit.errors import SessionKitError as SessionKitError
 
 __version__ = "0.1.0"
 
 _PLACES = {
     "ApiClient": "_client",
-    "Attempt": "_record",
+    "Attempt": "chain._record",
     "Clock": "_clock",
-    "Exchange": "_exchange",
-    "Forward": "_handler",
-    "Handler": "_handler",
-    "Handlers": "_chain",
-    "Record": "_record",
-    "Secret": "_exchange",
+    "Exchange": "chain._exchange",
+    "Forward": "chain._handler",
+    "Handler": "chain._handler",
+    "Handlers": "chain._chain",
+    "Record": "chain._record",
+    "Secret": "chain._exchange",
     "SessionKitError": "errors",
     "SessionStack": "_stack",
     "StackSpec": "_spec",
     "Token": "_tokens",
-    "recommended": "_defaults",
+    "recommended": "_recommended",
 }
 
 __all__ = [

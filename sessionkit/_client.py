@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from sessionkit._defaults import recommended
 from sessionkit._origins import is_absolute, origin_of
+from sessionkit._recommended import recommended
 from sessionkit._redact import redact_url
 from sessionkit._stack import SessionStack
 from sessionkit.errors import ConfigError

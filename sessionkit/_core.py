@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 
-from sessionkit._chain import Handlers, Link, compile_chain, declared_options
-from sessionkit._exchange import Call
-from sessionkit._record import Record
-from sessionkit._wire import Wire
+from sessionkit.chain._chain import Handlers, Link, compile_chain, declared_options
+from sessionkit.chain._exchange import Call
+from sessionkit.chain._record import Record
+from sessionkit.transport._wire import Wire
 
 if TYPE_CHECKING:
     import requests
 
     from sessionkit._clock import Clock
-    from sessionkit._handler import Forward
+    from sessionkit.chain._handler import Forward
 
 
 class Core:

@@ -9,13 +9,13 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from sessionkit._defaults import ORDER
+from sessionkit._recommended import ORDER
 from sessionkit._redact import redact_url, scrub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sessionkit._chain import Handlers
+    from sessionkit.chain._chain import Handlers
 
 
 def explain_stack(session: Any, handlers: Handlers, base_url: str | None) -> str:

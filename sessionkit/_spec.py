@@ -10,10 +10,10 @@ from contextlib import ExitStack
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypedDict, Unpack, final
 
-from sessionkit._defaults import recommended
+from sessionkit._recommended import recommended
 from sessionkit._redact import is_secret_name, scrub
 from sessionkit._stack import SessionStack
-from sessionkit.auth._oauth2 import ClientCredentials
+from sessionkit.auth.grants._oauth2 import ClientCredentials
 from sessionkit.errors import ConfigError
 from sessionkit.stores._open import open_store
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import requests
 from requests import Request, Response
 
-from sessionkit._bodies import freeze_iterators
-from sessionkit._chain import Handlers
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._core import Core
-from sessionkit._delegation import (
+from sessionkit._origins import join_base
+from sessionkit._session_proxy import (
     DELEGATED,
     OWN,
     SEND_OPTIONS,
@@ -30,9 +29,10 @@ from sessionkit._delegation import (
     take_step,
     text_of,
 )
-from sessionkit._exchange import Exchange
-from sessionkit._origins import join_base
-from sessionkit._side import STOCK_SESSION
+from sessionkit.bodies._request import freeze_iterators
+from sessionkit.chain._chain import Handlers
+from sessionkit.chain._exchange import Exchange
+from sessionkit.transport._direct import STOCK_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,23 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessionkit._faces import lazy
+from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from sessionkit.auth._client import ClientAuth as ClientAuth
-    from sessionkit.auth._combined import Fallback as Fallback
-    from sessionkit.auth._combined import Interactive as Interactive
-    from sessionkit.auth._combined import Parsed as Parsed
-    from sessionkit.auth._grants import CallableGrant as CallableGrant
-    from sessionkit.auth._grants import Grant as Grant
-    from sessionkit.auth._grants import StaticToken as StaticToken
-    from sessionkit.auth._grants import Steps as Steps
     from sessionkit.auth._handler import AuthHandler as AuthHandler
-    from sessionkit.auth._login_form import LoginForm as LoginForm
-    from sessionkit.auth._oauth2 import ClientCredentials as ClientCredentials
-    from sessionkit.auth._oauth2 import Password as Password
-    from sessionkit.auth._oauth2 import RefreshToken as RefreshToken
-    from sessionkit.auth._policy import RenewalPolicy as RenewalPolicy
     from sessionkit.auth._schemes import Bearer as Bearer
     from sessionkit.auth._schemes import Cookie as Cookie
     from sessionkit.auth._schemes import FormSession as FormSession
@@ -31,29 +18,42 @@ if TYPE_CHECKING:
     from sessionkit.auth._schemes import Query as Query
     from sessionkit.auth._schemes import Scheme as Scheme
     from sessionkit.auth._signing import SigningHandler as SigningHandler
+    from sessionkit.auth.grants._base import CallableGrant as CallableGrant
+    from sessionkit.auth.grants._base import Grant as Grant
+    from sessionkit.auth.grants._base import StaticToken as StaticToken
+    from sessionkit.auth.grants._base import Steps as Steps
+    from sessionkit.auth.grants._combined import Fallback as Fallback
+    from sessionkit.auth.grants._combined import Interactive as Interactive
+    from sessionkit.auth.grants._combined import Parsed as Parsed
+    from sessionkit.auth.grants._login_form import LoginForm as LoginForm
+    from sessionkit.auth.grants._oauth2 import ClientCredentials as ClientCredentials
+    from sessionkit.auth.grants._oauth2 import Password as Password
+    from sessionkit.auth.grants._oauth2 import RefreshToken as RefreshToken
+    from sessionkit.auth.grants._token_request import ClientAuth as ClientAuth
+    from sessionkit.auth.renewal._policy import RenewalPolicy as RenewalPolicy
 
 _PLACES = {
     "AuthHandler": "_handler",
     "Bearer": "_schemes",
-    "CallableGrant": "_grants",
-    "ClientAuth": "_client",
-    "ClientCredentials": "_oauth2",
+    "CallableGrant": "grants._base",
+    "ClientAuth": "grants._token_request",
+    "ClientCredentials": "grants._oauth2",
     "Cookie": "_schemes",
-    "Fallback": "_combined",
+    "Fallback": "grants._combined",
     "FormSession": "_schemes",
-    "Grant": "_grants",
+    "Grant": "grants._base",
     "Header": "_schemes",
-    "Interactive": "_combined",
-    "LoginForm": "_login_form",
-    "Parsed": "_combined",
-    "Password": "_oauth2",
+    "Interactive": "grants._combined",
+    "LoginForm": "grants._login_form",
+    "Parsed": "grants._combined",
+    "Password": "grants._oauth2",
     "Query": "_schemes",
-    "RefreshToken": "_oauth2",
-    "RenewalPolicy": "_policy",
+    "RefreshToken": "grants._oauth2",
+    "RenewalPolicy": "renewal._policy",
     "Scheme": "_schemes",
     "SigningHandler": "_signing",
-    "StaticToken": "_grants",
-    "Steps": "_grants",
+    "StaticToken": "grants._base",
+    "Steps": "grants._base",
 }
 
 __all__ = [

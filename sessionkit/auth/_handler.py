@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._origins import without_pairs
-from sessionkit.auth._ask import TokenAsk, Via, clock_of
-from sessionkit.auth._cooldown import CoolDown, Place
-from sessionkit.auth._logins import Logins
-from sessionkit.auth._policy import USUAL, RenewalPolicy
+from sessionkit.auth._login import Logins
 from sessionkit.auth._reach import NOWHERE, Reach, goes_to
-from sessionkit.auth._renewal import Renewal
 from sessionkit.auth._schemes import Bearer
+from sessionkit.auth.grants._runner import TokenAsk, Via, clock_of
+from sessionkit.auth.renewal._cooldown import CoolDown, Place
+from sessionkit.auth.renewal._policy import USUAL, RenewalPolicy
+from sessionkit.auth.renewal._renewal import Renewal
 from sessionkit.errors import ConfigError, LoginRequired, SessionKitError, StoreError
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from requests import Response
 
     from sessionkit._clock import Clock
-    from sessionkit._exchange import Exchange
-    from sessionkit._handler import Forward
     from sessionkit._tokens import Token
-    from sessionkit.auth._grants import Grant
     from sessionkit.auth._schemes import Scheme
+    from sessionkit.auth.grants._base import Grant
+    from sessionkit.chain._exchange import Exchange
+    from sessionkit.chain._handler import Forward
     from sessionkit.events import Event
     from sessionkit.stores._base import TokenStore
 
@@ -213,7 +213,7 @@ class AuthHandler:
         response: Response,
     ) -> Response:
         """Renew and send again; the refused answer stands where that cannot help."""
-        from sessionkit.auth._challenge import wanted_scope  # needed by refused calls alone
+        from sessionkit.headers._challenge import wanted_scope  # needed by refused calls alone
 
         allowed = self._reach.allowed(exchange)
         place = (exchange.method, exchange.url.partition("?")[0])

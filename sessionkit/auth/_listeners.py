@@ -10,7 +10,7 @@ from sessionkit.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessionkit.auth._flight import Flight
+    from sessionkit.auth.renewal._single_flight import Flight
     from sessionkit.events import Event
 
 _LOG = logging.getLogger("sessionkit.auth")

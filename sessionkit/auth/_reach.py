@@ -10,7 +10,7 @@ from sessionkit.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sessionkit._exchange import Exchange
+    from sessionkit.chain._exchange import Exchange
 
 #: What a foreign URL is given.
 NOWHERE: frozenset[str] = frozenset()

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote_plus
 
-from sessionkit._exchange import Secret
+from sessionkit.chain._exchange import Secret
 from sessionkit.errors import ConfigError
 
 if TYPE_CHECKING:

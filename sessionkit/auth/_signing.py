@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Response
 
-    from sessionkit._exchange import Exchange
-    from sessionkit._handler import Forward
+    from sessionkit.chain._exchange import Exchange
+    from sessionkit.chain._handler import Forward
 
 
 class SigningHandler:

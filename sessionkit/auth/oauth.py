@@ -6,13 +6,13 @@ PKCE is oauthlib's and signing PyJWT's; where nothing is signed and no browser c
 
 from __future__ import annotations
 
-from sessionkit.auth._endpoints import Endpoints
-from sessionkit.auth._oauth_code import AuthorizationCode
-from sessionkit.auth._oauth_device import DeviceCode
-from sessionkit.auth._oauth_discovery import discover
-from sessionkit.auth._oauth_exchange import JwtBearer, TokenExchange
-from sessionkit.auth._oauth_jwt import PrivateKeyJwt, SignedJwt
-from sessionkit.auth._oauth_redirect import Browser
+from sessionkit.auth.grants._assertion import JwtBearer, TokenExchange
+from sessionkit.auth.grants._authorization_code import AuthorizationCode
+from sessionkit.auth.grants._browser import Browser
+from sessionkit.auth.grants._device_code import DeviceCode
+from sessionkit.auth.grants._discovery import discover
+from sessionkit.auth.grants._endpoints import Endpoints
+from sessionkit.auth.grants._oauth_jwt import PrivateKeyJwt, SignedJwt
 
 __all__ = [
     "AuthorizationCode",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from sessionkit._record import Record
+    from sessionkit.chain._record import Record
     from sessionkit.paging import Page
 
     T = TypeVar("T")

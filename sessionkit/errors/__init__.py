@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sessionkit._faces import lazy
+from sessionkit._lazy import lazy
 from sessionkit.errors._base import Evidence, Sent, SessionKitError
 from sessionkit.errors._bodies import read_details
 from sessionkit.errors._details import ErrorDetail, FieldError, Problem
 from sessionkit.errors._faults import status_error, transport_error
-from sessionkit.errors._headers import read_request_id, read_retry_after
 from sessionkit.errors._scrubbed import scrubbed
 from sessionkit.errors._tree import (
     ApplicationError,
@@ -75,10 +74,11 @@ from sessionkit.errors._tree import (
     UnexpectedStatus,
     Unprocessable,
 )
+from sessionkit.headers._retry_after import read_request_id, read_retry_after
 
 if TYPE_CHECKING:
     from sessionkit.errors._minted import mint as mint
-    from sessionkit.errors._rules import Rule as Rule
+    from sessionkit.errors._vendor import Rule as Rule
 
 __all__ = [
     "ApplicationError",
@@ -155,7 +155,7 @@ __all__ = [
 ]
 
 # For vendors; whoever catches errors does not pay for it.
-_late, _ = lazy(face=__name__, places={"Rule": "_rules", "mint": "_minted"})
+_late, _ = lazy(face=__name__, places={"Rule": "_vendor", "mint": "_minted"})
 
 
 def __getattr__(name: str) -> Any:

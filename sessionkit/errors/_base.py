@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, TypeVar
 import requests
 
 from sessionkit._redact import redact_url, scrub
-from sessionkit.errors._copies import redacted_request, redacted_response
 from sessionkit.errors._details import ErrorDetail, Problem
-from sessionkit.errors._headers import read_request_id
+from sessionkit.errors._redacted import redacted_request, redacted_response
+from sessionkit.headers._retry_after import read_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from sessionkit.errors._copies import MOST_BODY
 from sessionkit.errors._details import ErrorDetail
+from sessionkit.errors._redacted import MOST_BODY
 
 if TYPE_CHECKING:
     import requests
@@ -87,12 +87,12 @@ def _text(response: requests.Response, body: bytes) -> str:
 
 
 def _from_json(document: Any, response: requests.Response, kind: str) -> ErrorDetail | None:
-    from sessionkit.errors import _shapes  # only who fails pays for it
+    from sessionkit.errors import _formats  # only who fails pays for it
 
     if kind == "application/problem+json" and isinstance(document, dict):
-        found: ErrorDetail | None = _shapes.problem(document, response.url or "")
+        found: ErrorDetail | None = _formats.problem(document, response.url or "")
     else:
-        found = _shapes.normal_form(document)
+        found = _formats.normal_form(document)
     if found is not None:
         found.raw = document
     return found
@@ -100,7 +100,7 @@ def _from_json(document: Any, response: requests.Response, kind: str) -> ErrorDe
 
 def _from_cut_json(text: str) -> ErrorDetail | None:
     """Return the first sentence that came whole of a document that did not."""
-    from sessionkit.errors._shapes import DETAIL_KEYS
+    from sessionkit.errors._formats import DETAIL_KEYS
 
     keys = "|".join((*DETAIL_KEYS, "title"))
     for match in re.finditer(rf'"(?:{keys})"\s{{0,99}}:\s{{0,99}}("(?:[^"\\]|\\.)*+")', text):

@@ -19,9 +19,8 @@ from sessionkit._redact import scrub
 from sessionkit.errors import _tree as tree
 from sessionkit.errors._base import SessionKitError
 from sessionkit.errors._bodies import read_details, reason_phrase
-from sessionkit.errors._copies import redacted_request, redacted_response, secrets_in
-from sessionkit.errors._headers import read_wait
-from sessionkit.errors._where import (
+from sessionkit.errors._redacted import redacted_request, redacted_response, secrets_in
+from sessionkit.errors._traceback import (
     FORKS,
     is_of_connecting,
     is_of_redirecting,
@@ -29,6 +28,7 @@ from sessionkit.errors._where import (
     misses_a_file,
     redirect_of,
 )
+from sessionkit.headers._retry_after import read_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -14,7 +14,7 @@ from urllib3 import exceptions as urllib3_errors
 
 from sessionkit._redact import MASK, scrub
 from sessionkit.errors._base import SessionKitError
-from sessionkit.errors._copies import redacted_request, redacted_response, secrets_in
+from sessionkit.errors._redacted import redacted_request, redacted_response, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

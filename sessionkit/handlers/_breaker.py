@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sessionkit._clock import Clock
-    from sessionkit._exchange import Exchange
-    from sessionkit._handler import Forward
+    from sessionkit.chain._exchange import Exchange
+    from sessionkit.chain._handler import Forward
 
 #: Origins that are remembered as failing; beyond, the one that began to fail first is forgotten.
 MOST_ORIGINS = 1_000

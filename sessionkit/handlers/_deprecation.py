@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from sessionkit._exchange import Exchange
-    from sessionkit._handler import Forward
+    from sessionkit.chain._exchange import Exchange
+    from sessionkit.chain._handler import Forward
 
 #: Endpoints that are remembered as told; beyond, the one told first is forgotten.
 MOST_ENDPOINTS = 1_000

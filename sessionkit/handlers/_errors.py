@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from requests import HTTPError
 
-from sessionkit._answers import is_read, read_some
 from sessionkit._redact import secrets_in_url
+from sessionkit.bodies._response import is_read, read_some
 from sessionkit.errors import (
     ConfigError,
     SessionKitError,
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from sessionkit._exchange import Exchange
-    from sessionkit._handler import Forward
+    from sessionkit.chain._exchange import Exchange
+    from sessionkit.chain._handler import Forward
     from sessionkit.errors import Rule
 
 #: How long is waited for the body of an error, of which no more than 64 KiB is read, in seconds.
@@ -249,7 +249,7 @@ def _expected(exchange: Exchange) -> frozenset[int]:
     given = exchange.option("expect")
     if given is None:
         return frozenset()
-    from sessionkit.errors._rules import read_statuses
+    from sessionkit.errors._vendor import read_statuses
 
     return read_statuses("expect", given) or frozenset()
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from sessionkit._exchange import Exchange
-    from sessionkit._handler import Forward
+    from sessionkit.chain._exchange import Exchange
+    from sessionkit.chain._handler import Forward
 
 #: Text, a function that gives the text for a call, or None for a header that is left out.
 HeaderValue: TypeAlias = "str | Callable[[Exchange], str | None] | None"

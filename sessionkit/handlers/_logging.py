@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from requests import HTTPError, Request
 
-from sessionkit._answers import is_read
 from sessionkit._redact import MASK, redact_url, scrub, spellings
+from sessionkit.bodies._response import is_read
 from sessionkit.errors import SessionKitError, read_request_id
-from sessionkit.errors._copies import redacted_response, secrets_in
+from sessionkit.errors._redacted import redacted_response, secrets_in
 from sessionkit.handlers._curl import as_curl
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from sessionkit._exchange import Exchange
-    from sessionkit._handler import Forward
+    from sessionkit.chain._exchange import Exchange
+    from sessionkit.chain._handler import Forward
 
 #: Characters of one text in a line, and of a body in the details.
 _LONGEST, _MOST_BODY = 500, 4_096

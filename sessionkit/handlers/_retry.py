@@ -15,15 +15,15 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProtocolError
 from urllib3.response import HTTPResponse
 from urllib3.util import Retry
 
-from sessionkit._exchange import MOST_ATTEMPTS
+from sessionkit.chain._exchange import MOST_ATTEMPTS
 from sessionkit.errors import ConfigError, SessionKitError
-from sessionkit.errors._headers import read_wait
-from sessionkit.handlers._passing import TRANSIENT, classify
+from sessionkit.handlers._retry_conditions import TRANSIENT, classify
+from sessionkit.headers._retry_after import read_wait
 
 if TYPE_CHECKING:
-    from sessionkit._exchange import Exchange
-    from sessionkit._handler import Forward
-    from sessionkit.handlers._passing import Test
+    from sessionkit.chain._exchange import Exchange
+    from sessionkit.chain._handler import Forward
+    from sessionkit.handlers._retry_conditions import Test
 
 _DRAFT_HEADER = "Idempotency-Key"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sessionkit._answers import is_read
+from sessionkit.bodies._response import is_read
 from sessionkit.errors import BodyTooLarge, ConfigError
 
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Response
 
-    from sessionkit._exchange import Exchange
-    from sessionkit._handler import Forward
+    from sessionkit.chain._exchange import Exchange
+    from sessionkit.chain._handler import Forward
 
 _FIRST_ERROR_STATUS = 400
 

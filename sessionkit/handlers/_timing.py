@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from requests import Response
 
-    from sessionkit._exchange import Exchange
-    from sessionkit._handler import Forward
+    from sessionkit.chain._exchange import Exchange
+    from sessionkit.chain._handler import Forward
 
 #: In lower case, for one look over an answer's headers: every call pays for it.
 _FROM_SERVERS = frozenset(
@@ -52,7 +52,7 @@ class TimingHandler:
         record = exchange.record
         if not _FROM_SERVERS.isdisjoint(map(str.lower, headers)):
             # Imported where it is needed: most APIs send none of these headers.
-            from sessionkit.handlers._server_timing import read_server_timing
+            from sessionkit.headers._server_timing import read_server_timing
 
             record.server = read_server_timing(headers)
         headers["X-Client-Attempts"] = str(len(record.attempts))

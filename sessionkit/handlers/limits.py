@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sessionkit._optional import require
 from sessionkit._redact import redact_url
 from sessionkit.errors import ConfigError, StoreError, scrubbed
-from sessionkit.handlers._rate import SHORTEST_WAIT, read_rate
+from sessionkit.handlers.ratelimit._window import SHORTEST_WAIT, read_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

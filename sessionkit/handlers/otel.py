@@ -11,16 +11,16 @@ from requests import HTTPError
 
 from sessionkit._optional import require
 from sessionkit._origins import origin_of
-from sessionkit._placing import placed_values
 from sessionkit._redact import redact_url, scrub, secrets_in_url
+from sessionkit.transport._credentials import placed_values
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
     from requests import Response
 
-    from sessionkit._exchange import Exchange
-    from sessionkit._handler import Forward
+    from sessionkit.chain._exchange import Exchange
+    from sessionkit.chain._handler import Forward
     from sessionkit.events import Event
 
 _SCOPE = "sessionkit"

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from requests import Response
 
-    from sessionkit._exchange import Exchange
-    from sessionkit._handler import Forward
+    from sessionkit.chain._exchange import Exchange
+    from sessionkit.chain._handler import Forward
     from sessionkit.events import Event
 
 _METHODS = frozenset(

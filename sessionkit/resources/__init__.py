@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessionkit._faces import lazy
+from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
     from sessionkit.resources._codec import Codec, Plain

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessionkit._faces import lazy
+from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
     from sessionkit.stores._base import ListableTokenStore, TokenStore

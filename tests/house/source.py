@@ -76,7 +76,7 @@ class Source:
 
     @property
     def module(self) -> str:
-        """The dotted name, as ``sessionkit.auth._renewal``."""
+        """The dotted name, as ``sessionkit.auth.renewal._renewal``."""
         parts = self.path.relative_to(ROOT).with_suffix("").parts
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 

@@ -1,4 +1,4 @@
-"""Where things are: each module has its test file and its line in ARCHITECTURE.md."""
+"""Where things are: each module has its test file."""
 
 from __future__ import annotations
 
@@ -31,15 +31,6 @@ def test_every_unit_test_file_has_its_module() -> None:
     ]
 
     assert not strays, listed(strays)
-
-
-def test_every_module_has_its_line_in_the_architecture() -> None:
-    """ARCHITECTURE.md is complete: a file that it does not explain does not exist."""
-    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
-    names = [source.module.removeprefix("sessionkit.").replace(".", "/") for source in MODULES]
-    missing = [name for name in names if f"`{name}`" not in text]
-
-    assert not missing, listed(missing)
 
 
 def _twin(source: Source) -> Path:

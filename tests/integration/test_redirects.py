@@ -11,11 +11,11 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from sessionkit import SessionStack
-from sessionkit._timeouts import TIMEOUT
 from sessionkit.auth import AuthHandler, Bearer, Header, StaticToken
 from sessionkit.errors import RedirectFailed
 from sessionkit.handlers import ErrorHandler
 from sessionkit.testing import FakeClock
+from sessionkit.transport._timeouts import TIMEOUT
 from tests.loopback import Loopback, Reply, Seen
 from tests.unit.stacks import Keeper, opened
 

@@ -21,7 +21,7 @@ import psycopg
 import pytest
 import requests
 
-from sessionkit.auth._policy import COOL_DOWN
+from sessionkit.auth.renewal._policy import COOL_DOWN
 from tests.fault_worker import ANSWER, LOAD, LOCK, REQUEST, SAVE, SAVED
 from tests.loopback import Identity, Loopback, Reply, Seen
 from tests.servers import RedisServer

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from sessionkit import Exchange, Forward
-from sessionkit._chain import Handlers
+from sessionkit.chain._chain import Handlers
 from sessionkit.errors import ConfigError
 
 NAMES = st.sampled_from(["errors", "retry", "auth", "cache", "mine", "a b", "ä"])

@@ -6,7 +6,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionkit.auth._challenge import challenge_parameters, wanted_scope
+from sessionkit.headers._challenge import challenge_parameters, wanted_scope
 
 TOKENS = st.text(
     "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789!#$%&'*+.^_`|~-", min_size=1, max_size=12

@@ -25,17 +25,17 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from sessionkit import Token
-from sessionkit._quotas import read_quotas, read_reset
 from sessionkit.auth import LoginForm
-from sessionkit.auth._challenge import challenge_parameters
-from sessionkit.auth._html_form import find_form
-from sessionkit.auth._set_cookie import read_set_cookie
-from sessionkit.auth._token_answer import read_token
+from sessionkit.auth.grants._html_form import find_form
+from sessionkit.auth.grants._token_response import read_token
 from sessionkit.errors import AuthError, StatusError, status_error
-from sessionkit.errors._headers import read_request_id, read_retry_after, read_wait
 from sessionkit.handlers import DeprecationHandler
 from sessionkit.handlers._deprecation import ApiDeprecationWarning
-from sessionkit.handlers._server_timing import HEADERS, read_server_timing
+from sessionkit.headers._challenge import challenge_parameters
+from sessionkit.headers._rate_limit import read_quotas, read_reset
+from sessionkit.headers._retry_after import read_request_id, read_retry_after, read_wait
+from sessionkit.headers._server_timing import HEADERS, read_server_timing
+from sessionkit.headers._set_cookie import read_set_cookie
 from sessionkit.paging._links import parse_links
 from tests.faultlab import WAITS
 from tests.unit.handlers.scripted import Reply, Script, stack_over

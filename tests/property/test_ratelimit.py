@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from sessionkit._quotas import (
+from sessionkit.headers._rate_limit import (
     MOST_QUOTAS,
     Quota,
     read_quotas,

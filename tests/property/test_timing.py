@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionkit.handlers._server_timing import (
+from sessionkit.headers._server_timing import (
     HEADERS,
     Metric,
     read_metrics,

@@ -10,9 +10,9 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from sessionkit import SessionStack
-from sessionkit._chain import Handlers
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._core import Core
+from sessionkit.chain._chain import Handlers
 from tests.loopback import Loopback, Reply
 from tests.unit.stacks import passing
 

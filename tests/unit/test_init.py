@@ -47,7 +47,7 @@ def test_the_root_loads_nothing_before_it_is_asked() -> None:
     program = (
         "import sys, sessionkit\n"
         "loaded = [n for n in sys.modules if n.startswith('sessionkit.')]\n"
-        "assert loaded == ['sessionkit._faces'], loaded\n"
+        "assert loaded == ['sessionkit._lazy'], loaded\n"
         "assert 'requests' not in sys.modules\n"
     )
     done = subprocess.run(

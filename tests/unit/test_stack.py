@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from requests_toolbelt.sessions import BaseUrlSession
 
 from sessionkit import Exchange, Forward, SessionStack, recommended
-from sessionkit._delegation import DELEGATED, VERBS
+from sessionkit._session_proxy import DELEGATED, VERBS
 from sessionkit.auth import AuthHandler, RefreshToken, StaticToken
 from sessionkit.errors import ConfigError
 from sessionkit.handlers import DeadlineHandler, RetryHandler

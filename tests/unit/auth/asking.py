@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sessionkit import Token
 from sessionkit._clock import Clock
-from sessionkit.auth._renewal import Renewal
+from sessionkit.auth.renewal._renewal import Renewal
 from sessionkit.testing import FakeClock
 
 T = TypeVar("T")

@@ -13,7 +13,6 @@ from requests.auth import HTTPDigestAuth
 from requests_toolbelt.sessions import BaseUrlSession
 
 from sessionkit import Exchange, Forward, SessionStack, Token, recommended
-from sessionkit._record import Record
 from sessionkit.auth import (
     AuthHandler,
     CallableGrant,
@@ -23,6 +22,7 @@ from sessionkit.auth import (
     StaticToken,
 )
 from sessionkit.auth._handler import MOST_RENEWALS
+from sessionkit.chain._record import Record
 from sessionkit.errors import (
     AuthError,
     ConfigError,

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from sessionkit._record import Attempt, Record
+from sessionkit.chain._record import Attempt, Record
 from sessionkit.demo._figures import Span
 from sessionkit.demo._tally import Tally, record_of, spans_of
 from sessionkit.errors import NotFound, SessionKitError
-from sessionkit.handlers._server_timing import read_server_timing
+from sessionkit.headers._server_timing import read_server_timing
 from sessionkit.paging import Page
 from sessionkit.paging._base import Step
 

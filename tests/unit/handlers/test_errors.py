@@ -13,7 +13,7 @@ import requests
 from urllib3 import exceptions as low
 
 from sessionkit import Exchange, Forward
-from sessionkit._exchange import Secret
+from sessionkit.chain._exchange import Secret
 from sessionkit.errors import (
     ApplicationError,
     BodyTimedOut,

@@ -18,8 +18,8 @@ import responses
 from requests.adapters import HTTPAdapter
 
 from sessionkit import SessionStack, recommended
-from sessionkit._answers import DRAIN_BYTES
 from sessionkit.auth import StaticToken
+from sessionkit.bodies._response import DRAIN_BYTES
 from sessionkit.errors import BodyTooLarge, ConfigError, IncompleteBody, ServerError
 from sessionkit.handlers import DeadlineHandler, ErrorHandler, RetryHandler, SizeHandler
 from tests.loopback import Reply, Seen

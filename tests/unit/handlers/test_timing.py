@@ -9,7 +9,7 @@ import requests
 
 from sessionkit import Exchange, Forward
 from sessionkit.handlers import RetryHandler, TimingHandler
-from sessionkit.handlers._server_timing import ServerTiming
+from sessionkit.headers._server_timing import ServerTiming
 from sessionkit.testing import FakeClock
 from tests.unit.handlers.scripted import Reply, Script, stack_over
 

@@ -1,0 +1,1 @@
+"""How tokens are obtained, written as steps that send nothing themselves."""

@@ -1,0 +1,217 @@
+"""Grants made of other grants: one after another, and answers read by a function of the user's."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from sessionkit._tokens import Token
+from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from requests import Response
+
+    from sessionkit.auth.grants._base import Grant, Steps
+
+
+_LOG = logging.getLogger("sessionkit.auth")
+
+
+class Fallback:
+    """One grant after another: the next is asked where the one before it needs a login.
+
+    A failure that may pass (the server is down) is raised as it is: falling back to a password for
+    it would log in ever anew. Tokens are stored under the first grant's key.
+
+    Args:
+        grants: In the order in which they are tried; two at least.
+
+    Raises:
+        ConfigError: Fewer than two grants, or something that is none.
+    """
+
+    __slots__ = ("_grants", "key")
+
+    renewable = True
+
+    def __init__(self, *grants: Grant) -> None:
+        if len(grants) < 2 or not all(callable(getattr(g, "steps", None)) for g in grants):
+            message = "Fallback takes two grants or more, in the order in which they are tried"
+            raise ConfigError(message)
+        self._grants = grants
+        self.key = grants[0].key
+
+    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+        """Take the steps of the first grant that needs no login."""
+        *first, last = self._grants
+        for grant in first:
+            try:
+                return (yield from grant.steps(held, refused))
+            except LoginRequired as error:
+                _LOG.info("%s needs a login, the next grant is asked: %s", grant, error)
+                # What the server will not take again, it will not take with this call's next.
+                held = None
+        return (yield from last.steps(held, refused))
+
+    @property
+    def login_steps(self) -> Callable[[], Steps] | None:
+        """Those of the first grant that can ask a user."""
+        begin: Callable[[], Steps] | None = _first(self._grants, "login_steps")
+        return begin
+
+    @property
+    def revoke_steps(self) -> Callable[[Token], Any] | None:
+        """Those of the first grant that can revoke a token."""
+        begin: Callable[[Token], Any] | None = _first(self._grants, "revoke_steps")
+        return begin
+
+    def __repr__(self) -> str:
+        return f"Fallback({', '.join(map(repr, self._grants))})"
+
+
+class Parsed:
+    """A grant whose server answers in a way of its own, read by a function of yours.
+
+    Args:
+        grant: Asks as ever: which requests are sent, and how the client proves itself, is its.
+        parse_token: Called with each answer of the token endpoint. Returns the
+            :class:`~sessionkit.Token` that it holds, or None for an answer that the grant reads
+            itself. What it raises about a body that is not as it expects is a ``RenewalFailed``.
+    """
+
+    __slots__ = ("_grant", "_parse", "key", "renewable")
+
+    def __init__(self, grant: Grant, *, parse_token: Callable[[Response], Token | None]) -> None:
+        if not callable(parse_token):
+            raise ConfigError("parse_token must be a function of the answer")
+        self._grant = grant
+        self._parse = parse_token
+        self.key = grant.key
+        self.renewable = grant.renewable
+
+    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+        """Take the grant's steps; each answer is read by the function first."""
+        return self._read(self._grant.steps(held, refused))
+
+    @property
+    def login_steps(self) -> Callable[[], Steps] | None:
+        """Those of the grant, where it can ask a user; each answer is read by the function."""
+        begin = _first((self._grant,), "login_steps")
+        return None if begin is None else lambda: self._read(begin())
+
+    @property
+    def revoke_steps(self) -> Callable[[Token], Any] | None:
+        """Those of the grant, where it can revoke a token."""
+        begin: Callable[[Token], Any] | None = _first((self._grant,), "revoke_steps")
+        return begin
+
+    def _read(self, steps: Steps) -> Steps:
+        parsed: Token | None = None
+        try:
+            request = next(steps)
+            while True:
+                try:
+                    response = yield request
+                except RenewalFailed as error:
+                    request = steps.throw(error)
+                    continue
+                # What begins to ask a user is answered without a token.
+                parsed = None if getattr(request, "prelude", False) else self._parsed(response)
+                request = steps.send(response if parsed is None else _standard(parsed))
+        except StopIteration as done:
+            return _completed(done.value, parsed)
+
+    def _parsed(self, response: Response) -> Token | None:
+        try:
+            token: Any = self._parse(response)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            # Its text may quote the body, and with it a token.
+            message = f"the token endpoint's answer could not be read: {type(error).__name__}"
+            hint = "what parse_token raised; it returns None for answers that it does not know"
+            raise RenewalFailed(message, hint=hint, status=response.status_code) from None
+        if token is not None and not isinstance(token, Token):
+            message = f"parse_token returned {type(token).__name__}, not a Token or None"
+            raise RenewalFailed(message)
+        return token
+
+    def __repr__(self) -> str:
+        name = getattr(self._parse, "__qualname__", type(self._parse).__name__)
+        return f"Parsed({self._grant!r}, parse_token={name})"
+
+
+class Interactive:
+    """A grant that may ask its user in the middle of a call: for programs in front of which one is.
+
+    Without it only ``login(stack)`` opens a browser or shows a code, and a call that would need it
+    raises ``LoginRequired``. One thread asks, and the others wait for the user as they would for
+    any renewal: until their deadlines, or a minute.
+
+    Args:
+        grant: One that can ask, such as :class:`~sessionkit.auth.oauth.AuthorizationCode`.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+
+    __slots__ = ("_ask_user", "_grant", "key")
+
+    renewable = True
+
+    def __init__(self, grant: Grant) -> None:
+        begin: Callable[[], Steps] | None = _first((grant,), "login_steps")
+        if begin is None:
+            message = f"{type(grant).__name__} asks no user to log in"
+            raise ConfigError(message, hint="wrap an AuthorizationCode or a DeviceCode")
+        self._ask_user = begin
+        self._grant = grant
+        self.key = grant.key
+
+    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+        """Renew as the grant does; where that needs a login, ask the user."""
+        try:
+            return (yield from self._grant.steps(held, refused))
+        except LoginRequired:
+            pass
+        return (yield from self._ask_user())
+
+    # No login_steps of its own: `login(stack)` would ask a user again who has just said no.
+
+    @property
+    def revoke_steps(self) -> Callable[[Token], Any] | None:
+        """Those of the grant, where it can revoke a token."""
+        begin: Callable[[Token], Any] | None = _first((self._grant,), "revoke_steps")
+        return begin
+
+    def __repr__(self) -> str:
+        return f"Interactive({self._grant!r})"
+
+
+def _first(grants: Iterable[Grant], steps: str) -> Any:
+    """Return the *steps* of the first of *grants* that has them; grants need not."""
+    found = (getattr(grant, steps, None) for grant in grants)
+    return next((begin for begin in found if begin is not None), None)
+
+
+def _completed(token: Token, parsed: Token | None) -> Token:
+    """Return *token* with what the standard's form had no room for."""
+    if parsed is None:
+        return token
+    fields = {**parsed.to_dict(), **token.to_dict()}
+    return Token.from_dict({**fields, "extra": {**parsed.extra, **token.extra}})
+
+
+def _standard(token: Token) -> Response:
+    """Return the answer that a standard server would have given (RFC 6749, section 5.1)."""
+    body = {"access_token": token.value, "token_type": "Bearer"}
+    given = {name: getattr(token, name) for name in ("expires_in", "refresh_token", "scope")}
+    body |= {name: value for name, value in given.items() if value is not None}
+    response = requests.Response()
+    response.status_code = 200
+    response.headers["Content-Type"] = "application/json"
+    response._content = json.dumps(body).encode()  # noqa: SLF001  # there is no other way in
+    return response

@@ -1,0 +1,1 @@
+"""Renewing a token once, however many calls found it expired."""

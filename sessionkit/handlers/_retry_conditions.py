@@ -1,0 +1,127 @@
+"""Failures that may pass: what is worth another attempt, as conditions that can be combined."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, TypeAlias
+
+import requests
+from urllib3.exceptions import (
+    ClosedPoolError,
+    ConnectTimeoutError,
+    HTTPError,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+)
+
+from sessionkit.errors import SessionKitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import ClassVar
+
+    from sessionkit.chain._exchange import Exchange
+
+    Test: TypeAlias = Callable[[Exchange, requests.Response | Exception], bool]
+
+#: Answers of a server that is busy, or behind a gateway in trouble.
+TRANSIENT = frozenset({429, 502, 503, 504})
+
+
+class When:
+    """A condition on what became of an attempt, for ``RetryHandler(when=...)``.
+
+    It is a function of the exchange and of the answer, or of the exception in its place; put
+    together with ``|``, ``&`` and ``~``, also with plain functions of these two. An answer comes
+    unread; who looks at its body reads it, and a stream is then no longer one. Immutable.
+
+    Args:
+        test: The function; what it raises ends the call.
+
+    Attributes:
+        transient: What a handler without ``when=`` tries again: answers of 429, 502, 503 and 504,
+            and faults of transport that may pass.
+    """
+
+    __slots__ = ("_test",)
+
+    transient: ClassVar[When]
+
+    def __init__(self, test: Test) -> None:
+        self._test = test
+
+    def __call__(self, exchange: Exchange, outcome: requests.Response | Exception) -> bool:
+        """Tell whether another attempt is worth it."""
+        return bool(self._test(exchange, outcome))
+
+    def __or__(self, other: Test) -> When:
+        return When(lambda exchange, outcome: self(exchange, outcome) or other(exchange, outcome))
+
+    def __and__(self, other: Test) -> When:
+        return When(lambda exchange, outcome: self(exchange, outcome) and other(exchange, outcome))
+
+    def __ror__(self, other: Test) -> When:
+        return When(other) | self
+
+    def __rand__(self, other: Test) -> When:
+        return When(other) & self
+
+    def __invert__(self) -> When:
+        return When(lambda exchange, outcome: not self(exchange, outcome))
+
+    @classmethod
+    def status(cls, *statuses: int) -> When:
+        """Return the condition that an answer came, with one of *statuses*."""
+        return cls(lambda _, outcome: getattr(outcome, "status_code", None) in statuses)
+
+    @classmethod
+    def raised(cls, *kinds: type[Exception]) -> When:
+        """Return the condition that no answer came, but an exception of requests of *kinds*."""
+        return cls(lambda _, outcome: isinstance(outcome, kinds))
+
+
+def _is_transient(_: Exchange, outcome: requests.Response | Exception) -> bool:
+    if isinstance(outcome, Exception):
+        return classify(outcome) is not None
+    return outcome.status_code in TRANSIENT
+
+
+When.transient = When(_is_transient)
+
+
+def classify(error: Exception) -> type[HTTPError] | None:
+    """Return the kind of error that urllib3 would count *error* as; None: not to be tried again.
+
+    ``ConnectTimeoutError``: nothing was sent; ``ProtocolError``: the request may have arrived;
+    ``HTTPError``: anything else, which may have arrived too.
+    """
+    tried_again = (
+        requests.ConnectionError,
+        requests.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+    )
+    if isinstance(error, SessionKitError) or not isinstance(error, tried_again):
+        return None
+    reason = _reason(error)
+    if isinstance(reason, (ConnectTimeoutError, NewConnectionError)):
+        return ConnectTimeoutError
+    if isinstance(error, requests.ConnectTimeout):
+        return ConnectTimeoutError
+    if isinstance(error, requests.exceptions.SSLError):
+        # A certificate does not get better; a handshake that was cut off may.
+        return HTTPError if isinstance(_reason(reason), ssl.SSLEOFError) else None
+    if isinstance(error, requests.exceptions.ProxyError) or isinstance(reason, ClosedPoolError):
+        return None
+    return ProtocolError
+
+
+def _reason(error: BaseException | None) -> BaseException | None:
+    """Return the exception of urllib3 or the socket that *error* was made of."""
+    inner = error.args[0] if error is not None and error.args else None
+    if isinstance(inner, MaxRetryError):
+        inner = inner.reason
+    if isinstance(inner, ProxyError):
+        inner = inner.original_error
+    return inner if isinstance(inner, BaseException) else None

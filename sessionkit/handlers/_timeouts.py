@@ -1,0 +1,126 @@
+"""How long a call may take: time-outs for each attempt, and one budget over all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import requests
+from urllib3.exceptions import TimeoutError as LowTimeout
+
+from sessionkit.errors import ConfigError, DeadlineExceeded, SessionKitError
+from sessionkit.transport._timeouts import TIMEOUT
+
+if TYPE_CHECKING:
+    from requests import Response
+
+    from sessionkit.chain._exchange import Exchange
+    from sessionkit.chain._handler import Forward
+
+#: Seconds before the deadline that count as reached: sockets and clocks round differently.
+_SLACK = 0.01
+#: Seconds (30 years); sockets overflow at longer time-outs.
+_LONGEST = 1e9
+
+
+class DeadlineHandler:
+    """Give every call time-outs, and where wanted one budget over attempts, waits and renewal.
+
+    A call that passes ``timeout=`` keeps it, ``timeout=None`` (wait for ever) included. A call
+    that passes ``deadline=`` has that budget in place of *total*; ``deadline=None`` lifts it, and
+    a budget of zero or less is one that is spent. Every time-out is shortened to what is left of
+    the budget, no wait is begun that would outlast it, and a body that trickles is left when it is
+    spent. What comes before and after a body (status line, headers, trailers) is read by
+    ``http.client`` in one go, and bounded per read alone: a server that drips those, a byte at a
+    time, outlasts the budget. Shared between threads.
+
+    Args:
+        total: Seconds that a call may take altogether; None sets no limit.
+        connect: Seconds to wait for a connection; None sets no limit.
+        read: Seconds to wait for the server between two reads; None sets no limit. With
+            *connect* None too, the session's own time-outs hold.
+
+    Raises:
+        ConfigError: A number that is not positive, or above 1e9.
+    """
+
+    options = frozenset({"deadline"})
+
+    __slots__ = ("_connect", "_read", "_total")
+
+    def __init__(
+        self,
+        total: float | None = None,
+        *,
+        connect: float | None = TIMEOUT[0],
+        read: float | None = TIMEOUT[1],
+    ) -> None:
+        self._total = _positive("total", total)
+        self._connect = _positive("connect", connect)
+        self._read = _positive("read", read)
+
+    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+        """Fill in the time-outs, set the deadline and forward.
+
+        Raises:
+            DeadlineExceeded: The budget was spent before there was an answer.
+            ConfigError: The ``deadline`` of the call is not a number of seconds.
+        """
+        if "timeout" not in exchange.options and (self._connect or self._read):
+            exchange = exchange.with_options({"timeout": (self._connect, self._read)})
+        total = exchange.options.get("deadline", self._total)
+        if total is not None:
+            budget = _countable("deadline", total)
+            exchange = exchange.with_deadline(exchange.clock.monotonic() + budget)
+        if exchange.deadline is None:
+            return forward(exchange)
+        try:
+            return forward(exchange)
+        except (requests.Timeout, requests.ConnectionError) as error:
+            if isinstance(error, SessionKitError) or not _ran_out(error, exchange):
+                raise
+            raise _exceeded(exchange, error) from error
+
+    def __repr__(self) -> str:
+        return f"DeadlineHandler({self._total}, connect={self._connect}, read={self._read})"
+
+
+def _ran_out(error: requests.RequestException, exchange: Exchange) -> bool:
+    """Tell whether *error* is a time-out that the deadline brought about."""
+    # A stall inside a body is a ConnectionError to requests; the time-out is its argument.
+    inner = error.args[0] if error.args else None
+    timed_out = isinstance(error, requests.Timeout) or isinstance(inner, LowTimeout)
+    deadline = exchange.deadline
+    return timed_out and deadline is not None and exchange.clock.monotonic() >= deadline - _SLACK
+
+
+def _exceeded(exchange: Exchange, error: requests.RequestException) -> DeadlineExceeded:
+    record = exchange.record
+    elapsed = exchange.clock.monotonic() - record.started
+    attempts = len(record.attempts)
+    return DeadlineExceeded(
+        f"the deadline passed after {elapsed:.3f}s, in attempt {attempts}",
+        hint="give the call a longer deadline=, or DeadlineHandler a longer total",
+        method=exchange.method,
+        url=exchange.url,
+        attempts=attempts,
+        elapsed=elapsed,
+        sent=record.sent,
+        request=error.request,
+        status=record.attempts[-1].status if attempts else None,
+    )
+
+
+def _positive(name: str, value: float | None) -> float | None:
+    if value is not None and _countable(name, value) <= 0:
+        message = f"{name}={value!r} must be more than 0 seconds"
+        raise ConfigError(message, hint=f"{name}=None sets no limit")
+    return value
+
+
+def _countable(name: str, value: object) -> float:
+    """Return *value* if it is a number of seconds that can be counted with."""
+    # Not a number is not less than anything either.
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= _LONGEST:
+        return value
+    message = f"{name}={value!r} is not a number of seconds"
+    raise ConfigError(message, hint=f"a number such as 2.5; {name}=None sets no limit")

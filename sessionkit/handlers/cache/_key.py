@@ -1,0 +1,107 @@
+"""Under which name an answer is kept: what was asked, and who asked. Pure; no credential is kept.
+
+All that comes of a credential here is a keyed hash (HMAC with SHA-256): whoever reads a cache file
+finds neither tokens nor addresses in it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sessionkit._origins import without_pairs
+from sessionkit._redact import is_secret_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from hishel import Entry
+    from requests import PreparedRequest
+
+    from sessionkit.chain._exchange import Secret
+
+#: Headers of other names in which APIs are told for whom a request is made.
+_FOR_WHOM = re.compile(
+    "account|actor|behalf|customer|identity|impersonat|organi[sz]ation|principal|project|subject"
+    "|sudo|team|tenant|user(?!-agent)|workspace"
+)
+
+
+class Asked(NamedTuple):
+    """A request as the cache knows it.
+
+    Attributes:
+        key: Of the address and of who asks; the same for all methods.
+        headers: Every header by its name in lower case, its value hashed.
+    """
+
+    key: str
+    headers: dict[str, str]
+
+
+def read_request(
+    request: PreparedRequest,
+    secrets: Iterable[Secret],
+    *,
+    salt: bytes,
+    principal: str | None = None,
+    certificate: object = None,
+) -> Asked:
+    """Return what the cache may know of *request*.
+
+    Args:
+        request: As it will be sent, or as it was sent.
+        secrets: Credentials that handlers placed.
+        salt: Of the hashes.
+        principal: Who asks; None takes the credentials on the request for it.
+        certificate: Of the client, a credential too.
+    """
+    placed = tuple(secrets)
+    url = request.url or ""
+    for secret in placed:
+        if secret.place == "query":
+            # Where in the query it stands depends on who looks.
+            url = without_pairs(url, secret.name, (secret.value,))
+    headers = {str(k).lower(): _text(v) for k, v in request.headers.items()}
+    who: Any = principal
+    if principal is None:
+        who = [*_credentials(headers, placed), repr(certificate)]
+    # The fragment is never sent.
+    key = _hash(salt, [url.partition("#")[0], who])
+    return Asked(key, {name: _hash(salt, [name, value]) for name, value in headers.items()})
+
+
+def varies_alike(entry: Entry, asked: Asked) -> bool:
+    """Tell whether *asked* has the headers that chose a kept answer (RFC 9111, section 4.1)."""
+    names = vary_names(entry.response.headers.get("vary", ""))
+    chosen = entry.request.headers
+    return all(chosen.get(name) == asked.headers.get(name) for name in names)
+
+
+def vary_names(vary: str) -> list[str]:
+    """Return the names in a ``Vary`` header, in lower case."""
+    return [name for part in vary.split(",") if (name := part.strip().lower())]
+
+
+def _credentials(headers: dict[str, str], placed: tuple[Secret, ...]) -> Iterator[list[str]]:
+    """Yield everything by which a server may tell callers apart."""
+    for secret in sorted(placed, key=lambda secret: (secret.place, secret.name)):
+        if secret.place == "query":
+            yield [secret.name, secret.value]
+    known = {secret.name.lower() for secret in placed if secret.place == "header"}
+    for name, value in sorted(headers.items()):
+        if name == "cookie":
+            yield [name, *sorted(pair.strip() for pair in value.split(";"))]
+        elif name in known or is_secret_name(name) or _FOR_WHOM.search(name):
+            yield [name, value]
+
+
+def _hash(salt: bytes, facts: list[Any]) -> str:
+    text = json.dumps(facts).encode()
+    return hmac.digest(salt, text, "sha256").hex()
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

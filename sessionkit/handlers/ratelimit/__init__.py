@@ -1,0 +1,1 @@
+"""Rate limiting: limits that servers tell of, and limits of the caller's own."""

@@ -1,0 +1,220 @@
+"""Staying within budgets of requests: those that servers tell of, and one of your own."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import TYPE_CHECKING
+
+import requests
+
+from sessionkit._origins import origin_of
+from sessionkit.errors import BudgetExhausted, ConfigError, read_retry_after
+from sessionkit.handlers.ratelimit._server_limits import Learned, News
+from sessionkit.handlers.ratelimit._window import SlidingWindow, read_rate
+from sessionkit.headers._rate_limit import read_quotas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessionkit.chain._exchange import Exchange
+    from sessionkit.chain._handler import Forward
+    from sessionkit.handlers.ratelimit._window import Limiter
+
+#: Statuses that ask the caller to wait: 429 and 503, and the 403 by which some say 429.
+_ASKING = frozenset({403, 429, 503})
+_TOO_MANY = 429
+
+
+class RateLimitHandler:
+    """Hold calls back while a budget of requests is spent.
+
+    Two kinds of budget are kept. What servers tell of theirs, by ``RateLimit``, ``X-RateLimit-*``
+    and their many variants and by ``Retry-After`` with a 403, 429 or 503, is *learned* from every
+    answer: once a budget is spent, the next call waits until it is whole again instead of being
+    refused. And calls may be held to a *rate* of your own: no window of that length, wherever it
+    begins, holds more, neither here nor at a server that is up to 50 ms (5 % of a short window)
+    farther for one request than for another.
+
+    A call that would have to wait longer than *longest_wait*, or beyond its deadline, is not sent
+    and not waited for: it ends at once with :class:`~sessionkit.errors.BudgetExhausted`, which says
+    when there is room again.
+
+    A learned budget is one of an origin and a credential; a rate is one of an origin. With *key*,
+    both are of an origin and whatever it returns.
+
+    Place it innermost, so that every request counts and an answer out of a cache costs nothing.
+    Shared between threads, and between stacks that share a budget; no lock is held while a call
+    waits or is under way. Redirects count as one request with the call that led to them.
+
+    Args:
+        rate: Such as ``"10/second"``, ``"100/15 minutes"`` or ``(10, 1.0)``; or a limiter such as
+            :class:`sessionkit.handlers.limits.FleetRate`. None sets no rate.
+        key: Returns what tells budgets apart, such as a tenant. It is hashed before it is kept.
+        learn: Whether to heed what servers say.
+        longest_wait: Seconds that one call may wait altogether; 0 never waits.
+
+    Raises:
+        ConfigError: A rate or number that makes no sense.
+    """
+
+    __slots__ = ("_key", "_learned", "_limiter", "_longest_wait")
+
+    name = "ratelimit"
+
+    def __init__(
+        self,
+        rate: str | tuple[int, float] | Limiter | None = None,
+        *,
+        key: Callable[[Exchange], str] | None = None,
+        learn: bool = True,
+        longest_wait: float = 60.0,
+    ) -> None:
+        self._limiter = _limiter(rate)
+        self._key = key
+        self._learned = Learned() if learn else None
+        self._longest_wait = _seconds(longest_wait)
+
+    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
+        """Wait for leave, forward, and learn from the answer.
+
+        Raises:
+            BudgetExhausted: There is no room in time; nothing was sent.
+            ConfigError: The *key* function gave no text.
+        """
+        origin = _origin(exchange)
+        if origin is None:
+            return forward(exchange)
+        own = self._own_key(exchange)
+        latest = exchange.clock.monotonic() + self._longest_wait
+        whose = origin if own is None else f"{origin} {_digest(own)}"
+        learned = self._learned
+        if learned is None:
+            _queue(self._limiter, whose, exchange, latest=latest)
+            return forward(exchange)
+        account = f"{origin} {_digest(_credential(exchange))}" if own is None else whose
+        number = _heed(learned, account, exchange, latest=latest)
+        news = News(counted=False)
+        try:
+            # After the server's, so that leave to send is used at once.
+            _queue(self._limiter, whose, exchange, latest=latest)
+            # From here on the server may have counted it, whatever becomes of it.
+            news = News()
+            response = forward(exchange)
+            news = _news(origin, response, exchange)
+            return response
+        finally:
+            learned.ended(account, news, exchange.clock.monotonic(), number=number)
+
+    def __repr__(self) -> str:
+        rate = "" if self._limiter is None else f"{self._limiter!r}, "
+        key = "" if self._key is None else "by key, "
+        learn = "learning, " if self._learned is not None else ""
+        return f"RateLimitHandler({rate}{key}{learn}longest_wait={self._longest_wait:g})"
+
+    def _own_key(self, exchange: Exchange) -> str | None:
+        if self._key is None:
+            return None
+        own = self._key(exchange)
+        if not isinstance(own, str):
+            message = f"the key of a budget must be a text, not {type(own).__name__}"
+            raise ConfigError(message, hint="return a text from the function given as key=")
+        return own
+
+
+def _heed(learned: Learned, key: str, exchange: Exchange, *, latest: float) -> int:
+    """Wait until the server has room, as far as it told; return the number of the request."""
+    while (leave := learned.ask(key, exchange.clock.monotonic())).wait > 0:
+        _pause(exchange, leave.wait, latest=latest, whose="the server's budget")
+    return leave.number
+
+
+def _queue(limiter: Limiter | None, key: str, exchange: Exchange, *, latest: float) -> None:
+    """Wait until the rate has room."""
+    if limiter is None:
+        return
+    waits = limiter.waits(key, exchange.clock)
+    try:
+        for wait in waits:
+            _pause(exchange, wait, latest=latest, whose=f"the budget of {limiter!r}")
+    finally:
+        # Given up, it must not keep a place for this call.
+        if (close := getattr(waits, "close", None)) is not None:
+            close()
+
+
+def _pause(exchange: Exchange, wait: float, *, latest: float, whose: str) -> None:
+    now = exchange.clock.monotonic()
+    deadline = exchange.deadline
+    if now + wait <= latest and (deadline is None or now + wait < deadline):
+        exchange.clock.sleep(wait)
+        return
+    attempts = exchange.record.attempts
+    raise BudgetExhausted(
+        f"{whose} has no room for {wait:.3g} s, longer than this call may wait",
+        hint="call again after retry_after seconds, or give longest_wait or the deadline more time",
+        method=exchange.method,
+        url=exchange.url,
+        attempts=len(attempts),
+        # An earlier attempt of this call did go out.
+        sent="maybe" if attempts else "no",
+        retry_after=wait,
+    )
+
+
+def _news(origin: str, response: requests.Response, exchange: Exchange) -> News:
+    """Return what an answer tells of the budgets of *origin*."""
+    headers, now = response.headers, exchange.clock.time()
+    if exchange.record.from_cache:
+        return News(counted=False)
+    # An answer with an age is old (draft-ietf-httpapi-ratelimit-headers, section 7.3).
+    if headers.get("Age", "0").strip() not in {"", "0"} or not _is_of(origin, response):
+        return News()
+    hold = read_retry_after(headers, now) if response.status_code in _ASKING else None
+    quotas = read_quotas(headers, now)
+    if response.status_code == _TOO_MANY:
+        quotas = tuple(q._replace(remaining=0) if q.remaining is None else q for q in quotas)
+    return News(quotas, hold or 0.0)
+
+
+def _is_of(origin: str, response: requests.Response) -> bool:
+    """Tell whether an answer came from *origin*, and not from the end of a redirect."""
+    try:
+        return origin_of(response.url or "") == origin
+    except ValueError:
+        return False
+
+
+def _origin(exchange: Exchange) -> str | None:
+    try:
+        return origin_of(exchange.target())
+    except (ValueError, requests.RequestException):
+        return None  # requests will say what is wrong with this URL
+
+
+def _credential(exchange: Exchange) -> str:
+    """Return what tells one account from another on this call; nothing that may be kept."""
+    own = exchange.header("Authorization") or exchange.option("auth")
+    placed = [secret.value for secret in exchange.secrets]
+    return repr((placed, own if isinstance(own, (str, tuple)) else None))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _limiter(rate: object) -> Limiter | None:
+    if rate is None:
+        return None
+    if callable(getattr(rate, "waits", None)):
+        limiter: Limiter = rate  # type: ignore[assignment]  # it has what a limiter has
+        return limiter
+    return SlidingWindow(read_rate(rate))
+
+
+def _seconds(value: object) -> float:
+    # Not a number is not less than infinity either.
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
+        return value
+    message = f"longest_wait={value!r} is not a number of seconds"
+    raise ConfigError(message, hint="a number such as 60.0; 0 never waits")

@@ -1,0 +1,1 @@
+"""Readers of header fields: text in, a value out. They never raise."""

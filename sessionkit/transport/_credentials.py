@@ -1,0 +1,235 @@
+"""Placing secrets on a request, and taking them off where they must not go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http.cookiejar import CookieJar
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit, urlunsplit
+
+from requests.cookies import RequestsCookieJar, cookiejar_from_dict, merge_cookies
+
+from sessionkit._origins import origin_of
+from sessionkit._redact import scrub
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from requests import PreparedRequest
+
+    from sessionkit.chain._exchange import Exchange, Secret
+    from sessionkit.transport._redirects import RedirectHook
+
+
+class Placement:
+    """Puts the secrets of one attempt on each of its requests, as the request's origin allows.
+
+    Called by requests as the ``auth=`` of a request: the last thing that touches it, so neither
+    ``.netrc`` nor ``session.auth`` can displace what is placed here.
+
+    Args:
+        exchange: Whose secrets and late steps these are.
+        displaced: Authentication that requests would have used itself; applied first where the
+            exchange has late steps but no ``Authorization`` of its own.
+        hook: Put on each of the requests, where there is one.
+    """
+
+    __slots__ = ("_displaced", "_first", "_hook", "_secrets", "_stamped", "_steps")
+
+    def __init__(
+        self, exchange: Exchange, displaced: Any = None, *, hook: RedirectHook | None = None
+    ) -> None:
+        self._secrets = exchange.secrets
+        self._steps: tuple[Callable[[PreparedRequest], None], ...] = exchange.steps
+        self._displaced = displaced
+        self._hook = hook
+        self._first: str | None = None
+        self._stamped: dict[str, set[str]] = {}
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Finish a request that the session has prepared; see :class:`requests.auth.AuthBase`."""
+        if self._displaced is not None:
+            request.prepare_auth(self._displaced, request.url or "")
+        self.first(request)
+        self._watch(request)
+        return request
+
+    def first(self, request: PreparedRequest) -> None:
+        """Place secrets on, and run late steps over, the first request of an attempt."""
+        self._first = _origin(request.url)
+        self._place(request, self._first)
+        self._step(request)
+
+    def hop(self, request: PreparedRequest) -> None:
+        """Place or remove secrets on a request that a redirect leads to."""
+        origin = _origin(request.url)
+        self._place(request, origin)
+        if origin == self._first:
+            self._step(request)
+        else:
+            self._unstamp(request)
+        self._watch(request)
+
+    def strip(self, request: PreparedRequest) -> None:
+        """Take every secret off a request that the caller gets and may send anywhere."""
+        for secret in self._secrets:
+            _PLACES[secret.place](request, secret, False)  # noqa: FBT003  # one of a table of functions
+            jar = getattr(request, "_cookies", None)
+            if secret.place == "cookie" and jar is not None:
+                _drop_cookie(jar, secret)
+        self._unstamp(request)
+
+    def _watch(self, request: PreparedRequest) -> None:
+        if self._hook is not None:
+            self._hook.put_on(request)
+
+    def _step(self, request: PreparedRequest) -> None:
+        """Run the late steps, and remember which headers they wrote."""
+        if not self._steps:
+            return
+        before: dict[str, Any] = dict(request.headers)
+        for step in self._steps:
+            step(request)
+        now: dict[str, Any] = dict(request.headers)
+        for name, value in now.items():
+            if before.get(name) != value:
+                self._stamped.setdefault(name, set()).add(value)
+
+    def _unstamp(self, request: PreparedRequest) -> None:
+        """Take off what late steps wrote (a signature): it was made for the first origin only."""
+        for name, values in self._stamped.items():
+            if request.headers.get(name) in values:
+                del request.headers[name]
+
+    def _place(self, request: PreparedRequest, origin: str | None) -> None:
+        for secret in self._secrets:
+            allowed = origin is not None and origin in secret.origins
+            _PLACES[secret.place](request, secret, allowed)
+
+
+def _origin(url: str | None) -> str | None:
+    try:
+        return origin_of(url or "")
+    except ValueError:
+        return None
+
+
+def _header(request: PreparedRequest, name: str) -> str:
+    """Return a header as text; signers such as requests-oauthlib's turn all of them into bytes."""
+    value: Any = request.headers.get(name, "")
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _place_header(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
+    if allowed:
+        request.headers[secret.name] = secret.value
+    elif _header(request, secret.name) == secret.value:
+        # Only our own value: another host may have credentials of its own in the same header.
+        del request.headers[secret.name]
+
+
+def _place_query(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
+    pair = urlencode({secret.name: secret.value})
+    parts = urlsplit(request.url or "")
+    ours = f"{secret.name}={secret.value}"
+    # What is not ours stays to the letter: it may be signed.
+    pairs = [part for part in parts.query.split("&") if unquote_plus(part) != ours]
+    query = "&".join(pairs)
+    if allowed:
+        query = f"{query}&{pair}" if query else pair
+    if query != parts.query:
+        request.url = urlunsplit(parts._replace(query=query))
+
+
+def _place_cookie(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
+    given = _header(request, "Cookie")
+    pairs = [pair.strip() for pair in given.split(";") if pair.strip()]
+    if allowed:
+        kept = [pair for pair in pairs if pair.partition("=")[0] != secret.name]
+        kept.append(f"{secret.name}={secret.value}")
+    else:
+        kept = [pair for pair in pairs if pair != f"{secret.name}={secret.value}"]
+    if kept:
+        request.headers["Cookie"] = "; ".join(kept)
+    else:
+        request.headers.pop("Cookie", None)
+
+
+_PLACES = {"header": _place_header, "query": _place_query, "cookie": _place_cookie}
+
+
+def _drop_cookie(jar: Any, secret: Secret) -> None:
+    for cookie in [c for c in jar if c.name == secret.name and c.value == secret.value]:
+        jar.clear(cookie.domain, cookie.path, cookie.name)
+
+
+def place_in_options(kwargs: dict[str, Any], secret: Secret, url: str, target: str) -> str:
+    """Put a secret other than ``Authorization`` into the arguments of a request; return its URL.
+
+    These ride beside whatever the session authenticates with, so a key for a gateway works with a
+    session that brings a token of its own.
+
+    Args:
+        kwargs: Arguments for ``session.request``; changed.
+        secret: What to place.
+        url: The URL as it will be given to the session.
+        target: The absolute URL that the session makes of it.
+    """
+    if _origin(target) not in secret.origins:
+        return url
+    if secret.place == "header":
+        given = kwargs.get("headers") or {}
+        kept = {k: v for k, v in given.items() if str(k).lower() != secret.name.lower()}
+        kwargs["headers"] = {**kept, secret.name: secret.value}
+    elif secret.place == "cookie":
+        kwargs["cookies"] = _with_cookie(kwargs.get("cookies"), secret, target)
+    else:
+        base, mark, fragment = url.partition("#")
+        joint = "&" if "?" in base else "?"
+        return f"{base}{joint}{urlencode({secret.name: secret.value})}{mark}{fragment}"
+    return url
+
+
+def placed_values(exchange: Exchange) -> tuple[str, ...]:
+    """Return every credential that handlers placed on this call so far."""
+    return tuple(secret.value for secret in exchange.call.secrets)
+
+
+def mask_text(error: Exception, exchange: Exchange) -> Exception:
+    """Take what was placed out of the text of *error*, which stays the object that it is."""
+    if exchange.secrets:
+        known = placed_values(exchange)
+        error.args = tuple(scrub(a, known) if isinstance(a, str) else a for a in error.args)
+    return error
+
+
+def given_names(option: Any) -> set[str]:
+    """Return the names in ``params`` or ``cookies``, in any form that requests takes."""
+    if not option:
+        return set()
+    if isinstance(option, bytes):
+        option = option.decode("latin-1")
+    if isinstance(option, str):
+        return {name for name, _ in parse_qsl(option, keep_blank_values=True)}
+    if isinstance(option, CookieJar):
+        return {cookie.name for cookie in option}
+    if isinstance(option, Mapping):
+        return {str(name) for name in option}
+    return {str(pair[0]) for pair in option if isinstance(pair, (tuple, list)) and pair}
+
+
+def _with_cookie(
+    cookies: CookieJar | Mapping[str, str] | None, secret: Secret, target: str
+) -> RequestsCookieJar:
+    jar = RequestsCookieJar()
+    if isinstance(cookies, CookieJar):
+        merge_cookies(jar, cookies)
+    elif cookies:
+        merge_cookies(jar, cookiejar_from_dict(dict(cookies)))
+    # With the brackets of an IPv6 address, as http.cookiejar has it.
+    host = urlsplit(target).netloc.rpartition("@")[2].lower()
+    host = host[: host.rindex("]") + 1] if "]" in host else host.partition(":")[0]
+    # http.cookiejar knows hosts without a dot by this name (RFC 2965's effective host name).
+    domain = host if "." in host else f"{host}.local"
+    jar.set(secret.name, secret.value, domain=domain, path="/")
+    return jar

@@ -1,0 +1,89 @@
+"""Side requests: by the same session, past all handlers, with nothing of the call's on them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from sessionkit.bodies._response import answer_within, read_within
+from sessionkit.chain._record import Attempt
+from sessionkit.transport._redirects import RedirectHook
+from sessionkit.transport._timeouts import TIMEOUT, least
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
+
+    from sessionkit.chain._exchange import Exchange
+
+#: The class itself, whatever a test or a plugin has put in place of ``requests.Session``.
+STOCK_SESSION: type[requests.Session] = next(
+    base for base in requests.sessions.Session.__mro__ if base.__module__ == "requests.sessions"
+)
+#: The most of an answer that is read, in bytes.
+SIDE_BYTES = 1_048_576
+_HEADERS = {"Accept": "application/json", "Cache-Control": "no-store"}
+
+
+def send_side(
+    session: requests.Session,
+    request: requests.Request,
+    exchange: Exchange,
+    *,
+    deadline: float | None,
+) -> Response:
+    """Send *request* past all handlers; see :meth:`Exchange.side`."""
+    record, clock = exchange.record, exchange.clock
+    started = clock.monotonic()
+    attempt = Attempt(len(record.renewals) + 1, started - record.started)
+    record.renewals.append(attempt)
+    end = started + sum(TIMEOUT)
+    end = end if deadline is None else min(end, deadline)
+    timeout = least(TIMEOUT, max(end - started, 0.001))
+    try:
+        prepared = own_kind(session, request).prepare()
+        for name, value in _HEADERS.items():
+            prepared.headers.setdefault(name, value)
+        RedirectHook(clock).put_on(prepared)
+        response = _sent(session, prepared, timeout)
+        attempt.status = response.status_code
+        read_within(response, clock, end, most_bytes=SIDE_BYTES)
+    except Exception as error:
+        attempt.error = type(error).__name__
+        raise
+    finally:
+        attempt.seconds = clock.monotonic() - started
+    return response
+
+
+def own_kind(session: requests.Session, request: requests.Request) -> requests.Request:
+    """Return *request* as the class that a session of another make (niquests) works with."""
+    if isinstance(session, STOCK_SESSION):
+        return request
+    for base in type(session).__mro__:
+        kind: Any = getattr(sys.modules.get(base.__module__), "Request", None)
+        if base.__name__ == "Session" and kind is not None:
+            names = ("method", "url", "headers", "files", "data", "params", "auth", "cookies")
+            given = {name: getattr(request, name) for name in names}
+            own: requests.Request = kind(**given, json=request.json)
+            return own
+    return request
+
+
+def bare_request(session: requests.Session, method: str | None, url: str | None) -> PreparedRequest:
+    """Return what *session* makes of a method and a URL alone."""
+    return session.prepare_request(own_kind(session, requests.Request(method, url)))
+
+
+def _sent(
+    session: requests.Session, prepared: PreparedRequest, timeout: tuple[float, float]
+) -> Response:
+    settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)  # noqa: FBT003  # requests' signature
+    try:
+        return session.send(prepared, allow_redirects=False, timeout=timeout, **settings)
+    except Exception as error:
+        response = answer_within(error)
+        if response is None:
+            raise
+        return response

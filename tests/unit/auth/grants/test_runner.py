@@ -1,0 +1,120 @@
+"""What one call wants of the renewal."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+import requests
+
+from sessionkit import SessionStack, Token
+from sessionkit._clock import SYSTEM_CLOCK
+from sessionkit.auth import StaticToken
+from sessionkit.auth.grants._runner import TokenAsk, clock_of
+from sessionkit.errors import ConfigError, RenewalFailed
+from sessionkit.testing import FakeClock
+from tests.loopback import Loopback, Reply
+
+
+class TwoSteps:
+    """A grant that asks twice."""
+
+    key = "two"
+    renewable = True
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+
+    def steps(
+        self, held: Token | None, refused: requests.Response | None
+    ) -> Generator[requests.Request, requests.Response, Token]:
+        """Ask for a code, then for the token."""
+        code = yield requests.Request("GET", f"{self._origin}/code")
+        form = {"code": code.json()["code"], "password": "pass-word-0815"}
+        answer = yield requests.Request("POST", f"{self._origin}/token", data=form)
+        return Token(answer.json()["token"], expires_in=60)
+
+
+def test_a_grant_is_walked_step_by_step_and_its_token_stamped() -> None:
+    """Each answer leads to the next request; the token's life counts from the last one."""
+    clock = FakeClock(epoch=1000.0)
+    with (
+        Loopback(
+            lambda seen: Reply(200, {"code": "c", "token": f"t-{seen.form or ''}"[:2]})
+        ) as api,
+        requests.Session() as session,
+    ):
+        stack = SessionStack(session, clock=clock)
+        ask = TokenAsk(TwoSteps(api.origin), stack, clock, ticket=0, deadline=None)
+        token = ask.obtain(None)
+
+    assert token == Token("t-", expires_in=60, expires_at=1060.0)
+    assert [seen.path for seen in api.seen] == ["/code", "/token"]
+
+
+def test_a_request_that_gets_no_answer_fails_without_its_secrets() -> None:
+    """Neither the form nor a key in the URL is shown by the error or its cause."""
+    import traceback
+
+    clock = FakeClock()
+    with requests.Session() as session:
+        ask = TokenAsk(
+            TwoSteps("http://127.0.0.1:9/?key=pass-word-0815"),
+            SessionStack(session, clock=clock),
+            clock,
+            ticket=0,
+            deadline=None,
+        )
+        with pytest.raises(RenewalFailed, match="gave no answer") as caught:
+            ask.obtain(None)
+
+    assert "pass-word-0815" not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.retryable
+
+
+class Stubborn(TwoSteps):
+    """A grant that goes on where a request gets no answer."""
+
+    def steps(
+        self, held: Token | None, refused: requests.Response | None
+    ) -> Generator[requests.Request, requests.Response, Token]:
+        """Ask once more, elsewhere."""
+        try:
+            yield requests.Request("GET", "http://127.0.0.1:9/")
+        except RenewalFailed:
+            return (yield from super().steps(held, refused))
+        raise AssertionError("there was an answer")
+
+
+def test_a_grant_may_go_on_without_an_answer() -> None:
+    """It is told of the failure where it waits for the answer."""
+    clock = FakeClock()
+    with (
+        Loopback(lambda _: Reply(200, {"code": "c", "token": "t"})) as api,
+        requests.Session() as session,
+    ):
+        stack = SessionStack(session, clock=clock)
+        token = TokenAsk(Stubborn(api.origin), stack, clock, ticket=0, deadline=None).obtain(None)
+
+    assert token.value == "t"
+
+
+def test_the_time_is_that_of_the_stack() -> None:
+    """A login waits by the clock that the calls go by; a stand-in for a stack may have none."""
+    clock = FakeClock()
+    stand_in: Any = object()
+    with SessionStack(clock=clock) as stack, stack.using(timeout=1) as light:
+        assert clock_of(stack) is clock
+        assert clock_of(light) is clock
+    assert clock_of(stand_in) is SYSTEM_CLOCK
+
+
+def test_a_grant_that_asks_nobody_and_revokes_nothing_says_so() -> None:
+    """An API key is neither logged in nor out at a server."""
+    with SessionStack() as stack:
+        ask = TokenAsk(StaticToken("key"), stack, FakeClock(), ticket=0, deadline=None)
+
+        assert ask.by_user() is None
+        with pytest.raises(ConfigError, match="StaticToken cannot be revoked"):
+            ask.revoke([Token("key")])

@@ -1,0 +1,302 @@
+"""Secrets go on requests to their own origins, and come off everywhere else."""
+
+from __future__ import annotations
+
+from http.cookiejar import CookieJar
+from typing import Any
+
+import pytest
+import requests
+from requests.auth import HTTPBasicAuth
+from requests.cookies import RequestsCookieJar, create_cookie
+
+from sessionkit import Exchange
+from sessionkit._clock import SYSTEM_CLOCK
+from sessionkit._origins import origin_of
+from sessionkit.chain._exchange import Call, Secret
+from sessionkit.chain._record import Record
+from sessionkit.transport._credentials import Placement, place_in_options
+from sessionkit.transport._wire import Wire
+
+HOME = "https://api.example"
+OURS = frozenset(["https://api.example:443"])
+HEADER = Secret("header", "X-Key", "s3cret", OURS)
+QUERY = Secret("query", "key", "s3 cret&", OURS)
+COOKIE = Secret("cookie", "sid", "s3cret", OURS)
+
+
+def placement(*secrets: Secret, steps: Any = (), displaced: Any = None) -> Placement:
+    """Return the placement of an exchange with these secrets and late steps."""
+    with requests.Session() as session:
+        call = Call(Record("GET", HOME, (), 0.0), Wire(session, "request"), SYSTEM_CLOCK, None)
+    exchange = Exchange(call, "GET", url=HOME, options={})
+    for secret in secrets:
+        exchange = exchange.with_secret(secret)
+    for step in steps:
+        exchange = exchange.late(step)
+    return Placement(exchange, displaced)
+
+
+def request_to(url: str, **headers: Any) -> requests.PreparedRequest:
+    """Return a request as a session has prepared it."""
+    return requests.Request("GET", url, headers=headers).prepare()
+
+
+@pytest.mark.parametrize("secret", [HEADER, QUERY, COOKIE], ids=lambda secret: secret.place)
+def test_a_secret_is_placed_on_a_request_to_its_origin(secret: Secret) -> None:
+    """The server that the credential was made for gets it, in the place that it wants."""
+    request = request_to(HOME + "/x?a=1")
+
+    placement(secret)(request)
+
+    found = {
+        "header": request.headers.get("X-Key") == "s3cret",
+        "query": request.url == HOME + "/x?a=1&key=s3+cret%26",
+        "cookie": request.headers.get("Cookie") == "sid=s3cret",
+    }
+    assert found == {place: place == secret.place for place in found}
+
+
+@pytest.mark.parametrize("secret", [HEADER, QUERY, COOKIE], ids=lambda secret: secret.place)
+@pytest.mark.parametrize(
+    "url", ["http://api.example/x", HOME + ":444/x", "https://other.example/x", "not a url"]
+)
+def test_a_secret_is_not_placed_anywhere_else(secret: Secret, url: str) -> None:
+    """Another scheme, port or host is another server."""
+    request = request_to(HOME)
+    request.url = url
+    headers = dict(request.headers)
+
+    placement(secret)(request)
+
+    assert (request.url, dict(request.headers)) == (url, headers)
+
+
+@pytest.mark.parametrize("secret", [HEADER, QUERY, COOKIE], ids=lambda secret: secret.place)
+def test_a_secret_comes_off_at_the_border_and_is_back_at_home(secret: Secret) -> None:
+    """A redirect through a foreign host carries nothing there, and still arrives logged in."""
+    placing = placement(secret)
+    placing.first(request_to(HOME))
+    there = request_to("https://other.example/?key=s3+cret%26", Cookie="sid=s3cret")
+    there.headers["X-Key"] = "s3cret"
+    back = request_to(HOME + "/?a=1")
+
+    placing.hop(there)
+    placing.hop(back)
+
+    shown = f"{there.url} {dict(there.headers)}"
+    taken = {"header": "'X-Key'", "query": "key=", "cookie": "Cookie"}[secret.place]
+    assert taken not in shown
+    assert "cret" in f"{back.url} {dict(back.headers)}"
+
+
+@pytest.mark.parametrize("secret", [HEADER, COOKIE], ids=lambda secret: secret.place)
+def test_a_secret_comes_off_where_a_signer_made_bytes_of_it(secret: Secret) -> None:
+    """OAuth 1 by requests-oauthlib writes all headers anew, as bytes; ours are still found."""
+    request = request_to(HOME, Cookie="a=1")
+    placed = placement(secret)
+    placed(request)
+    for name, value in list(request.headers.items()):
+        request.headers[name] = str(value).encode()
+    request.url = "https://other.example/"
+    placed.hop(request)
+
+    assert "s3cret" not in repr(request.headers)
+    assert request.headers["Cookie"] in {"a=1", b"a=1"}
+
+
+def test_only_our_own_value_comes_off() -> None:
+    """A foreign host that has credentials of its own under the same name keeps them."""
+    placing = placement(HEADER, QUERY, COOKIE)
+    placing.first(request_to(HOME))
+    there = request_to("https://other.example/?key=theirs", Cookie="sid=theirs")
+    there.headers["X-Key"] = "theirs"
+
+    placing.hop(there)
+
+    assert there.url == "https://other.example/?key=theirs"
+    assert (there.headers["X-Key"], there.headers["Cookie"]) == ("theirs", "sid=theirs")
+
+
+@pytest.mark.parametrize("query", ["a&&b", "a=1&", "&a", "sig=%2f%2F&b=+%20", ""])
+def test_a_query_that_holds_no_secret_of_ours_is_left_to_the_letter(query: str) -> None:
+    """A signed link to somebody else's storage stays valid."""
+    placing = placement(QUERY)
+    placing.first(request_to(HOME))
+    there = request_to("https://other.example/")
+    there.url = f"https://other.example/?{query}"
+
+    placing.hop(there)
+
+    assert there.url == f"https://other.example/?{query}"
+
+
+def test_a_secret_in_the_query_is_there_once() -> None:
+    """A redirect that repeats our query does not double the key."""
+    placing = placement(QUERY)
+    placing.first(request_to(HOME))
+    again = request_to(HOME + "/y?key=s3+cret%26&a=1")
+
+    placing.hop(again)
+
+    assert again.url == HOME + "/y?a=1&key=s3+cret%26"
+
+
+def test_a_cookie_takes_the_place_of_one_of_its_name_beside_the_others() -> None:
+    """The session's own cookies are sent as they would be."""
+    request = request_to(HOME, Cookie="a=1; sid=old; b=2")
+
+    placement(COOKIE).first(request)
+
+    assert request.headers["Cookie"] == "a=1; b=2; sid=s3cret"
+
+
+def test_a_foreign_cookie_header_loses_our_cookie_only() -> None:
+    """What the jar holds for that host is still sent there."""
+    placing = placement(COOKIE)
+    placing.first(request_to(HOME))
+    there = request_to("https://other.example/", Cookie="a=1; sid=s3cret; b=2")
+
+    placing.hop(there)
+
+    assert there.headers["Cookie"] == "a=1; b=2"
+
+
+def test_several_secrets_ride_together() -> None:
+    """A gateway's key does not push the bearer token aside."""
+    request = request_to(HOME)
+
+    placement(HEADER, Secret("header", "Authorization", "Bearer t", OURS))(request)
+
+    assert (request.headers["X-Key"], request.headers["Authorization"]) == ("s3cret", "Bearer t")
+
+
+def test_a_late_step_sees_the_request_as_it_is_sent() -> None:
+    """A signature covers the final URL, body and credentials."""
+    seen: list[Any] = []
+
+    def sign(request: requests.PreparedRequest) -> None:
+        seen.append((request.url, request.headers["X-Key"]))
+        request.headers["X-Signature"] = f"of {request.url}"
+
+    request = request_to(HOME + "/x?a=1")
+    placement(HEADER, steps=[sign])(request)
+
+    assert seen == [(HOME + "/x?a=1", "s3cret")]
+    assert request.headers["X-Signature"] == f"of {HOME}/x?a=1"
+
+
+def test_a_late_step_runs_again_on_a_hop_at_home_and_its_work_comes_off_elsewhere() -> None:
+    """A signature is made anew for each URL of ours, and shown to nobody else."""
+
+    def sign(request: requests.PreparedRequest) -> None:
+        request.headers["X-Signature"] = f"of {request.url}"
+        request.headers["Accept"] = "*/*"
+
+    placing = placement(steps=[sign])
+    first = request_to(HOME + "/x", Accept="*/*")
+    placing.first(first)
+    home = request_to(HOME + "/y", **dict(first.headers))
+    there = request_to("https://other.example/", **dict(first.headers))
+
+    placing.hop(home)
+    placing.hop(there)
+
+    assert home.headers["X-Signature"] == f"of {HOME}/y"
+    assert "X-Signature" not in there.headers
+    assert there.headers["Accept"] == "*/*"
+
+
+def test_authentication_that_a_late_step_pushes_aside_is_applied_first() -> None:
+    """Signing a request does not log its session out."""
+    signed: list[Any] = []
+
+    def sign(request: requests.PreparedRequest) -> None:
+        signed.append(request.headers["Authorization"])
+
+    request = request_to(HOME)
+    returned = placement(steps=[sign], displaced=HTTPBasicAuth("user", "word"))(request)
+
+    assert returned is request
+    assert signed == [request.headers["Authorization"]]
+    assert signed[0].startswith("Basic ")
+
+
+# -- Beside whatever the session authenticates with
+
+
+def placed(secret: Secret, url: str = "x", target: str = HOME + "/x", **kwargs: Any) -> Any:
+    """Place a secret in the arguments of a request; return its URL and the arguments."""
+    return place_in_options(kwargs, secret, url, target), kwargs
+
+
+def test_a_header_goes_among_the_headers_of_the_call() -> None:
+    """The caller's other headers stay, and the caller's own mapping is not touched."""
+    given = {"x-key": "old", "X-Other": "1"}
+
+    url, kwargs = placed(HEADER, headers=given)
+
+    assert (url, kwargs) == ("x", {"headers": {"X-Other": "1", "X-Key": "s3cret"}})
+    assert given == {"x-key": "old", "X-Other": "1"}
+
+
+@pytest.mark.parametrize(
+    ("url", "with_key"),
+    [
+        ("x", "x?key=s3+cret%26"),
+        ("x?a=1", "x?a=1&key=s3+cret%26"),
+        ("x#part", "x?key=s3+cret%26#part"),
+        ("x?a=1#part?", "x?a=1&key=s3+cret%26#part?"),
+    ],
+)
+def test_a_query_parameter_goes_into_the_url(url: str, with_key: str) -> None:
+    """It is encoded, and stands before a fragment."""
+    assert placed(QUERY, url) == (with_key, {})
+
+
+@pytest.mark.parametrize("secret", [HEADER, QUERY, COOKIE], ids=lambda secret: secret.place)
+def test_nothing_goes_into_the_arguments_of_a_foreign_request(secret: Secret) -> None:
+    """A session that resolves a URL to another host gets no key to hand out there."""
+    for target in ("https://other.example/", "", "x"):
+        assert placed(secret, target=target, timeout=3) == ("x", {"timeout": 3})
+
+
+@pytest.mark.parametrize(
+    "home",
+    [
+        *("https://api.example", "http://api.example:8080", "http://localhost:8000"),
+        *("http://127.0.0.1:8000", "http://[::1]:8000"),
+    ],
+)
+def test_a_cookie_is_sent_to_its_host_whatever_the_host_is_called(home: str) -> None:
+    """A name without a dot, an address and a port are hosts like any other."""
+    _, kwargs = placed(Secret("cookie", "sid", "s3cret", frozenset((origin_of(home),))), home, home)
+    with requests.Session() as session:
+        request = session.prepare_request(requests.Request("GET", home, **kwargs))
+
+    assert request.headers.get("Cookie") == "sid=s3cret"
+
+
+@pytest.mark.parametrize("make", [dict, RequestsCookieJar, CookieJar])
+def test_a_cookie_is_sent_beside_those_of_the_call(make: Any) -> None:
+    """Cookies that the caller gave, in any form that requests takes, are sent as well."""
+    given = make()
+    if isinstance(given, CookieJar):
+        given.set_cookie(create_cookie("a", "1"))
+    else:
+        given["a"] = "1"
+    _, kwargs = placed(COOKIE, HOME, HOME, cookies=given)
+    with requests.Session() as session:
+        request = session.prepare_request(requests.Request("GET", HOME, **kwargs))
+
+    assert set(str(request.headers["Cookie"]).split("; ")) == {"a=1", "sid=s3cret"}
+
+
+def test_a_cookie_does_not_end_up_in_the_callers_own_jar() -> None:
+    """A jar that is used again elsewhere carries no secret of ours."""
+    jar = RequestsCookieJar()
+    jar.set("a", "1")
+
+    placed(COOKIE, cookies=jar)
+
+    assert dict(jar) == {"a": "1"}

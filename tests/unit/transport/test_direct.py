@@ -1,0 +1,280 @@
+"""Side requests: by the same session, and with nothing that belongs to the API."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from sessionkit import Exchange, Forward, SessionStack
+from sessionkit.chain._record import Record
+from sessionkit.errors import BodyTooLarge
+from sessionkit.testing import FakeClock
+from sessionkit.transport._direct import SIDE_BYTES, STOCK_SESSION, bare_request, own_kind
+from tests.loopback import Loopback, Reply, Seen
+from tests.unit.stacks import Keeper, opened
+
+
+class Asking:
+    """Makes a side request before each call."""
+
+    def __init__(self, **parts: Any) -> None:
+        self._parts = {"data": {"grant": "x"}, **parts}
+        self.answers: list[requests.Response] = []
+
+    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
+        url = f"{exchange.home}/token"
+        self.answers.append(exchange.side(requests.Request("POST", url, **self._parts)))
+        return forward(exchange)
+
+
+def session_with_everything() -> requests.Session:
+    """Return a session that adds all that a session can add."""
+    session = requests.Session()
+    session.headers["X-Api-Key"] = "of the API"
+    session.cookies.set("sid", "of the API")
+    session.params = {"tenant": "of the API"}
+    session.auth = ("of", "the API")
+    return session
+
+
+def test_a_side_request_carries_nothing_of_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys, cookies, parameters and logins of the API are not for the identity server."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login user password word\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    for session in (session_with_everything(), requests.Session()):
+        with opened(handlers=[Asking()], session=session) as (stack, server):
+            stack.get("x", headers={"X-One": "1"}, params={"q": "1"}, cookies={"a": "1"})
+
+            (seen,) = server.at("/token")
+            assert (seen.query, seen.form) == ({}, {"grant": "x"})
+            assert set(seen.headers) <= {
+                *("host", "accept", "accept-encoding", "cache-control", "connection"),
+                *("content-length", "content-type", "user-agent"),
+            }
+
+
+def test_a_side_request_asks_for_json_unless_told_otherwise() -> None:
+    """Servers that answer forms by default are asked for what can be read."""
+    for given, sent in (
+        ({}, "application/json"),
+        ({"headers": {"Accept": "text/plain"}}, "text/plain"),
+    ):
+        with opened(handlers=[Asking(**given)]) as (stack, server):
+            stack.get("x")
+
+            assert server.at("/token")[0].headers["accept"] == sent
+
+
+def test_a_side_request_goes_by_the_settings_of_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its certificates and proxies serve for a token request too."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    certificate = tmp_path / "client.pem"
+    certificate.touch()
+    settings: list[dict[str, Any]] = []
+
+    class Noting(requests.Session):
+        def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+            settings.append(kwargs)
+            return super().send(request, **kwargs)
+
+    session = Noting()
+    session.verify, session.cert = "ca.pem", str(certificate)
+    session.proxies = {"https": "http://proxy.example"}
+    with opened(handlers=[Asking()], session=session) as (stack, _):
+        stack.get("x")
+
+    given = settings[0]
+    assert (given["verify"], given["cert"]) == ("ca.pem", str(certificate))
+    assert given["proxies"]["https"] == "http://proxy.example"
+    assert given["timeout"] == (5.0, 30.0)
+
+
+def test_a_side_request_is_seen_by_no_handler() -> None:
+    """A token request is not itself logged in, retried or raised for."""
+    keeper, asking = Keeper(), Asking()
+    with opened(handlers=[keeper, asking]) as (stack, server):
+        stack.get("x")
+
+        assert len(keeper.exchanges) == 1
+        assert len(server.seen) == 2
+
+
+def test_a_side_request_follows_no_redirect() -> None:
+    """A form with a secret is not carried to wherever a server points."""
+    with Loopback(lambda _: Reply()) as thief:
+
+        def answer(seen: Seen) -> Reply:
+            return Reply(307, {}, {"Location": thief.origin}) if seen.path == "/token" else Reply()
+
+        asking = Asking()
+        with opened(answer, [asking]) as (stack, _):
+            stack.get("x")
+
+        assert asking.answers[0].status_code == 307
+        assert thief.seen == []
+
+
+def test_the_answer_of_a_side_request_is_bounded() -> None:
+    """A token endpoint gone mad fills no memory; the largest that is allowed still passes."""
+    sizes = {"just": b"x" * SIDE_BYTES, "over": b"x" * (SIDE_BYTES + 1)}
+    for name, body in sizes.items():
+        asking = Asking()
+
+        def answer(seen: Seen, body: bytes = body) -> Reply:
+            return Reply(200, body if seen.path == "/token" else b"")
+
+        with opened(answer, [asking]) as (stack, _):
+            if name == "just":
+                stack.get("x")
+                assert len(asking.answers[0].content) == SIDE_BYTES == 1_048_576
+            else:
+                with pytest.raises(BodyTooLarge):
+                    stack.get("x")
+
+
+def test_a_side_request_is_recorded_as_a_renewal() -> None:
+    """The time that a login took can be told from the time of the call."""
+    clock = FakeClock()
+
+    def answer(seen: Seen) -> Reply:
+        clock.advance(2 if seen.path == "/token" else 1)
+        return Reply(201 if seen.path == "/token" else 200)
+
+    with opened(answer, [Asking()], clock=clock) as (stack, _):
+        record: Record = stack.get("x").exchange  # type: ignore[attr-defined]  # set by the stack
+
+    assert [(one.number, one.status, one.seconds) for one in record.renewals] == [(1, 201, 2.0)]
+    assert [(one.started, one.status) for one in record.attempts] == [(2.0, 200)]
+
+
+def test_a_side_request_that_fails_is_recorded_with_its_error() -> None:
+    """An identity server that cannot be reached is seen in the record."""
+    keeper = Keeper()
+
+    def asking(exchange: Exchange, forward: Forward) -> requests.Response:
+        exchange.side(requests.Request("POST", "http://127.0.0.1:9/token"))
+        return forward(exchange)
+
+    with opened(handlers=[keeper, asking]) as (stack, _), pytest.raises(requests.ConnectionError):
+        stack.get("x")
+
+    (attempt,) = keeper.only.record.renewals
+    assert (attempt.status, attempt.error) == (None, "ConnectionError")
+
+
+@pytest.mark.parametrize(
+    ("of_call", "of_side", "timeout"),
+    [
+        (3.0, None, (3.0, 3.0)),
+        (None, 2.0, (2.0, 2.0)),
+        (9.0, 8.0, (5.0, 8.0)),
+        (8.0, 9.0, (5.0, 8.0)),
+    ],
+)
+def test_a_side_request_keeps_the_deadline_of_its_call(
+    of_call: float | None, of_side: float | None, timeout: tuple[float, float]
+) -> None:
+    """A renewal takes no more time than the call has, nor than it was given itself."""
+    timeouts: list[object] = []
+
+    class Noting(requests.Session):
+        def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+            timeouts.append(kwargs["timeout"])
+            return super().send(request, **kwargs)
+
+    def asking(exchange: Exchange, forward: Forward) -> requests.Response:
+        limited = exchange if of_call is None else exchange.with_deadline(of_call)
+        request = requests.Request("POST", f"{exchange.home}/token")
+        return limited.side(request, deadline=of_side)
+
+    with opened(handlers=[asking], session=Noting(), clock=FakeClock()) as (stack, _):
+        stack.get("x")
+
+    assert timeouts == [timeout]
+
+
+def test_a_session_that_raises_for_a_status_does_not_hide_a_side_answer() -> None:
+    """What a token endpoint says with its 400 is read, not raised for."""
+
+    class Raising(requests.Session):
+        def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+            response = super().send(request, **kwargs)
+            response.raise_for_status()
+            return response
+
+    asking = Asking()
+
+    def answer(seen: Seen) -> Reply:
+        return Reply(400, {"error": "invalid_grant"}) if seen.path == "/token" else Reply()
+
+    with opened(answer, [asking], session=Raising()) as (stack, _):
+        stack.get("x")
+
+    assert asking.answers[0].json() == {"error": "invalid_grant"}
+
+
+def test_a_stack_sends_side_requests_for_whoever_logs_in() -> None:
+    """A login needs no call to go with it, and no handlers."""
+    keeper = Keeper()
+    with Loopback(lambda _: Reply(201)) as server, session_with_everything() as session:
+        stack = SessionStack(session, [keeper])
+        response = stack.side(requests.Request("POST", f"{server.origin}/token"))
+
+        assert response.status_code == 201
+        assert "x-api-key" not in server.seen[0].headers
+    assert keeper.exchanges == []
+
+
+def test_the_stock_session_is_known_whatever_stands_in_its_place() -> None:
+    """A plugin that puts its own class at ``requests.Session`` changes nothing here."""
+    assert STOCK_SESSION.__module__ == "requests.sessions"
+    assert STOCK_SESSION.__name__ == "Session"
+
+
+def test_a_session_of_another_make_gets_requests_of_its_own_kind() -> None:
+    """A session that is none of requests' is not handed an object that it does not know."""
+    make = types.ModuleType("other_make")
+
+    class Request(requests.Request):
+        pass
+
+    class Session:
+        pass
+
+    class Derived(Session):
+        pass
+
+    Session.__module__ = Derived.__module__ = make.__name__
+    make.Request = Request  # type: ignore[attr-defined]  # as such modules have it
+    given = requests.Request("POST", "http://id.example/token", data={"a": "b"}, headers={"X": "y"})
+    other: Any = Derived()
+    with pytest.MonkeyPatch.context() as patch, requests.Session() as plain:
+        patch.setitem(sys.modules, make.__name__, make)
+        own = own_kind(other, given)
+
+        assert own_kind(plain, given) is given
+    assert type(own) is Request
+    assert (own.method, own.url, own.data, own.headers) == (
+        *("POST", given.url, {"a": "b"}, {"X": "y"}),
+    )
+
+
+def test_a_bare_request_is_what_the_session_makes_of_an_address() -> None:
+    """A session that knows its server completes the address."""
+    session = requests.Session()
+    session.headers["X-One"] = "1"
+
+    bare = bare_request(session, "GET", "http://api.example/x")
+
+    assert (bare.url, bare.headers["X-One"]) == ("http://api.example/x", "1")
