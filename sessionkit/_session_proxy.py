@@ -30,7 +30,17 @@ DELEGATED = (
 )
 #: What is the stack's own, never the session's.
 OWN = frozenset(
-    ("handlers", "base_url", "paginate", "using", "explain", "side", "request", "send", "close")
+    (
+        "handlers",
+        "base_url",
+        "paginate",
+        "using",
+        "explain",
+        "send_direct",
+        "request",
+        "send",
+        "close",
+    )
 )
 SEND_OPTIONS = frozenset(("timeout", "verify", "cert", "proxies", "stream"))
 REQUEST_OPTIONS = SEND_OPTIONS | {"params", "headers", "cookies", "auth", "hooks"}

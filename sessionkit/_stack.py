@@ -53,9 +53,10 @@ class SessionStack(_Session):
     """A chain of handlers around a session, and itself a session.
 
     Every public attribute of the wrapped session is the session's, read, set and deleted through
-    the stack, but for ``handlers``, ``base_url``, ``paginate``, ``using``, ``explain``, ``side``
-    and names declared in the body of a subclass. Nothing on the session is changed but what its own
-    requests would change. Without handlers the stack behaves like the session it wraps.
+    the stack, but for ``handlers``, ``base_url``, ``paginate``, ``using``, ``explain``,
+    ``send_direct`` and names declared in the body of a subclass. Nothing on the session is changed
+    but what its own requests would change. Without handlers the stack behaves like the session it
+    wraps.
 
     Thread-safe as far as the wrapped session is: calls share its pools and cookies, nothing else.
 
@@ -280,18 +281,18 @@ class SessionStack(_Session):
         response.exchange = record  # type: ignore[attr-defined]  # an attribute of our own
         return response
 
-    def side(self, request: Request, *, deadline: float | None = None) -> Response:
-        """Send *request* by the session past all handlers; see :meth:`Exchange.side`.
+    def send_direct(self, request: Request, *, timeout: float | None = None) -> Response:
+        """Send *request* by the session past all handlers; see :meth:`Exchange.send_direct`.
 
         Args:
             request: Not prepared; its URL must be absolute.
-            deadline: Moment of the clock's ``monotonic``, or None.
+            timeout: Most seconds for the whole request, 35 by default.
         """
         core = self._core.here()
         method, url = request.method or "", text_of(request.url)
         call, _ = core.begin("request", method, url=url, home=self._home)
         exchange = Exchange(call, method, url=url, options={})
-        return exchange.side(request, deadline=deadline)
+        return exchange.send_direct(request, timeout=timeout)
 
     def using(self, **options: Any) -> SessionStack:
         """Return a light stack with default call options; session, chain and locks are shared.

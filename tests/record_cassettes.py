@@ -66,7 +66,7 @@ class Setting:
         """Return a stack that somebody has logged in to."""
         stack = self.stack(RefreshToken(self.token_url, client_id=CLIENT_ID))
         form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
-        pair = stack.side(requests.Request("POST", self.token_url, data=form)).json()
+        pair = stack.send_direct(requests.Request("POST", self.token_url, data=form)).json()
         auth: Any = stack.handlers["auth"]
         auth.login(token=Token(pair["access_token"], refresh_token=pair["refresh_token"]))
         return stack

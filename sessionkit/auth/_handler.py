@@ -117,7 +117,7 @@ class AuthHandler:
         if token is not None and hasattr(token, "stamped"):
             self._renewal.login(token.stamped(self._clock.time()), self._clock)
             return
-        if token is not None or not hasattr(via, "side"):
+        if token is not None or not hasattr(via, "send_direct"):
             message = "login() needs the stack to send a token request by, or a Token"
             raise ConfigError(message, hint="login(stack), or login() with token set to a Token")
         assert via is not None  # noqa: S101  # it has what a stack has
@@ -155,7 +155,7 @@ class AuthHandler:
         self._renewal.logout()
         if not known:
             return
-        if via is None or not hasattr(via, "side"):
+        if via is None or not hasattr(via, "send_direct"):
             message = "logged out here, but without the stack the server cannot be told"
             raise ConfigError(message, hint="logout(stack, revoke=True)")
         self._ask(via, clock_of(via), deadline=None).revoke(known)

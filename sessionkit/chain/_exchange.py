@@ -49,7 +49,7 @@ class WireLike(Protocol):
         """Make one attempt."""
         ...
 
-    def side(self, request: Request, exchange: Exchange, deadline: float | None) -> Response:
+    def send_direct(self, request: Request, exchange: Exchange, timeout: float | None) -> Response:
         """Send *request* past all handlers."""
         ...
 
@@ -332,7 +332,7 @@ class Exchange:
             if response is self.call.live:
                 self.record.add_reading(self.call.depth, now() - started)
 
-    def side(self, request: Request, *, deadline: float | None = None) -> Response:
+    def send_direct(self, request: Request, *, timeout: float | None = None) -> Response:
         """Send another request by the same session, past all handlers: a token request.
 
         The session's proxies and certificates serve; its headers, parameters, authentication and
@@ -341,10 +341,10 @@ class Exchange:
 
         Args:
             request: Not prepared; its URL must be absolute.
-            deadline: Moment of the monotonic clock; the exchange's own deadline holds too.
+            timeout: Most seconds for the whole request, 35 by default; the exchange's deadline
+                holds too.
 
         Raises:
             requests.RequestException: As the session raised it.
         """
-        moments = [m for m in (deadline, self.deadline) if m is not None]
-        return self.call.wire.side(request, self, min(moments) if moments else None)
+        return self.call.wire.send_direct(request, self, timeout)

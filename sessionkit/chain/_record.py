@@ -13,7 +13,7 @@ _SENT: tuple[Sent, ...] = ("no", "maybe", "yes")
 
 
 class Attempt:
-    """One request of a call, or one side request; plain data.
+    """One request of a call, or one direct request; plain data.
 
     Attributes:
         number: Counted from 1 within its list.
@@ -59,7 +59,7 @@ class Record:
         started: Reading of the stack's monotonic clock when the call began, in seconds.
         seconds: The whole call, in seconds; 0.0 until it ends.
         attempts: Requests that went out, in order.
-        renewals: Side requests made for tokens, in order.
+        renewals: Requests made for tokens, in order.
         renewal_seconds: Time spent on renewal, waiting for another thread's included.
         server: What the server said of its own time, where a timing handler read it.
         from_cache: Whether a cache answered.

@@ -137,7 +137,9 @@ class Tour:
     def _login(self) -> None:
         """Do what a login page would: hand over a first pair of tokens."""
         form = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
-        answer = self._stack.side(requests.Request("POST", self._server.token_url, data=form))
+        answer = self._stack.send_direct(
+            requests.Request("POST", self._server.token_url, data=form)
+        )
         pair = answer.json()
         token = Token(pair["access_token"], refresh_token=pair["refresh_token"])
         auth: Any = self._stack.handlers["auth"]

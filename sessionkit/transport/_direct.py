@@ -1,4 +1,4 @@
-"""Side requests: by the same session, past all handlers, with nothing of the call's on them."""
+"""Send a request by the session, past all handlers: a token request."""
 
 from __future__ import annotations
 
@@ -21,34 +21,35 @@ if TYPE_CHECKING:
 STOCK_SESSION: type[requests.Session] = next(
     base for base in requests.sessions.Session.__mro__ if base.__module__ == "requests.sessions"
 )
-#: The most of an answer that is read, in bytes.
-SIDE_BYTES = 1_048_576
+#: The most that is read of a response's body, in bytes.
+MAX_DIRECT_BYTES = 1_048_576
 _HEADERS = {"Accept": "application/json", "Cache-Control": "no-store"}
 
 
-def send_side(
+def send_direct(
     session: requests.Session,
     request: requests.Request,
     exchange: Exchange,
     *,
-    deadline: float | None,
+    timeout: float | None,
 ) -> Response:
-    """Send *request* past all handlers; see :meth:`Exchange.side`."""
+    """Send *request* past all handlers; see :meth:`Exchange.send_direct`."""
     record, clock = exchange.record, exchange.clock
     started = clock.monotonic()
     attempt = Attempt(len(record.renewals) + 1, started - record.started)
     record.renewals.append(attempt)
-    end = started + sum(TIMEOUT)
-    end = end if deadline is None else min(end, deadline)
-    timeout = least(TIMEOUT, max(end - started, 0.001))
+    end = started + (sum(TIMEOUT) if timeout is None else min(timeout, sum(TIMEOUT)))
+    if exchange.deadline is not None:
+        end = min(end, exchange.deadline)
+    timeouts = least(TIMEOUT, max(end - started, 0.001))
     try:
         prepared = own_kind(session, request).prepare()
         for name, value in _HEADERS.items():
             prepared.headers.setdefault(name, value)
         RedirectHook(clock).put_on(prepared)
-        response = _sent(session, prepared, timeout)
+        response = _sent(session, prepared, timeouts)
         attempt.status = response.status_code
-        read_within(response, clock, end, most_bytes=SIDE_BYTES)
+        read_within(response, clock, end, most_bytes=MAX_DIRECT_BYTES)
     except Exception as error:
         attempt.error = type(error).__name__
         raise
@@ -77,11 +78,11 @@ def bare_request(session: requests.Session, method: str | None, url: str | None)
 
 
 def _sent(
-    session: requests.Session, prepared: PreparedRequest, timeout: tuple[float, float]
+    session: requests.Session, prepared: PreparedRequest, timeouts: tuple[float, float]
 ) -> Response:
     settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)  # noqa: FBT003  # requests' signature
     try:
-        return session.send(prepared, allow_redirects=False, timeout=timeout, **settings)
+        return session.send(prepared, allow_redirects=False, timeout=timeouts, **settings)
     except Exception as error:
         response = answer_within(error)
         if response is None:

@@ -22,7 +22,7 @@ from sessionkit.errors import ConfigError, ReplayImpossible
 from sessionkit.errors._faults import sent_by
 from sessionkit.errors._traceback import redirect_of
 from sessionkit.transport._credentials import Placement, given_names, mask_text, place_in_options
-from sessionkit.transport._direct import STOCK_SESSION, bare_request, send_side
+from sessionkit.transport._direct import STOCK_SESSION, bare_request, send_direct
 from sessionkit.transport._redirects import RedirectHook, check_body, next_of, take_off
 from sessionkit.transport._timeouts import TIMEOUT, capped
 
@@ -289,11 +289,11 @@ class Wire:
             return True
         return name in given_names(exchange.options.get(_OPTIONS[place]))
 
-    def side(
-        self, request: requests.Request, exchange: Exchange, deadline: float | None
+    def send_direct(
+        self, request: requests.Request, exchange: Exchange, timeout: float | None
     ) -> Response:
-        """Send *request* past all handlers; see :meth:`Exchange.side`."""
-        return send_side(self._session, request, exchange, deadline=deadline)
+        """Send *request* past all handlers; see :meth:`Exchange.send_direct`."""
+        return send_direct(self._session, request, exchange, timeout=timeout)
 
 
 def _is_authorization(secret: Secret) -> bool:

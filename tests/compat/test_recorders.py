@@ -94,7 +94,7 @@ def tour(stack: Any, api: Api | None) -> list[Any]:
 
 
 #: The token for /first and, after its end, the 401, the renewal and the rest; token requests are
-#: side requests, which pass by all handlers.
+#: direct requests, which pass by all handlers.
 STATUSES = [200, 401, 200, 200, 200, 200, 200, 200, 404]
 
 

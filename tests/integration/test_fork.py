@@ -85,8 +85,8 @@ for number in range(10):
     at_once(4, lambda n: stack.get(f"warm/{n}"))
     def work():
         mixed = sum(at_once(4, lambda n: wrong(f"child/{number}/{n}", 10)))
-        side = requests.Request("GET", f"{origin}/child/side")
-        mixed += stack.side(side).text != "/child/side"
+        request = requests.Request("GET", f"{origin}/child/direct")
+        mixed += stack.send_direct(request).text != "/child/direct"
         sent = requests.Request("GET", f"{origin}/child/sent").prepare()
         return mixed + (stack.send(sent).text != "/child/sent")
     pid = child(work)

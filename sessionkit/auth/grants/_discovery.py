@@ -13,7 +13,7 @@ from sessionkit.auth.grants._endpoints import Endpoints, is_guarded
 from sessionkit.auth.grants._token_response import json_object
 from sessionkit.bodies._response import read_within
 from sessionkit.errors import ConfigError, RenewalFailed, scrubbed
-from sessionkit.transport._direct import SIDE_BYTES
+from sessionkit.transport._direct import MAX_DIRECT_BYTES
 from sessionkit.transport._timeouts import TIMEOUT
 
 if TYPE_CHECKING:
@@ -76,8 +76,10 @@ def discover(
 def _asked(session: requests.Session, url: str, clock: Clock) -> Response:
     request = requests.Request("GET", url, headers={"Accept": "application/json"})
     try:
-        side: Any = getattr(session, "side", None)
-        return _sent(session, request, clock) if side is None else side(request)
+        send_direct: Any = getattr(session, "send_direct", None)
+        if send_direct is None:
+            return _sent(session, request, clock)
+        return send_direct(request)  # type: ignore[no-any-return]  # a stack's
     except (requests.RequestException, ValueError) as error:
         cause = scrubbed(error)
     message = f"the identity server gave no answer: {type(cause).__name__}"
@@ -94,7 +96,7 @@ def _sent(session: requests.Session, request: requests.Request, clock: Clock) ->
     prepared = request.prepare()
     response = session.send(prepared, allow_redirects=False, timeout=TIMEOUT, **settings)
     end = clock.monotonic() + sum(TIMEOUT)
-    read_within(response, clock, end, most_bytes=SIDE_BYTES)
+    read_within(response, clock, end, most_bytes=MAX_DIRECT_BYTES)
     return response
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Via(Protocol):
     """What a login needs: a stack."""
 
-    def side(self, request: Request, *, deadline: float | None = None) -> Response:
-        """Send *request* past all handlers."""
+    def send_direct(self, request: Request, *, timeout: float | None = None) -> Response:
+        """Send *request* past all handlers, within *timeout* seconds."""
         ...
 
 
@@ -121,7 +121,7 @@ class TokenAsk:
         # The token's life counts from here: the answer may be long on its way.
         self._sent_at = self.clock.time()
         try:
-            response: Response = self._via.side(request, deadline=self.deadline)
+            response: Response = self._via.send_direct(request, timeout=self._timeout())
         except (AuthError, ConfigError):
             raise
         except (requests.RequestException, ValueError) as error:
@@ -138,6 +138,9 @@ class TokenAsk:
         finally:
             # Its traceback holds this frame, and this frame it: a circle with the caller's locals.
             del cause
+
+    def _timeout(self) -> float | None:
+        return None if self.deadline is None else self.deadline - self.clock.monotonic()
 
     def log(self, error: SessionKitError) -> None:
         """Note a failure that does not answer this call."""

@@ -1,4 +1,4 @@
-"""Side requests: by the same session, and with nothing that belongs to the API."""
+"""Direct requests: by the same session, and with nothing that belongs to the API."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sessionkit import Exchange, Forward, SessionStack
 from sessionkit.chain._record import Record
 from sessionkit.errors import BodyTooLarge
 from sessionkit.testing import FakeClock
-from sessionkit.transport._direct import SIDE_BYTES, STOCK_SESSION, bare_request, own_kind
+from sessionkit.transport._direct import MAX_DIRECT_BYTES, STOCK_SESSION, bare_request, own_kind
 from tests.loopback import Loopback, Reply, Seen
 from tests.unit.stacks import Keeper, opened
 
 
 class Asking:
-    """Makes a side request before each call."""
+    """Makes a direct request before each call."""
 
     def __init__(self, **parts: Any) -> None:
         self._parts = {"data": {"grant": "x"}, **parts}
@@ -28,7 +28,7 @@ class Asking:
 
     def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
         url = f"{exchange.home}/token"
-        self.answers.append(exchange.side(requests.Request("POST", url, **self._parts)))
+        self.answers.append(exchange.send_direct(requests.Request("POST", url, **self._parts)))
         return forward(exchange)
 
 
@@ -42,7 +42,7 @@ def session_with_everything() -> requests.Session:
     return session
 
 
-def test_a_side_request_carries_nothing_of_the_session(
+def test_a_direct_request_carries_nothing_of_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Keys, cookies, parameters and logins of the API are not for the identity server."""
@@ -61,7 +61,7 @@ def test_a_side_request_carries_nothing_of_the_session(
             }
 
 
-def test_a_side_request_asks_for_json_unless_told_otherwise() -> None:
+def test_a_direct_request_asks_for_json_unless_told_otherwise() -> None:
     """Servers that answer forms by default are asked for what can be read."""
     for given, sent in (
         ({}, "application/json"),
@@ -73,7 +73,7 @@ def test_a_side_request_asks_for_json_unless_told_otherwise() -> None:
             assert server.at("/token")[0].headers["accept"] == sent
 
 
-def test_a_side_request_goes_by_the_settings_of_the_session(
+def test_a_direct_request_goes_by_the_settings_of_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its certificates and proxies serve for a token request too."""
@@ -100,7 +100,7 @@ def test_a_side_request_goes_by_the_settings_of_the_session(
     assert given["timeout"] == (5.0, 30.0)
 
 
-def test_a_side_request_is_seen_by_no_handler() -> None:
+def test_a_direct_request_is_seen_by_no_handler() -> None:
     """A token request is not itself logged in, retried or raised for."""
     keeper, asking = Keeper(), Asking()
     with opened(handlers=[keeper, asking]) as (stack, server):
@@ -110,7 +110,7 @@ def test_a_side_request_is_seen_by_no_handler() -> None:
         assert len(server.seen) == 2
 
 
-def test_a_side_request_follows_no_redirect() -> None:
+def test_a_direct_request_follows_no_redirect() -> None:
     """A form with a secret is not carried to wherever a server points."""
     with Loopback(lambda _: Reply()) as thief:
 
@@ -125,9 +125,9 @@ def test_a_side_request_follows_no_redirect() -> None:
         assert thief.seen == []
 
 
-def test_the_answer_of_a_side_request_is_bounded() -> None:
+def test_the_response_of_a_direct_request_is_bounded() -> None:
     """A token endpoint gone mad fills no memory; the largest that is allowed still passes."""
-    sizes = {"just": b"x" * SIDE_BYTES, "over": b"x" * (SIDE_BYTES + 1)}
+    sizes = {"just": b"x" * MAX_DIRECT_BYTES, "over": b"x" * (MAX_DIRECT_BYTES + 1)}
     for name, body in sizes.items():
         asking = Asking()
 
@@ -137,13 +137,13 @@ def test_the_answer_of_a_side_request_is_bounded() -> None:
         with opened(answer, [asking]) as (stack, _):
             if name == "just":
                 stack.get("x")
-                assert len(asking.answers[0].content) == SIDE_BYTES == 1_048_576
+                assert len(asking.answers[0].content) == MAX_DIRECT_BYTES == 1_048_576
             else:
                 with pytest.raises(BodyTooLarge):
                     stack.get("x")
 
 
-def test_a_side_request_is_recorded_as_a_renewal() -> None:
+def test_a_direct_request_is_recorded_as_a_renewal() -> None:
     """The time that a login took can be told from the time of the call."""
     clock = FakeClock()
 
@@ -158,12 +158,12 @@ def test_a_side_request_is_recorded_as_a_renewal() -> None:
     assert [(one.started, one.status) for one in record.attempts] == [(2.0, 200)]
 
 
-def test_a_side_request_that_fails_is_recorded_with_its_error() -> None:
+def test_a_direct_request_that_fails_is_recorded_with_its_error() -> None:
     """An identity server that cannot be reached is seen in the record."""
     keeper = Keeper()
 
     def asking(exchange: Exchange, forward: Forward) -> requests.Response:
-        exchange.side(requests.Request("POST", "http://127.0.0.1:9/token"))
+        exchange.send_direct(requests.Request("POST", "http://127.0.0.1:9/token"))
         return forward(exchange)
 
     with opened(handlers=[keeper, asking]) as (stack, _), pytest.raises(requests.ConnectionError):
@@ -174,7 +174,7 @@ def test_a_side_request_that_fails_is_recorded_with_its_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("of_call", "of_side", "timeout"),
+    ("of_call", "of_request", "timeout"),
     [
         (3.0, None, (3.0, 3.0)),
         (None, 2.0, (2.0, 2.0)),
@@ -182,8 +182,8 @@ def test_a_side_request_that_fails_is_recorded_with_its_error() -> None:
         (8.0, 9.0, (5.0, 8.0)),
     ],
 )
-def test_a_side_request_keeps_the_deadline_of_its_call(
-    of_call: float | None, of_side: float | None, timeout: tuple[float, float]
+def test_a_direct_request_keeps_the_deadline_of_its_call(
+    of_call: float | None, of_request: float | None, timeout: tuple[float, float]
 ) -> None:
     """A renewal takes no more time than the call has, nor than it was given itself."""
     timeouts: list[object] = []
@@ -196,7 +196,7 @@ def test_a_side_request_keeps_the_deadline_of_its_call(
     def asking(exchange: Exchange, forward: Forward) -> requests.Response:
         limited = exchange if of_call is None else exchange.with_deadline(of_call)
         request = requests.Request("POST", f"{exchange.home}/token")
-        return limited.side(request, deadline=of_side)
+        return limited.send_direct(request, timeout=of_request)
 
     with opened(handlers=[asking], session=Noting(), clock=FakeClock()) as (stack, _):
         stack.get("x")
@@ -204,7 +204,7 @@ def test_a_side_request_keeps_the_deadline_of_its_call(
     assert timeouts == [timeout]
 
 
-def test_a_session_that_raises_for_a_status_does_not_hide_a_side_answer() -> None:
+def test_a_session_that_raises_for_a_status_does_not_hide_a_direct_response() -> None:
     """What a token endpoint says with its 400 is read, not raised for."""
 
     class Raising(requests.Session):
@@ -224,12 +224,12 @@ def test_a_session_that_raises_for_a_status_does_not_hide_a_side_answer() -> Non
     assert asking.answers[0].json() == {"error": "invalid_grant"}
 
 
-def test_a_stack_sends_side_requests_for_whoever_logs_in() -> None:
+def test_a_stack_sends_direct_requests_for_whoever_logs_in() -> None:
     """A login needs no call to go with it, and no handlers."""
     keeper = Keeper()
     with Loopback(lambda _: Reply(201)) as server, session_with_everything() as session:
         stack = SessionStack(session, [keeper])
-        response = stack.side(requests.Request("POST", f"{server.origin}/token"))
+        response = stack.send_direct(requests.Request("POST", f"{server.origin}/token"))
 
         assert response.status_code == 201
         assert "x-api-key" not in server.seen[0].headers
