@@ -7,10 +7,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sessionkit.chain._exchange import MOST_ATTEMPTS, Exchange
+from sessionkit.chain._exchange import MOST_ATTEMPTS, Exchange, placed_values
 from sessionkit.chain._handler import Forward, Handler
 from sessionkit.errors import ConfigError, ReplayImpossible, scrubbed
-from sessionkit.transport._credentials import placed_values
 
 if TYPE_CHECKING:
     from requests import Response

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from requests import PreparedRequest
 
 from sessionkit.bodies._request import BodyMarks, body_objects
 from sessionkit.bodies._response import drop, read_within
@@ -11,13 +13,17 @@ from sessionkit.bodies._response import drop, read_within
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from requests import PreparedRequest, Request, Response
+    from requests import Request, Response
 
     from sessionkit._clock import Clock
     from sessionkit.chain._record import Record
 
 #: Attempts on the wire that one call may make, whatever its handlers want.
 MOST_ATTEMPTS = 20
+#: Seconds to wait for a connection, and for the server between two reads, where nobody says.
+DEFAULT_TIMEOUT = (5.0, 30.0)
+#: The most that is read of the response to a direct request, in bytes.
+MAX_DIRECT_BYTES = 1_048_576
 
 
 class Secret:
@@ -42,6 +48,18 @@ class Secret:
         return f"<Secret {self.place} {self.name}=***>"
 
 
+class Preview(NamedTuple):
+    """What a session would send first, without its body.
+
+    Attributes:
+        request: With the credentials that handlers placed; no late step has been run on it.
+        certificate: Of the client, as requests takes it, or None.
+    """
+
+    request: PreparedRequest
+    certificate: object
+
+
 class WireLike(Protocol):
     """What an exchange needs of the wire."""
 
@@ -57,7 +75,7 @@ class WireLike(Protocol):
         """Return the absolute URL that *exchange* will be sent to."""
         ...
 
-    def preview(self, exchange: Exchange) -> Any:
+    def preview(self, exchange: Exchange) -> Preview:
         """Return what *exchange* would send first."""
         ...
 
@@ -283,7 +301,7 @@ class Exchange:
         """Return the absolute URL that this exchange goes to, as its session resolves it."""
         return self.call.wire.target(self)
 
-    def preview(self) -> Any:
+    def preview(self) -> Preview:
         """Return what would be sent first: ``request``, prepared but for its body, ``certificate``.
 
         The credentials of handlers are placed; late steps have not been run. What a session adds
@@ -348,3 +366,8 @@ class Exchange:
             requests.RequestException: As the session raised it.
         """
         return self.call.wire.send_direct(request, self, timeout)
+
+
+def placed_values(exchange: Exchange) -> tuple[str, ...]:
+    """Return every credential that handlers placed on this call so far."""
+    return tuple(secret.value for secret in exchange.call.secrets)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import requests
 from urllib3.exceptions import TimeoutError as LowTimeout
 
+from sessionkit.chain._exchange import DEFAULT_TIMEOUT
 from sessionkit.errors import ConfigError, DeadlineExceeded, SessionKitError
-from sessionkit.transport._timeouts import TIMEOUT
 
 if TYPE_CHECKING:
     from requests import Response
@@ -51,8 +51,8 @@ class DeadlineHandler:
         self,
         total: float | None = None,
         *,
-        connect: float | None = TIMEOUT[0],
-        read: float | None = TIMEOUT[1],
+        connect: float | None = DEFAULT_TIMEOUT[0],
+        read: float | None = DEFAULT_TIMEOUT[1],
     ) -> None:
         self._total = _positive("total", total)
         self._connect = _positive("connect", connect)

@@ -12,7 +12,7 @@ from requests import HTTPError
 from sessionkit._optional import require
 from sessionkit._origins import origin_of
 from sessionkit._redact import redact_url, scrub, secrets_in_url
-from sessionkit.transport._credentials import placed_values
+from sessionkit.chain._exchange import placed_values
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider

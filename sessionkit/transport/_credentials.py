@@ -11,6 +11,7 @@ from requests.cookies import RequestsCookieJar, cookiejar_from_dict, merge_cooki
 
 from sessionkit._origins import origin_of
 from sessionkit._redact import scrub
+from sessionkit.chain._exchange import placed_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,11 +189,6 @@ def place_in_options(kwargs: dict[str, Any], secret: Secret, url: str, target: s
         joint = "&" if "?" in base else "?"
         return f"{base}{joint}{urlencode({secret.name: secret.value})}{mark}{fragment}"
     return url
-
-
-def placed_values(exchange: Exchange) -> tuple[str, ...]:
-    """Return every credential that handlers placed on this call so far."""
-    return tuple(secret.value for secret in exchange.call.secrets)
 
 
 def mask_text(error: Exception, exchange: Exchange) -> Exception:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from sessionkit.bodies._response import answer_within, read_within
+from sessionkit.chain._exchange import DEFAULT_TIMEOUT, MAX_DIRECT_BYTES
 from sessionkit.chain._record import Attempt
 from sessionkit.transport._redirects import RedirectHook
-from sessionkit.transport._timeouts import TIMEOUT, least
+from sessionkit.transport._timeouts import least
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 STOCK_SESSION: type[requests.Session] = next(
     base for base in requests.sessions.Session.__mro__ if base.__module__ == "requests.sessions"
 )
-#: The most that is read of a response's body, in bytes.
-MAX_DIRECT_BYTES = 1_048_576
 _HEADERS = {"Accept": "application/json", "Cache-Control": "no-store"}
 
 
@@ -38,10 +37,12 @@ def send_direct(
     started = clock.monotonic()
     attempt = Attempt(len(record.renewals) + 1, started - record.started)
     record.renewals.append(attempt)
-    end = started + (sum(TIMEOUT) if timeout is None else min(timeout, sum(TIMEOUT)))
+    end = started + (
+        sum(DEFAULT_TIMEOUT) if timeout is None else min(timeout, sum(DEFAULT_TIMEOUT))
+    )
     if exchange.deadline is not None:
         end = min(end, exchange.deadline)
-    timeouts = least(TIMEOUT, max(end - started, 0.001))
+    timeouts = least(DEFAULT_TIMEOUT, max(end - started, 0.001))
     try:
         prepared = own_kind(session, request).prepare()
         for name, value in _HEADERS.items():

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import requests
-from requests import PreparedRequest
 
+from sessionkit.chain._exchange import Preview
 from sessionkit.transport._credentials import Placement
 from sessionkit.transport._direct import own_kind
 
 if TYPE_CHECKING:
+    from requests import PreparedRequest
+
     from sessionkit.chain._exchange import Exchange
 
 _GIVEN = ("auth", "cookies", "headers", "params")
-
-
-class Preview(NamedTuple):
-    """What a session would send first, without its body.
-
-    Attributes:
-        request: With the credentials that handlers placed; no late step has been run on it.
-        certificate: Of the client, as requests takes it, or None.
-    """
-
-    request: PreparedRequest
-    certificate: object
 
 
 def preview_of(session: requests.Session, exchange: Exchange) -> Preview:

@@ -9,9 +9,6 @@ from sessionkit.errors import DeadlineExceeded
 if TYPE_CHECKING:
     from sessionkit.chain._exchange import Exchange
 
-#: Seconds to wait for a connection, and for the server between two reads, where nobody says.
-TIMEOUT = (5.0, 30.0)
-
 
 def capped(timeout: Any, exchange: Exchange) -> Any:
     """Return *timeout* (seconds, a pair, None or urllib3's own) capped by the time that is left."""

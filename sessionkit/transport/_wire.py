@@ -17,6 +17,7 @@ from requests.utils import get_netrc_auth, resolve_proxies
 from sessionkit._origins import is_absolute, origin_of
 from sessionkit.bodies._request import body_objects
 from sessionkit.bodies._response import answer_within, own_answer, status_of
+from sessionkit.chain._exchange import DEFAULT_TIMEOUT
 from sessionkit.chain._record import Attempt
 from sessionkit.errors import ConfigError, ReplayImpossible
 from sessionkit.errors._faults import sent_by
@@ -24,13 +25,12 @@ from sessionkit.errors._traceback import redirect_of
 from sessionkit.transport._credentials import Placement, given_names, mask_text, place_in_options
 from sessionkit.transport._direct import STOCK_SESSION, bare_request, send_direct
 from sessionkit.transport._redirects import RedirectHook, check_body, next_of, take_off
-from sessionkit.transport._timeouts import TIMEOUT, capped
+from sessionkit.transport._timeouts import capped
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
-    from sessionkit.chain._exchange import Exchange, Secret
-    from sessionkit.transport._preview import Preview
+    from sessionkit.chain._exchange import Exchange, Preview, Secret
 
 #: Sessions that write their own ``Authorization`` inside ``request``, by module and class.
 _BRING_A_TOKEN = {
@@ -200,7 +200,7 @@ class Wire:
             settings["timeout"] = kwargs["timeout"]
         elif type(self._session).request is not STOCK_SESSION.request:
             # Its own default, if it has one, is out of sight; a hop must not wait for ever.
-            settings["timeout"] = TIMEOUT
+            settings["timeout"] = DEFAULT_TIMEOUT
         return settings
 
     def _follow(

@@ -12,10 +12,10 @@ from requests.adapters import HTTPAdapter
 
 from sessionkit import SessionStack
 from sessionkit.auth import AuthHandler, Bearer, Header, StaticToken
+from sessionkit.chain._exchange import DEFAULT_TIMEOUT
 from sessionkit.errors import RedirectFailed
 from sessionkit.handlers import ErrorHandler
 from sessionkit.testing import FakeClock
-from sessionkit.transport._timeouts import TIMEOUT
 from tests.loopback import Loopback, Reply, Seen
 from tests.unit.stacks import Keeper, opened
 
@@ -175,7 +175,7 @@ def test_no_hop_of_a_session_with_a_default_time_out_waits_for_ever() -> None:
         stack.mount("http://", adapter)
         stack.get("0")
 
-    assert adapter.timeouts == [3.5, TIMEOUT, TIMEOUT]
+    assert adapter.timeouts == [3.5, DEFAULT_TIMEOUT, DEFAULT_TIMEOUT]
 
 
 @pytest.mark.parametrize("secret", [True, False])

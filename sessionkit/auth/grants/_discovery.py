@@ -12,9 +12,8 @@ from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.auth.grants._endpoints import Endpoints, is_guarded
 from sessionkit.auth.grants._token_response import json_object
 from sessionkit.bodies._response import read_within
+from sessionkit.chain._exchange import DEFAULT_TIMEOUT, MAX_DIRECT_BYTES
 from sessionkit.errors import ConfigError, RenewalFailed, scrubbed
-from sessionkit.transport._direct import MAX_DIRECT_BYTES
-from sessionkit.transport._timeouts import TIMEOUT
 
 if TYPE_CHECKING:
     from requests import Response
@@ -94,8 +93,8 @@ def _sent(session: requests.Session, request: requests.Request, clock: Clock) ->
     """Send past what a bare session would add: its headers, authentication, cookies."""
     settings = session.merge_environment_settings(str(request.url), {}, True, None, None)  # noqa: FBT003  # requests' signature
     prepared = request.prepare()
-    response = session.send(prepared, allow_redirects=False, timeout=TIMEOUT, **settings)
-    end = clock.monotonic() + sum(TIMEOUT)
+    response = session.send(prepared, allow_redirects=False, timeout=DEFAULT_TIMEOUT, **settings)
+    end = clock.monotonic() + sum(DEFAULT_TIMEOUT)
     read_within(response, clock, end, most_bytes=MAX_DIRECT_BYTES)
     return response
 

@@ -34,9 +34,8 @@ if TYPE_CHECKING:
 
     import hishel
 
-    from sessionkit.chain._exchange import Exchange
+    from sessionkit.chain._exchange import Exchange, Preview
     from sessionkit.chain._handler import Forward
-    from sessionkit.transport._preview import Preview
 
 #: With one of these the caller asks about what he himself holds.
 _OWN_CONDITIONS = frozenset(

@@ -11,10 +11,11 @@ import pytest
 import requests
 
 from sessionkit import Exchange, Forward, SessionStack
+from sessionkit.chain._exchange import MAX_DIRECT_BYTES
 from sessionkit.chain._record import Record
 from sessionkit.errors import BodyTooLarge
 from sessionkit.testing import FakeClock
-from sessionkit.transport._direct import MAX_DIRECT_BYTES, STOCK_SESSION, bare_request, own_kind
+from sessionkit.transport._direct import STOCK_SESSION, bare_request, own_kind
 from tests.loopback import Loopback, Reply, Seen
 from tests.unit.stacks import Keeper, opened
 
