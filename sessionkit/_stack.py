@@ -367,11 +367,11 @@ class SessionStack(_Session):
             ConfigError: A setting that cannot be meant; what a walk raises is at
                 :meth:`Pages.pages <sessionkit.paging.Pages.pages>`.
         """
-        from sessionkit.mapping import loader
+        from sessionkit.mapping._engine import loader_for
         from sessionkit.paging import LinkHeader, Pages, Plan, Step
 
         plan = Plan(paginator or LinkHeader(), items, limit=limit, max_pages=max_pages)
-        load = None if into is None else loader(into)
+        load = None if into is None else loader_for(into)
         return Pages(partial(take_step, self), Step.of(url, params), plan=plan, load=load)
 
 

@@ -25,7 +25,6 @@ from sessionkit.errors._tree import (
     BodyTimedOut,
     BodyTooLarge,
     BookmarkMismatch,
-    BudgetExhausted,
     CircuitOpen,
     ClientError,
     ConfigError,
@@ -33,9 +32,9 @@ from sessionkit.errors._tree import (
     ConnectFailed,
     ConnectionLost,
     ConnectTimedOut,
+    CrossOriginPage,
     DeadlineExceeded,
     DecodeError,
-    ForeignPage,
     GatewayTimeout,
     Gone,
     IncompleteBody,
@@ -47,16 +46,16 @@ from sessionkit.errors._tree import (
     MethodNotAllowed,
     NameNotResolved,
     NotFound,
-    PageLimit,
     PageLoop,
     PagesStalled,
-    PagesUndetected,
+    PaginationNotDetected,
     PagingError,
     PayloadTooLarge,
     PermissionDenied,
     PreconditionFailed,
     ProxyFailed,
     RateLimited,
+    RateLimitExhausted,
     ReadTimedOut,
     RedirectFailed,
     RenewalFailed,
@@ -77,7 +76,7 @@ from sessionkit.errors._tree import (
 from sessionkit.headers._retry_after import read_request_id, read_retry_after
 
 if TYPE_CHECKING:
-    from sessionkit.errors._minted import mint as mint
+    from sessionkit.errors._minted import vendor_error as vendor_error
     from sessionkit.errors._vendor import Rule as Rule
 
 __all__ = [
@@ -90,7 +89,6 @@ __all__ = [
     "BodyTimedOut",
     "BodyTooLarge",
     "BookmarkMismatch",
-    "BudgetExhausted",
     "CircuitOpen",
     "ClientError",
     "ConfigError",
@@ -98,12 +96,12 @@ __all__ = [
     "ConnectFailed",
     "ConnectTimedOut",
     "ConnectionLost",
+    "CrossOriginPage",
     "DeadlineExceeded",
     "DecodeError",
     "ErrorDetail",
     "Evidence",
     "FieldError",
-    "ForeignPage",
     "GatewayTimeout",
     "Gone",
     "IncompleteBody",
@@ -115,16 +113,16 @@ __all__ = [
     "MethodNotAllowed",
     "NameNotResolved",
     "NotFound",
-    "PageLimit",
     "PageLoop",
     "PagesStalled",
-    "PagesUndetected",
+    "PaginationNotDetected",
     "PagingError",
     "PayloadTooLarge",
     "PermissionDenied",
     "PreconditionFailed",
     "Problem",
     "ProxyFailed",
+    "RateLimitExhausted",
     "RateLimited",
     "ReadTimedOut",
     "RedirectFailed",
@@ -145,17 +143,17 @@ __all__ = [
     "UndecodableBody",
     "UnexpectedStatus",
     "Unprocessable",
-    "mint",
     "read_details",
     "read_request_id",
     "read_retry_after",
     "scrubbed",
     "status_error",
     "transport_error",
+    "vendor_error",
 ]
 
 # For vendors; whoever catches errors does not pay for it.
-_late, _ = lazy(face=__name__, places={"Rule": "_vendor", "mint": "_minted"})
+_late, _ = lazy(face=__name__, places={"Rule": "_vendor", "vendor_error": "_minted"})
 
 
 def __getattr__(name: str) -> Any:

@@ -31,7 +31,7 @@ class Evidence(TypedDict, total=False):
     status: int | None
     request_id: str | None
     attempts: int | None
-    elapsed: float | None
+    duration: float | None
     sent: Sent
     retryable: bool
     retry_after: float | None
@@ -68,7 +68,7 @@ class SessionKitError(Exception):
         status: HTTP status, where there was an answer.
         request_id: The server's name for this request, for its operator.
         attempts: How often the request went out.
-        elapsed: Seconds from the start of the call to its failure.
+        duration: Seconds from the start of the call to its failure.
         sent: Whether the server may have acted on any attempt: ``no``, ``maybe`` or ``yes``.
         retryable: Whether the same request may well succeed later.
         retry_after: Seconds that the server asks to wait.
@@ -84,7 +84,7 @@ class SessionKitError(Exception):
     status: int | None = None
     request_id: str | None = None
     attempts: int | None = None
-    elapsed: float | None = None
+    duration: float | None = None
     sent: Sent = "no"
     retryable: bool = False
     retry_after: float | None = None

@@ -11,65 +11,65 @@ from sessionkit.errors._tree import ConfigError
 AnyError = TypeVar("AnyError", bound=SessionKitError)
 
 
-def mint(root: type[Exception], kind: type[AnyError]) -> type[AnyError]:
-    """Return the class that is both *kind* and a vendor's own *root*, such as ``AcmeNotFound``.
+def vendor_error(base_class: type[Exception], kind: type[AnyError]) -> type[AnyError]:
+    """Return the class that is both *kind* and a vendor's own *base_class*: ``AcmeNotFound``.
 
-    It is called like the root without ``Error`` and then like *kind*, and counts to the root's
-    module. Asked again, the same class is returned, so it can be given a place to be imported
-    from: ``AcmeNotFound = mint(AcmeError, NotFound)``. Its errors can be pickled without one,
-    wherever the root can be imported. They are made without an ``__init__`` of the root; what a
-    root adds to them are methods and properties.
+    Its name is that of the base class without ``Error``, followed by that of *kind*; its module is
+    that of the base class. The same two classes always give the same class, so it can be given a
+    name to be imported by: ``AcmeNotFound = vendor_error(AcmeError, NotFound)``. Its errors can be
+    pickled without such a name, wherever the base class can be imported. They are made without an
+    ``__init__`` of the base class, which may add methods and properties.
 
     Args:
-        root: Any exception class. A :class:`ConfigError` is never minted: it is for whoever builds
-            the stack.
-        kind: A class of the tree, or one derived from it.
+        base_class: Any exception class.
+        kind: A class of the tree, or one derived from it. A :class:`ConfigError` is returned as it
+            is: it is for the programmer who builds the stack.
 
     Raises:
-        ConfigError: The root is no exception class, or the two have no common order of parents.
+        ConfigError: *base_class* is no exception class, or the two have no common order of parents.
     """
-    if not (isinstance(root, type) and issubclass(root, Exception)):
-        message = f"root={root!r} is no class of exceptions"
+    if not (isinstance(base_class, type) and issubclass(base_class, Exception)):
+        message = f"base_class={base_class!r} is no class of exceptions"
         raise ConfigError(message, hint="class AcmeError(Exception): ...")
-    if issubclass(kind, (root, ConfigError)):
+    if issubclass(kind, (base_class, ConfigError)):
         return kind
-    minted: type[AnyError] = _mint(root, kind)  # type: ignore[arg-type]  # classes are hashable
+    minted: type[AnyError] = _mint(base_class, kind)  # type: ignore[arg-type]  # classes are hashable
     return minted
 
 
 @cache
-def _mint(root: type[Exception], kind: type[SessionKitError]) -> Any:
-    name = root.__name__.removesuffix("Error") + kind.__name__
+def _mint(base_class: type[Exception], kind: type[SessionKitError]) -> Any:
+    name = base_class.__name__.removesuffix("Error") + kind.__name__
 
     def reduce(self: SessionKitError) -> tuple[Any, ...]:
         build, (own, *rest) = kind.__reduce__(self)
         if own is not minted:
             return build, (own, *rest)  # a class that somebody derived, to be imported by its name
-        return _rebuild_minted, (root, kind, *rest)
+        return _rebuild_minted, (base_class, kind, *rest)
 
     body = {
         "__doc__": kind.__doc__,
         "__init__": kind.__init__,
-        "__module__": root.__module__,
+        "__module__": base_class.__module__,
         "__reduce__": reduce,
     }
     try:
-        minted = type(name, (root, kind), body)
+        minted = type(name, (base_class, kind), body)
     except TypeError as error:
-        message = f"no class can be both {root.__name__} and {kind.__name__}: {error}"
-        hint = "derive the root from Exception or SessionKitError alone"
+        message = f"no class can be both {base_class.__name__} and {kind.__name__}: {error}"
+        hint = "derive the base class from Exception or SessionKitError alone"
         raise ConfigError(message, hint=hint) from error
     return minted
 
 
-def _rebuild_minted(root: type[Exception], kind: Any, *rest: Any) -> SessionKitError:
-    error: SessionKitError = rebuild(mint(root, kind), *rest)
+def _rebuild_minted(base_class: type[Exception], kind: Any, *rest: Any) -> SessionKitError:
+    error: SessionKitError = rebuild(vendor_error(base_class, kind), *rest)
     return error
 
 
-def under(root: type[Exception], error: SessionKitError) -> SessionKitError:
-    """Return *error* as one of the vendor's: itself, or its twin below *root*."""
-    kind = mint(root, type(error))
+def under(base_class: type[Exception], error: SessionKitError) -> SessionKitError:
+    """Return *error* as one of the vendor's: itself, or its twin below *base_class*."""
+    kind = vendor_error(base_class, type(error))
     if kind is type(error):
         return error
     twin = rebuild(kind, error.args, dict(vars(error)))

@@ -86,7 +86,7 @@ class BodyTimedOut(ReadTimedOut, requests_errors.ConnectionError):
 class DeadlineExceeded(TimedOut):
     """The whole call, waits and renewals included, used up its budget of time."""
 
-    hint = "give the call a later deadline, or look at its attempts and elapsed"
+    hint = "give the call a later deadline, or look at its attempts and duration"
 
 
 class ConnectionLost(TransportError, requests_errors.ConnectionError):
@@ -140,7 +140,7 @@ class CircuitOpen(TransportError):
     hint = "wait until the breaker lets a trial request through"
 
 
-class BudgetExhausted(TransportError):
+class RateLimitExhausted(TransportError):
     """The budget of requests is spent for now; nothing was sent."""
 
     sent: Sent = "no"
@@ -352,13 +352,13 @@ class PageLoop(PagingError):
     hint = "check the paginator's settings: what it sends does not lead on"
 
 
-class ForeignPage(PagingError):
+class CrossOriginPage(PagingError):
     """The next page is on another origin; nothing was sent there."""
 
     hint = "if that host is yours, walk its pages with a stack that has it as base_url"
 
 
-class PagesUndetected(PagingError):
+class PaginationNotDetected(PagingError):
     """There are more pages, but no known way to ask for them."""
 
     hint = "name the paginator yourself"
@@ -368,12 +368,6 @@ class PagesStalled(PagingError):
     """Page after page was empty, and the server promised more."""
 
     hint = "check the filter, or start later"
-
-
-class PageLimit(PagingError):
-    """The walk was longer than its ceiling."""
-
-    hint = "raise max_pages, or go on from bookmark"
 
 
 class BookmarkMismatch(PagingError):

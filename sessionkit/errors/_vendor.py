@@ -126,4 +126,4 @@ def _checked(raises: object) -> type[SessionKitError] | None:
         hint = f"derive it from a class of the tree too: class {raises.__name__}(..., StatusError)"
         raise ConfigError(f"{raises.__name__} is no requests.RequestException", hint=hint)
     message = f"raises={raises!r} is no class of errors that sessionkit raises"
-    raise ConfigError(message, hint="mint(YourError, NotFound) makes one of yours that is")
+    raise ConfigError(message, hint="vendor_error(YourError, NotFound) makes one of yours that is")

@@ -63,7 +63,7 @@ class ErrorHandler:
             below 400 only status, method and headers are looked at; one from 400 on whose body
             was looked into is cut at 64 KiB.
         root: An exception class of yours. Every error is then one of it too, by a class
-            that :func:`~sessionkit.errors.mint` makes.
+            that :func:`~sessionkit.errors.vendor_error` makes.
         request_ids: Headers that name a request, looked at before the usual ones.
     """
 
@@ -83,9 +83,9 @@ class ErrorHandler:
         self._rules = _checked(rules)
         self._root = root
         if root is not None:
-            from sessionkit.errors import mint
+            from sessionkit.errors import vendor_error
 
-            mint(root, StatusError)  # refuses a root that cannot be one
+            vendor_error(root, StatusError)  # refuses a root that cannot be one
         self._request_ids = tuple(request_ids)
         named = (rule.statuses or () for rule in self._rules)
         #: Statuses that are no error by themselves, but may be one by a rule.
@@ -206,7 +206,7 @@ class ErrorHandler:
             method=exchange.method,
             url=exchange.url,
             attempts=len(record.attempts),
-            elapsed=exchange.clock.monotonic() - record.started,
+            duration=exchange.clock.monotonic() - record.started,
         )
         if self._request_ids and fault.response is not None:
             vars(fault).pop("request_id", None)

@@ -103,7 +103,7 @@ def _exceeded(exchange: Exchange, error: requests.RequestException) -> DeadlineE
         method=exchange.method,
         url=exchange.url,
         attempts=attempts,
-        elapsed=elapsed,
+        duration=elapsed,
         sent=record.sent,
         request=error.request,
         status=record.attempts[-1].status if attempts else None,

@@ -8,7 +8,7 @@ from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
     from sessionkit.errors import MappingError, Problem
-    from sessionkit.mapping._engine import Loader, dump, load, loader
+    from sessionkit.mapping._engine import Loader, dump, load
 
 _PLACES = {
     "Loader": "_engine",
@@ -16,9 +16,8 @@ _PLACES = {
     "Problem": "_engine",
     "dump": "_engine",
     "load": "_engine",
-    "loader": "_engine",
 }
 
-__all__ = ["Loader", "MappingError", "Problem", "dump", "load", "loader"]
+__all__ = ["Loader", "MappingError", "Problem", "dump", "load"]
 
 __getattr__, __dir__ = lazy(__name__, _PLACES)

@@ -177,14 +177,14 @@ class Loader(Generic[T]):
 
 
 @overload
-def loader(into: type[T]) -> Callable[[Any, str], T]: ...
+def loader_for(into: type[T]) -> Callable[[Any, str], T]: ...
 
 
 @overload
-def loader(into: Callable[[Any], T]) -> Callable[[Any, str], T]: ...
+def loader_for(into: Callable[[Any], T]) -> Callable[[Any, str], T]: ...
 
 
-def loader(into: Any) -> Callable[[Any, str], Any]:
+def loader_for(into: Any) -> Callable[[Any, str], Any]:
     """Return a function that makes one object of decoded JSON and the place where it stood.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sessionkit.errors import ConfigError, PagesUndetected
+from sessionkit.errors import ConfigError, PaginationNotDetected
 from sessionkit.paging._base import as_code, check_name, says_no
 from sessionkit.paging._paths import check_place, find, locate, replaced
 
@@ -74,7 +74,7 @@ class Cursor:
         if isinstance(cursor, str) and cursor.startswith(("http://", "https://")):
             return answer.step.at(cursor)
         if cursor is True or (self.body is None and not _fits_a_query(cursor)):
-            raise PagesUndetected(
+            raise PaginationNotDetected(
                 "the cursor is neither text nor a number, as a parameter has to be",
                 hint="check its place; a cursor that is an object goes into the body: body=",
             )

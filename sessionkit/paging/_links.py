@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sessionkit.errors import ConfigError, PagesUndetected
+from sessionkit.errors import ConfigError, PaginationNotDetected
 from sessionkit.paging._base import as_code, check_name
 from sessionkit.paging._paths import check_place
 
@@ -156,7 +156,7 @@ class NextUrl:
     def next_step(self, answer: Answer) -> Step | None:
         for place, value in self._values(answer):
             if not isinstance(value, str) or not looks_like_url(value):
-                raise PagesUndetected(
+                raise PaginationNotDetected(
                     f"{place!r} holds no URL of a next page",
                     hint="a token is followed by Cursor(place), a number by PageNumber()",
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
-from sessionkit.errors import ConfigError, PagesUndetected, SessionKitError
+from sessionkit.errors import ConfigError, PaginationNotDetected, SessionKitError
 from sessionkit.paging._base import Page, Step, check_number
 from sessionkit.paging._detect import sign_of_gap, sign_of_more, starts_inside, told_total
 from sessionkit.paging._links import LinkHeader
@@ -118,9 +118,9 @@ class Pages(Generic[T]):
 
         Raises:
             PageLoop: The next request would be one that was sent before, or rows came again.
-            ForeignPage: The next page is on another origin; nothing was sent there.
-            PagesUndetected: Items or the way on cannot be told; or, after all items that came, they
-                are fewer than the server told of.
+            CrossOriginPage: The next page is on another origin; nothing was sent there.
+            PaginationNotDetected: Items or the way on cannot be told; or, after all items that
+                came, they are fewer than the server told of.
             ConfigError: The paginator named something else than a step.
             PagesStalled: 50 empty pages came in a row.
             DecodeError: A page is no JSON.
@@ -230,14 +230,14 @@ class _Check:
         """Refuse to end after page *number*, if there is more and no ceiling asked for the end.
 
         Raises:
-            PagesUndetected: Rows would be missing.
+            PaginationNotDetected: Rows would be missing.
         """
         sign, plan = self._sign, self._plan
         if sign is None or number == plan.max_pages:
             return
         where = "the first" if number == 1 else f"page {number}"
         ceiling = "1 if one page is" if number == 1 else f"{number} if these pages are"
-        raise PagesUndetected(
+        raise PaginationNotDetected(
             f"{plan.paginator!r} finds no page after {where}, but {sign.what}",
             hint=f"{sign.cure}; or max_pages={ceiling} all that is wanted",
         )
@@ -246,7 +246,7 @@ class _Check:
         """Return why the walk ends after *page*, of which there were *rows*; None if it goes on.
 
         Raises:
-            PagesUndetected: The paginator is at its end, and rows are missing.
+            PaginationNotDetected: The paginator is at its end, and rows are missing.
         """
         if page.next is None and len(page.items) == rows and self._sign is None:
             # The server's own flag, or a function that picks rows, speaks against the number.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sessionkit.errors import PagesUndetected
+from sessionkit.errors import PaginationNotDetected
 from sessionkit.paging._paths import Found, locate, pointer_to
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def rows_of(body: Any, items: Items) -> Found:
             ``_embedded`` (HAL).
 
     Raises:
-        PagesUndetected: There is no list at *items*; or, without it, no list or more than one
+        PaginationNotDetected: There is no list at *items*; or, without it, no list or more than one
             that could be meant. The text names the lists that there are.
     """
     if body is None:
@@ -73,13 +73,13 @@ def _lists_in(value: Any, keys: tuple[str, ...] = ()) -> list[Found]:
     ]
 
 
-def _undetected(body: Any, what: str) -> PagesUndetected:
+def _undetected(body: Any, what: str) -> PaginationNotDetected:
     lists = _lists_in(body)
     if isinstance(body, dict):
         for name, value in body.items():
             lists += _lists_in(value, (name,))
     names = ", ".join(repr(found.pointer) for found in lists[:_NAMED_AT_MOST])
-    return PagesUndetected(
+    return PaginationNotDetected(
         f"{what}; lists in the document: {names or 'none'}",
         hint="say where the items are, as items='/data', or give a function of the document",
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote, urldefrag, urljoin
 
 from sessionkit._origins import origin_of
-from sessionkit.errors import ForeignPage, PageLoop
+from sessionkit.errors import CrossOriginPage, PageLoop
 
 if TYPE_CHECKING:
     from requests import Response
@@ -41,7 +41,7 @@ class Trail:
         """Return *step* as it may be sent for page *number*, its URL made absolute.
 
         Raises:
-            ForeignPage: It leads to another scheme, host or port, or carries user information.
+            CrossOriginPage: It leads to another scheme, host or port, or carries user information.
             PageLoop: The very same request brought an earlier page.
         """
         # The caller's own URL, with whatever query, goes where the stack takes it.
@@ -73,7 +73,7 @@ class Trail:
         origin = _origin(url)
         if origin is None or origin != self._home or _userinfo(url) not in ("", self._userinfo):
             where = "user information" if origin == self._home else (origin or "an unreadable URL")
-            raise ForeignPage(
+            raise CrossOriginPage(
                 f"page {number} would be at {where}, but this walk began at {self._home}",
                 hint=_FOREIGN_HINT,
                 method=step.method,

@@ -72,9 +72,9 @@ class Walk:
 
         Raises:
             PageLoop: *step* was asked before, or its rows are those of the page before.
-            ForeignPage: It leads to another origin.
+            CrossOriginPage: It leads to another origin.
             PagesStalled: Too many empty pages came in a row.
-            PagesUndetected: There are no items where they should be, or no way on.
+            PaginationNotDetected: There are no items where they should be, or no way on.
             StatusError: The answer is an error, and no handler of the stack said so.
             DecodeError: The answer is no JSON.
             ConfigError: The paginator named something else than a step.

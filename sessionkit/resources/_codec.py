@@ -103,7 +103,7 @@ class Plain:
 
         Raises:
             DecodeError: The body is no JSON.
-            PagesUndetected: There is no list at ``items``.
+            PaginationNotDetected: There is no list at ``items``.
             MappingError: An item does not fit.
         """
         if not response.content:

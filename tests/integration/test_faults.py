@@ -124,8 +124,8 @@ def test_a_fault_lands_in_its_class(fault: Fault, stream: bool, session: request
     assert type(error) is fault.kind
     assert (error.sent, error.status) == (fault.sent, fault.status)
     assert error.method == "GET"
-    assert error.elapsed is not None
-    assert 0 <= error.elapsed < 5
+    assert error.duration is not None
+    assert 0 <= error.duration < 5
     of_our_own = isinstance(error, (StatusError, BodyTooLarge))
     assert (error.__cause__ is None) is of_our_own
     assert_clean(error)

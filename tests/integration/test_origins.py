@@ -20,7 +20,7 @@ from sessionkit.auth import (
     Scheme,
     StaticToken,
 )
-from sessionkit.errors import ConfigError, ForeignPage
+from sessionkit.errors import ConfigError, CrossOriginPage
 from tests.loopback import Loopback, Reply, Seen
 
 SECRET = "planted-secret-0815"
@@ -153,7 +153,7 @@ def test_no_next_link_takes_the_secret_to_another_origin(
     """A page that points elsewhere is an error, and nothing is sent."""
     page = Reply(200, [1, 2], {"Link": f'<{thief.origin}/items?page=2>; rel="next"'})
     with Loopback(lambda _: page) as server:
-        with pytest.raises(ForeignPage):
+        with pytest.raises(CrossOriginPage):
             list(stacked(session, server, Bearer()).paginate("/items"))
 
         assert thief.seen == []

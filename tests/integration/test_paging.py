@@ -13,11 +13,11 @@ import requests
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import RefreshToken, StaticToken
 from sessionkit.errors import (
-    ForeignPage,
+    CrossOriginPage,
     MappingError,
     NotFound,
     PageLoop,
-    PagesUndetected,
+    PaginationNotDetected,
     StatusError,
 )
 from sessionkit.handlers import RetryHandler
@@ -226,7 +226,7 @@ def test_no_link_leads_to_a_thief(session: requests.Session, thief: Loopback, li
     with Loopback(lambda _: Reply(200, body)) as server:
         items = iter(secret_stack(session, server).paginate("orders", paginator=NextUrl()))
         assert [next(items), next(items)] == [1, 2]
-        with pytest.raises(ForeignPage) as caught:
+        with pytest.raises(CrossOriginPage) as caught:
             next(items)
 
     assert thief.seen == []
@@ -241,7 +241,7 @@ def test_a_redirected_page_moves_no_token(session: requests.Session) -> None:
     ):
         items = iter(secret_stack(session, server).paginate("orders"))
         assert next(items) == 1
-        with pytest.raises(ForeignPage):
+        with pytest.raises(CrossOriginPage):
             next(items)
 
     assert len(other.seen) == 1
@@ -286,7 +286,7 @@ def test_paging_of_another_kind_is_not_taken_for_the_whole(
     session: requests.Session, server: Loopback
 ) -> None:
     """The default paginator on another API says which one goes on, instead of stopping short."""
-    with pytest.raises(PagesUndetected) as caught:
+    with pytest.raises(PaginationNotDetected) as caught:
         list(stack_on(session, server).paginate("urls", items="/data/orders"))
 
     assert "NextUrl('/next')" in caught.value.hint

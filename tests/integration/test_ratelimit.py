@@ -18,7 +18,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from sessionkit import SessionStack, recommended
-from sessionkit.errors import BudgetExhausted, RateLimited
+from sessionkit.errors import RateLimited, RateLimitExhausted
 from sessionkit.handlers import RateLimitHandler
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply, Seen
@@ -147,11 +147,11 @@ def test_a_deadline_ends_a_wait_before_it_begins(session: requests.Session) -> N
         stack = SessionStack(session, recommended(), base_url=server.origin, clock=clock)
         stack.handlers.add(RateLimitHandler((1, 30.0)))
         stack.get("x")
-        with pytest.raises(BudgetExhausted) as caught:
+        with pytest.raises(RateLimitExhausted) as caught:
             stack.get("x", deadline=5.0)
 
     assert caught.value.retry_after == 30.05
-    assert caught.value.elapsed == 0.0
+    assert caught.value.duration == 0.0
     assert len(server.seen) == 1
 
 
@@ -163,7 +163,7 @@ def test_a_refusal_that_nobody_waits_for_stops_the_others(session: requests.Sess
         with pytest.raises(RateLimited):
             stack.get("x")
         for _ in range(5):
-            with pytest.raises(BudgetExhausted):
+            with pytest.raises(RateLimitExhausted):
                 stack.get("x")
 
     assert len(server.seen) == 1

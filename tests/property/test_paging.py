@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sessionkit._origins import origin_of
-from sessionkit.errors import ForeignPage, PagingError, SessionKitError
+from sessionkit.errors import CrossOriginPage, PagingError, SessionKitError
 from sessionkit.paging import (
     Cursor,
     LinkHeader,
@@ -243,7 +243,7 @@ def test_what_is_admitted_is_asked_at_home(reference: str) -> None:
 
     try:
         step = trail.admit(Step(reference), 2)
-    except (ForeignPage, PagingError):
+    except (CrossOriginPage, PagingError):
         return
     if step.url == "orders":
         return
@@ -275,7 +275,7 @@ def test_a_joined_reference_is_what_the_standard_library_makes_of_it(path: str, 
 
     try:
         step = trail.admit(Step(reference), 2)
-    except ForeignPage:
+    except CrossOriginPage:
         assert reference.startswith("//")
         return
     assert step.url == urljoin(BASE + "orders", reference)

@@ -12,7 +12,7 @@ import requests
 
 from sessionkit import ApiClient, Handler, SessionStack, recommended
 from sessionkit.auth import StaticToken
-from sessionkit.mapping import Loader, load, loader
+from sessionkit.mapping import Loader, load
 from sessionkit.paging import LinkHeader, Page, Pages
 from sessionkit.resources import (
     UNSET,
@@ -143,4 +143,3 @@ def check_mapping() -> None:
     assert_type(load(list[Product], b"[]"), list[Product])
     assert_type(Loader(Line)({"price": 1}), Line)
     assert_type(Loader(Line).many([]), list[Line])
-    assert_type(loader(Line)({}, "/0"), Line)

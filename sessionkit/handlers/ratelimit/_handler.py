@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from sessionkit._origins import origin_of
-from sessionkit.errors import BudgetExhausted, ConfigError, read_retry_after
+from sessionkit.errors import ConfigError, RateLimitExhausted, read_retry_after
 from sessionkit.handlers.ratelimit._server_limits import Learned, News
 from sessionkit.handlers.ratelimit._window import SlidingWindow, read_rate
 from sessionkit.headers._rate_limit import read_quotas
@@ -37,8 +37,8 @@ class RateLimitHandler:
     farther for one request than for another.
 
     A call that would have to wait longer than *longest_wait*, or beyond its deadline, is not sent
-    and not waited for: it ends at once with :class:`~sessionkit.errors.BudgetExhausted`, which says
-    when there is room again.
+    and not waited for: it ends at once with :class:`~sessionkit.errors.RateLimitExhausted`, which
+    says when there is room again.
 
     A learned budget is one of an origin and a credential; a rate is one of an origin. With *key*,
     both are of an origin and whatever it returns.
@@ -79,7 +79,7 @@ class RateLimitHandler:
         """Wait for leave, forward, and learn from the answer.
 
         Raises:
-            BudgetExhausted: There is no room in time; nothing was sent.
+            RateLimitExhausted: There is no room in time; nothing was sent.
             ConfigError: The *key* function gave no text.
         """
         origin = _origin(exchange)
@@ -150,7 +150,7 @@ def _pause(exchange: Exchange, wait: float, *, latest: float, whose: str) -> Non
         exchange.clock.sleep(wait)
         return
     attempts = exchange.record.attempts
-    raise BudgetExhausted(
+    raise RateLimitExhausted(
         f"{whose} has no room for {wait:.3g} s, longer than this call may wait",
         hint="call again after retry_after seconds, or give longest_wait or the deadline more time",
         method=exchange.method,

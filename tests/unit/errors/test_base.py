@@ -51,7 +51,7 @@ def answered(status: int = 404, request: requests.PreparedRequest | None = None)
 
 def raised(kind: type[SessionKitError]) -> SessionKitError:
     """Return an error that was raised from another one."""
-    error = kind("it broke", attempts=2, elapsed=0.5, response=answered())
+    error = kind("it broke", attempts=2, duration=0.5, response=answered())
     with pytest.raises(SessionKitError) as caught:
         raise error from KeyError("first")
     return caught.value
@@ -66,7 +66,7 @@ def test_every_error_pickles_with_its_evidence(kind: type[SessionKitError]) -> N
 
     assert type(back) is kind
     assert str(back) == str(error)
-    assert (back.attempts, back.elapsed, back.status) == (2, 0.5, 404)
+    assert (back.attempts, back.duration, back.status) == (2, 0.5, 404)
     assert back.response is not None
     assert back.response.content == b"gone"
     assert back.cause_text == "KeyError: 'first'"
@@ -149,8 +149,8 @@ def test_evidence_is_completed_and_never_overwritten() -> None:
     """Those further out know more of the call, but not better."""
     error = SessionKitError("x", attempts=1, url="https://a.x/")
 
-    assert error.complete(attempts=3, elapsed=1.5, url="https://b.x/", method=None) is error
-    assert (error.attempts, error.elapsed) == (1, 1.5)
+    assert error.complete(attempts=3, duration=1.5, url="https://b.x/", method=None) is error
+    assert (error.attempts, error.duration) == (1, 1.5)
     assert (error.url, error.method) == ("https://a.x/", None)
 
 

@@ -24,7 +24,7 @@ from sessionkit.errors import (
     RenewalFailed,
     SessionKitError,
     StatusError,
-    mint,
+    vendor_error,
 )
 from sessionkit.errors._minted import under
 
@@ -54,7 +54,7 @@ class BoltError(Exception):
         super().__init__(number, cause, place)
 
 
-AcmeNotFound = mint(AcmeError, NotFound)
+AcmeNotFound = vendor_error(AcmeError, NotFound)
 
 
 class AcmeOrderGone(AcmeNotFound):  # type: ignore[misc, valid-type]  # a checker sees a variable
@@ -88,7 +88,7 @@ def test_a_minted_error_is_the_vendors_and_ours_and_requests(
     kind: type[SessionKitError], root: type[Exception]
 ) -> None:
     """Three ways to catch it, and each catches what it always did."""
-    error = mint(root, kind)("it broke")
+    error = vendor_error(root, kind)("it broke")
 
     assert isinstance(error, root)
     assert isinstance(error, kind)
@@ -101,7 +101,7 @@ def test_a_minted_error_is_the_vendors_and_ours_and_requests(
 @pytest.mark.parametrize("kind", EVERY_ERROR)
 def test_a_minted_error_travels(kind: type[SessionKitError], root: type[Exception]) -> None:
     """Worker processes hand the vendor's errors on, as they do with ours."""
-    error = failed(mint(root, kind))
+    error = failed(vendor_error(root, kind))
 
     twins = (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error))
     for twin in (*twins, pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(error))))):
@@ -115,7 +115,7 @@ def test_no_secret_gets_into_a_minted_error(
     kind: type[SessionKitError], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither text, repr, attributes, log nor pickle show what was planted."""
-    error = failed(mint(BoltError, kind))
+    error = failed(vendor_error(BoltError, kind))
 
     # The cause is the raiser's own here; the handler scrubs it.
     error.__cause__ = None
@@ -129,10 +129,10 @@ def test_no_secret_gets_into_a_minted_error(
 
 def test_a_class_is_minted_once() -> None:
     """What a program imports by name is what the handler raises."""
-    assert mint(AcmeError, NotFound) is AcmeNotFound
+    assert vendor_error(AcmeError, NotFound) is AcmeNotFound
     assert (AcmeNotFound.__name__, AcmeNotFound.__module__) == ("AcmeNotFound", __name__)
     assert pickle.loads(pickle.dumps(AcmeNotFound)) is AcmeNotFound
-    assert mint(AcmeError, AcmeNotFound) is AcmeNotFound
+    assert vendor_error(AcmeError, AcmeNotFound) is AcmeNotFound
 
 
 def test_a_class_that_is_derived_from_a_minted_one_stays_itself() -> None:
@@ -162,8 +162,9 @@ def test_a_minted_error_is_read_by_a_process_that_never_minted_it(tmp_path: Path
             print(type(error).__module__, type(error).__name__, error)
         else:
             import acme
-            from sessionkit.errors import NotFound, mint
-            print(pickle.dumps(mint(acme.AcmeError, NotFound)("no order 7", status=404)).hex())
+            from sessionkit.errors import NotFound, vendor_error
+            kind = vendor_error(acme.AcmeError, NotFound)
+            print(pickle.dumps(kind("no order 7", status=404)).hex())
     """
 
     def run(*arguments: str) -> str:
@@ -178,7 +179,7 @@ def test_a_minted_error_is_read_by_a_process_that_never_minted_it(tmp_path: Path
 def test_a_root_that_is_no_exception_is_refused(root: Any) -> None:
     """The mistake shows where the stack is built."""
     with pytest.raises(ConfigError, match="no class of exceptions"):
-        mint(root, NotFound)
+        vendor_error(root, NotFound)
 
 
 def test_a_root_that_cannot_be_combined_is_refused() -> None:
@@ -188,15 +189,15 @@ def test_a_root_that_cannot_be_combined_is_refused() -> None:
         """The wrong way round."""
 
     with pytest.raises(ConfigError, match="no class can be both Odd and NotFound") as caught:
-        mint(Odd, NotFound)
-    assert "derive the root from" in caught.value.hint
+        vendor_error(Odd, NotFound)
+    assert "derive the base class from" in caught.value.hint
 
 
 def test_a_config_error_stays_what_it_is() -> None:
     """It is about the stack that the vendor built, and not for the vendor's customers."""
     error = ConfigError("no such handler")
 
-    assert mint(AcmeError, ConfigError) is ConfigError
+    assert vendor_error(AcmeError, ConfigError) is ConfigError
     assert under(AcmeError, error) is error
 
 
@@ -215,7 +216,7 @@ def test_an_error_from_elsewhere_is_told_as_the_vendors() -> None:
 
 def test_several_branches_at_once_stay_caught() -> None:
     """A class with many parents keeps them all."""
-    error = mint(BoltError, ConnectTimedOut)("x")
+    error = vendor_error(BoltError, ConnectTimedOut)("x")
 
     assert isinstance(error, (ConnectFailed, TimeoutError))
     assert not isinstance(error, StatusError)

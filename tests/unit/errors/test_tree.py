@@ -28,7 +28,7 @@ TWINS: list[tuple[type[SessionKitError], tuple[type[BaseException], ...]]] = [
     (ours.ReplayImpossible, (ours.TransportError, theirs.UnrewindableBodyError)),
     (ours.RetriesExhausted, (ours.TransportError, theirs.RetryError)),
     (ours.CircuitOpen, (ours.TransportError,)),
-    (ours.BudgetExhausted, (ours.TransportError,)),
+    (ours.RateLimitExhausted, (ours.TransportError,)),
     (ours.StatusError, (theirs.HTTPError,)),
     (ours.ClientError, (ours.StatusError,)),
     (ours.AuthenticationFailed, (ours.ClientError, ours.AuthError)),
@@ -47,10 +47,9 @@ TWINS: list[tuple[type[SessionKitError], tuple[type[BaseException], ...]]] = [
     (ours.LockTimedOut, (ours.StoreError,)),
     (ours.PagingError, (theirs.RequestException,)),
     (ours.PageLoop, (ours.PagingError,)),
-    (ours.ForeignPage, (ours.PagingError,)),
-    (ours.PagesUndetected, (ours.PagingError,)),
+    (ours.CrossOriginPage, (ours.PagingError,)),
+    (ours.PaginationNotDetected, (ours.PagingError,)),
     (ours.PagesStalled, (ours.PagingError,)),
-    (ours.PageLimit, (ours.PagingError,)),
     (ours.BookmarkMismatch, (ours.PagingError,)),
 ]
 CLIENT = [
@@ -116,6 +115,6 @@ def test_only_what_may_pass_is_retryable() -> None:
 
     assert retryable == {
         *(ours.ConnectFailed, ours.NameNotResolved, ours.ProxyFailed, ours.TlsFailed),
-        *(ours.ConnectTimedOut, ours.CircuitOpen, ours.BudgetExhausted, ours.LockTimedOut),
+        *(ours.ConnectTimedOut, ours.CircuitOpen, ours.RateLimitExhausted, ours.LockTimedOut),
         *(ours.RateLimited, ours.BadGateway, ours.ServiceUnavailable, ours.GatewayTimeout),
     }

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from sessionkit import SessionStack
-from sessionkit.errors import BudgetExhausted, CircuitOpen, ConfigError
+from sessionkit.errors import CircuitOpen, ConfigError, RateLimitExhausted
 from sessionkit.handlers import BreakerHandler, RetryHandler
 from sessionkit.handlers._breaker import MOST_ORIGINS
 from sessionkit.testing import FakeClock
@@ -232,7 +232,8 @@ def test_a_late_failure_of_a_replaced_trial_opens_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "outcome", [requests.exceptions.InvalidHeader("bad"), BudgetExhausted("none"), KeyError("bug")]
+    "outcome",
+    [requests.exceptions.InvalidHeader("bad"), RateLimitExhausted(""), KeyError("bug")],
 )
 def test_a_trial_that_says_nothing_leaves_its_place_to_the_next(outcome: Exception) -> None:
     """A call that ended for reasons of its own is no verdict on the server."""
@@ -317,7 +318,7 @@ def test_faults_of_transport_and_of_the_server_are_failures(fault: Item) -> None
         *(200, 202, 400, 401, 404, 409, 429, 501),
         requests.exceptions.InvalidURL("no host"),
         requests.TooManyRedirects("loop"),
-        BudgetExhausted("spent"),
+        RateLimitExhausted("spent"),
     ],
 )
 def test_what_the_server_decides_is_no_failure(outcome: Item) -> None:

@@ -31,7 +31,7 @@ from sessionkit.errors import (
     ServiceUnavailable,
     SessionKitError,
     UnexpectedStatus,
-    mint,
+    vendor_error,
 )
 from sessionkit.handlers import ErrorHandler
 from sessionkit.testing import FakeClock
@@ -119,7 +119,7 @@ def test_a_refusal_is_raised_with_all_that_is_known() -> None:
     assert str(error) == (
         "404 NotFound: no order 7 [POST http://api.example/orders/7?api_key=***, id 7f3]"
     )
-    assert (error.status, error.attempts, error.elapsed, error.sent) == (404, 1, 1.5, "yes")
+    assert (error.status, error.attempts, error.duration, error.sent) == (404, 1, 1.5, "yes")
     assert error.response is not None
     assert error.response.json() == {"detail": "no order 7"}
     assert error.response.exchange.attempts[0].status == 404  # type: ignore[attr-defined]  # set by the stack
@@ -187,7 +187,7 @@ def test_our_own_errors_pass_with_the_evidence_they_lack() -> None:
         stack.get("a")
     assert caught.value is error
     assert (error.method, error.url) == ("GET", "https://id.example/token")
-    assert (error.attempts, error.elapsed, error.hint) == (0, 0.0, "ask")
+    assert (error.attempts, error.duration, error.hint) == (0, 0.0, "ask")
     assert SECRET not in "".join(traceback.format_exception(error))
 
 
@@ -388,7 +388,7 @@ def test_a_stream_that_breaks_raises_our_error(
     with pytest.raises(kind) as caught:
         readers[how]()
     error = caught.value
-    assert (error.status, error.sent, error.attempts, error.elapsed) == (200, "yes", 1, 2.0)
+    assert (error.status, error.sent, error.attempts, error.duration) == (200, "yes", 1, 2.0)
     assert error.__context__ is None
     assert isinstance(error.__cause__, requests.RequestException)
 
@@ -658,7 +658,7 @@ def test_every_failure_is_the_vendors(item: Any, kind: type[SessionKitError]) ->
     error = caught.value
     assert isinstance(error, kind)
     assert isinstance(error, requests.RequestException)
-    assert type(error) is mint(AcmeError, kind)
+    assert type(error) is vendor_error(AcmeError, kind)
     assert (error.attempts, error.method) == (1, "GET")
     assert type(pickle.loads(pickle.dumps(error))) is type(error)
     assert error.__context__ is None

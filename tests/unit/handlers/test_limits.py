@@ -13,7 +13,7 @@ import requests
 from limits.storage import MemoryStorage, RedisStorage
 
 from sessionkit._clock import SYSTEM_CLOCK
-from sessionkit.errors import BudgetExhausted, ConfigError, StoreError
+from sessionkit.errors import ConfigError, RateLimitExhausted, StoreError
 from sessionkit.handlers import ErrorHandler, RateLimitHandler
 from sessionkit.handlers.limits import FleetRate
 from tests.servers import redis_server
@@ -80,7 +80,7 @@ def test_a_stack_refuses_what_the_fleet_has_no_room_for(redis: str) -> None:
     stack, _ = stack_over(Script(200), handler)
 
     assert stack.get("tasks").status_code == 200
-    with pytest.raises(BudgetExhausted, match="the budget of FleetRate") as caught:
+    with pytest.raises(RateLimitExhausted, match="the budget of FleetRate") as caught:
         stack.get("tasks")
     assert "planted-7" not in f"{caught.value!r} {caught.value}"
 

@@ -151,7 +151,7 @@ def test_a_time_out_at_the_deadline_is_a_deadline_exceeded(error: Exception) -> 
 
     assert caught.value.__cause__ is error
     assert isinstance(caught.value, requests.Timeout)
-    assert (caught.value.attempts, caught.value.elapsed) == (1, 3.0)
+    assert (caught.value.attempts, caught.value.duration) == (1, 3.0)
     assert caught.value.method == "GET"
 
 

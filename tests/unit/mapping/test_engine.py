@@ -21,7 +21,8 @@ from sessionkit.errors import (
     MappingError,
     SessionKitError,
 )
-from sessionkit.mapping import Loader, dump, load, loader
+from sessionkit.mapping import Loader, dump, load
+from sessionkit.mapping._engine import loader_for
 
 
 class Colour(enum.Enum):
@@ -393,8 +394,8 @@ def test_members_have_their_names_on_the_wire() -> None:
 
 def test_any_function_can_stand_in_for_a_type() -> None:
     """A model of a library that is not known here brings its own way in."""
-    by_hand = loader(lambda raw: raw["price"] * 2)
-    by_type = loader(Line)
+    by_hand = loader_for(lambda raw: raw["price"] * 2)
+    by_type = loader_for(Line)
 
     assert by_hand({"price": 2}, "/0") == 4
     assert by_type({"price": 2}, "/0") == Line(2.0)

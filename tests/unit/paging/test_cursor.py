@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sessionkit.errors import ConfigError, PagesUndetected
+from sessionkit.errors import ConfigError, PaginationNotDetected
 from sessionkit.paging import Cursor, Step
 from tests.paged import answer
 
@@ -124,7 +124,7 @@ def test_a_cursor_that_is_a_url_is_followed_as_one() -> None:
 @pytest.mark.parametrize("value", [True, {"id": 7}, [1], "\ud800"])
 def test_a_cursor_that_fits_no_parameter_is_asked_back(value: object) -> None:
     """Nobody gets page 1 again because an object was written as text."""
-    with pytest.raises(PagesUndetected, match="neither text nor a number"):
+    with pytest.raises(PaginationNotDetected, match="neither text nor a number"):
         Cursor().next_step(answer({"next_cursor": value}))
 
 

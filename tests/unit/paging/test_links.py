@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sessionkit.errors import ConfigError, PagesUndetected
+from sessionkit.errors import ConfigError, PaginationNotDetected
 from sessionkit.paging import LinkHeader, NextUrl, Step
 from sessionkit.paging._links import Link, looks_like_url, parse_links
 from tests.paged import answer
@@ -188,7 +188,7 @@ def test_nothing_at_the_place_is_the_end(body: object) -> None:
 @pytest.mark.parametrize("value", ["abc", "2", 2, True, 1.5, {"href": 3}])
 def test_a_value_that_is_no_url_is_asked_back(value: object) -> None:
     """A token or number is never glued to a URL, which would ask for something else."""
-    with pytest.raises(PagesUndetected, match="no URL") as caught:
+    with pytest.raises(PaginationNotDetected, match="no URL") as caught:
         NextUrl().next_step(answer({"next": value}))
 
     assert "Cursor" in caught.value.hint

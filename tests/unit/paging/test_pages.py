@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sessionkit.errors import ConfigError, MappingError, PageLoop, PagesUndetected
+from sessionkit.errors import ConfigError, MappingError, PageLoop, PaginationNotDetected
 from sessionkit.paging import (
     Answer,
     Cursor,
@@ -311,7 +311,7 @@ def test_a_list_cut_at_one_page_is_an_error_with_its_cure() -> None:
     pages: Pages[int] = Pages(sender, Step("orders"))
     got: list[int] = []
 
-    with pytest.raises(PagesUndetected, match=r"LinkHeader\(\) finds no page") as caught:
+    with pytest.raises(PaginationNotDetected, match=r"LinkHeader\(\) finds no page") as caught:
         got.extend(pages)
     assert got == []
     assert "paginator=NextUrl('/next')" in caught.value.hint
@@ -352,7 +352,7 @@ def test_a_page_that_tells_of_more_rows_is_not_taken_for_all(
     pages: Pages[int] = Pages(Sender(serve), Step("orders"))
     got: list[int] = []
 
-    with pytest.raises(PagesUndetected, match="7 items and 3 came"):
+    with pytest.raises(PaginationNotDetected, match="7 items and 3 came"):
         got.extend(pages)
     assert (got, pages.total, pages.stopped) == ([], 7, None)
 
@@ -404,7 +404,7 @@ def test_a_page_number_that_starts_too_late_is_found_out() -> None:
     pages: Pages[int] = Pages(Sender(by_spring), Step("orders"), plan=Plan(PageNumber()))
     got: list[int] = []
 
-    with pytest.raises(PagesUndetected, match="7 items and 4 came"):
+    with pytest.raises(PaginationNotDetected, match="7 items and 4 came"):
         got.extend(pages)
     assert got == [4, 5, 6, 7]
 
@@ -417,7 +417,9 @@ def test_rows_that_are_missing_at_the_end_are_an_error_after_all_items() -> None
     pages: Pages[int] = Pages(sender, Step("orders"))
     got: list[int] = []
 
-    with pytest.raises(PagesUndetected, match=r"no page after page 2, but .* 9 items") as caught:
+    with pytest.raises(
+        PaginationNotDetected, match=r"no page after page 2, but .* 9 items"
+    ) as caught:
         got.extend(pages)
     assert (got, pages.stopped) == ([1, 2, 3], None)
     assert "max_pages=2" in caught.value.hint

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sessionkit.errors import PagesUndetected
+from sessionkit.errors import PaginationNotDetected
 from sessionkit.paging._paths import Place
 from sessionkit.paging._rows import rows_of
 
@@ -66,7 +66,7 @@ def test_null_and_no_document_are_empty_pages(body: object, items: Place | None)
 @pytest.mark.parametrize("items", ["/data", "items", ("rows", "x")])
 def test_a_named_place_that_is_missing_is_asked_back(items: Place) -> None:
     """A misspelt place is no empty result; the lists that are there are named."""
-    with pytest.raises(PagesUndetected, match="'/orders', '/page/rows'") as caught:
+    with pytest.raises(PaginationNotDetected, match="'/orders', '/page/rows'") as caught:
         rows_of({"orders": ROWS, "page": {"rows": []}, "n": 1}, items)
 
     assert "items=" in caught.value.hint
@@ -75,7 +75,7 @@ def test_a_named_place_that_is_missing_is_asked_back(items: Place) -> None:
 @pytest.mark.parametrize("value", [{"id": 1}, "text", 7, True])
 def test_a_named_place_without_a_list_is_asked_back(value: object) -> None:
     """One object is no page."""
-    with pytest.raises(PagesUndetected, match="no list"):
+    with pytest.raises(PaginationNotDetected, match="no list"):
         rows_of({"data": value}, "/data")
 
 
@@ -95,7 +95,7 @@ def test_a_named_place_without_a_list_is_asked_back(value: object) -> None:
 )
 def test_items_are_never_guessed(body: object) -> None:
     """Where more than one list could be meant, or none, the caller decides."""
-    with pytest.raises(PagesUndetected, match="lists in the document"):
+    with pytest.raises(PaginationNotDetected, match="lists in the document"):
         rows_of(body, None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
-from sessionkit.errors import ForeignPage, PageLoop
+from sessionkit.errors import CrossOriginPage, PageLoop
 from sessionkit.paging import Step
 from sessionkit.paging._trail import Trail, fingerprint
 from tests.paged import BASE, Paper, respond
@@ -48,7 +48,7 @@ def begun(start: str = "orders", *, ended: str | None = None) -> Trail:
 )
 def test_a_foreign_page_is_refused(url: str) -> None:
     """No credential follows a link out of the house, however the link is dressed up."""
-    with pytest.raises(ForeignPage) as caught:
+    with pytest.raises(CrossOriginPage) as caught:
         begun().admit(Step(url), 2)
 
     assert "page=2" not in f"{caught.value} {caught.value.url}"
@@ -82,7 +82,7 @@ def test_home_is_where_the_first_request_went_not_where_it_ended() -> None:
     """A redirect to another host moves no credential there by its links."""
     trail = begun(ended="https://cdn.example/v1/orders")
 
-    with pytest.raises(ForeignPage, match=r"https://cdn\.example:443"):
+    with pytest.raises(CrossOriginPage, match=r"https://cdn\.example:443"):
         trail.admit(Step("?page=2"), 2)
     assert trail.admit(Step(HERE + "?page=2"), 2).url == HERE + "?page=2"
 
@@ -99,7 +99,7 @@ def test_user_information_of_the_caller_is_kept_in_relative_links() -> None:
     trail = begun("https://user:password@api.example/v1/orders")
 
     assert trail.admit(Step("?page=2"), 2).url.startswith("https://user:password@api.example/")
-    with pytest.raises(ForeignPage, match="user information"):
+    with pytest.raises(CrossOriginPage, match="user information"):
         trail.admit(Step("https://other:password@api.example/v1/orders?page=3"), 3)
 
 
@@ -126,7 +126,7 @@ def test_a_response_that_knows_no_url_admits_no_link() -> None:
     trail.record(trail.admit(Step("orders"), 1), response, 1)
 
     assert trail.admit(Step("orders", {"page": 2}), 2).params == {"page": 2}
-    with pytest.raises(ForeignPage):
+    with pytest.raises(CrossOriginPage):
         trail.admit(Step(HERE + "?page=3"), 3)
 
 

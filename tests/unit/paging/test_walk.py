@@ -10,11 +10,11 @@ import requests
 
 from sessionkit.errors import (
     ClientError,
+    CrossOriginPage,
     DecodeError,
-    ForeignPage,
     PageLoop,
     PagesStalled,
-    PagesUndetected,
+    PaginationNotDetected,
     ServerError,
     SessionKitError,
     StatusError,
@@ -117,7 +117,7 @@ def test_an_item_now_and_then_keeps_the_walk_alive() -> None:
 
 @pytest.mark.parametrize(
     ("url", "error"),
-    [("https://evil.example/", ForeignPage), ("https://api.example/v1/orders", PageLoop)],
+    [("https://evil.example/", CrossOriginPage), ("https://api.example/v1/orders", PageLoop)],
 )
 def test_a_refused_step_is_never_sent(url: str, error: type[Exception]) -> None:
     """The guard speaks before the wire."""
@@ -182,7 +182,7 @@ def test_an_error_that_no_handler_raised_is_no_page(status: int, kind: type[Stat
 
 def test_errors_of_a_page_know_their_request() -> None:
     """Whoever reads the log finds the request that brought the odd document."""
-    with pytest.raises(PagesUndetected) as caught:
+    with pytest.raises(PaginationNotDetected) as caught:
         walk_to(in_turn(Paper({"orders": []}, headers={"X-Request-Id": "r-7"}))).ask(START)
 
     error: SessionKitError = caught.value

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from requests import Response
 
-from sessionkit.errors import ConfigError, DecodeError, MappingError, PagesUndetected
+from sessionkit.errors import ConfigError, DecodeError, MappingError, PaginationNotDetected
 from sessionkit.mapping import Loader
 from sessionkit.resources import Plain
 
@@ -102,7 +102,7 @@ def test_problems_of_all_items_come_at_once() -> None:
 
 def test_a_document_without_a_list_lists_what_there_is() -> None:
     """The error has the answer, and names the lists that could be meant."""
-    with pytest.raises(PagesUndetected, match="'/a'") as caught:
+    with pytest.raises(PaginationNotDetected, match="'/a'") as caught:
         Plain().many(answer(b'{"a": [], "b": []}'), MANY)
 
     assert caught.value.status == 200

@@ -14,7 +14,7 @@ import requests
 from sessionkit import Exchange, SessionStack
 from sessionkit._clock import Clock
 from sessionkit.chain._exchange import Secret
-from sessionkit.errors import BudgetExhausted, ConfigError
+from sessionkit.errors import ConfigError, RateLimitExhausted
 from sessionkit.handlers import DeadlineHandler, RateLimitHandler, RetryHandler
 from sessionkit.testing import FakeClock
 from tests.unit.handlers.scripted import Reply, Script, stack_over
@@ -155,7 +155,7 @@ def test_a_call_that_is_not_sent_uses_no_budget_of_the_server() -> None:
     stack, clock = stack_over(Script(told(2, 60), 200), handler)
     stack.get("tasks")
     for _ in range(5):
-        with pytest.raises(BudgetExhausted, match="the budget of 1 in 10 s"):
+        with pytest.raises(RateLimitExhausted, match="the budget of 1 in 10 s"):
             stack.get("tasks")
     clock.advance(TEN)
 
@@ -209,7 +209,7 @@ def test_a_wait_beyond_the_longest_is_an_error_at_once() -> None:
     stack, clock = stack_over(script, RateLimitHandler())
     stack.get("tasks")
 
-    with pytest.raises(BudgetExhausted) as caught:
+    with pytest.raises(RateLimitExhausted) as caught:
         stack.get("tasks")
 
     error = caught.value
@@ -231,7 +231,7 @@ def test_a_wait_beyond_the_deadline_is_an_error_at_once() -> None:
     stack, clock = stack_over(Script(200, 200), DeadlineHandler(), limiter)
     stack.get("tasks")
 
-    with pytest.raises(BudgetExhausted, match=r"the budget of 1 in 10 s has no room for 10\.1 s"):
+    with pytest.raises(RateLimitExhausted, match=r"budget of 1 in 10 s has no room for 10\.1 s"):
         stack.get("tasks", deadline=TEN)
     assert list(clock.sleeps) == []
     assert stack.get("tasks", deadline=10.5).status_code == 200
@@ -244,7 +244,7 @@ def test_all_waits_of_a_call_together_are_bounded() -> None:
     stack, clock = stack_over(script, RateLimitHandler((1, 70.0), longest_wait=65))
     stack.get("tasks")
 
-    with pytest.raises(BudgetExhausted):
+    with pytest.raises(RateLimitExhausted):
         stack.get("tasks")
     assert list(clock.sleeps) == [30.0]
 
@@ -255,7 +255,7 @@ def test_a_handler_that_never_waits_refuses() -> None:
     stack.get("tasks")
 
     for _ in range(2):
-        with pytest.raises(BudgetExhausted) as caught:
+        with pytest.raises(RateLimitExhausted) as caught:
             stack.get("tasks")
         assert caught.value.retry_after == 1.05
     assert list(clock.sleeps) == []
@@ -266,7 +266,7 @@ def test_a_call_that_was_sent_before_says_so() -> None:
     script = Script(503)
     stack, _ = stack_over(script, RetryHandler(), RateLimitHandler((1, HUGE)))
 
-    with pytest.raises(BudgetExhausted) as caught:
+    with pytest.raises(RateLimitExhausted) as caught:
         stack.get("tasks")
     assert caught.value.sent == "maybe"
     assert caught.value.attempts == 1
@@ -402,7 +402,7 @@ def test_a_limiter_of_the_users_own_is_asked() -> None:
 
     stack, clock = stack_over(Script(200), RateLimitHandler(Twice(), longest_wait=4.0))
 
-    with pytest.raises(BudgetExhausted) as caught:
+    with pytest.raises(RateLimitExhausted) as caught:
         stack.get("tasks")
     gc.disable()  # closed by hand, not by chance
     try:
