@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sessionkit._origins import origin_of
 from sessionkit._redact import redact_url
 from sessionkit.errors import ConfigError
-from sessionkit.transport._direct import STOCK_SESSION
+from sessionkit.transport._sessions import STOCK_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

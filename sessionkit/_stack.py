@@ -32,7 +32,7 @@ from sessionkit._session_proxy import (
 from sessionkit.bodies._request import freeze_iterators
 from sessionkit.chain._chain import Handlers
 from sessionkit.chain._exchange import Exchange
-from sessionkit.transport._direct import STOCK_SESSION
+from sessionkit.transport._sessions import STOCK_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

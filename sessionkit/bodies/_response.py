@@ -221,28 +221,22 @@ def answer_within(error: Exception) -> Response | None:
     return response if hasattr(response, "status_code") else None
 
 
-def status_of(response: Any) -> int:
-    """Return the status of what a session answered with.
+def own_response(response: Any) -> Response:
+    """Return *response*, or a shallow copy of one that a cache below may hand out again.
 
     Raises:
         ConfigError: It is no response but something that will become one.
     """
-    try:
-        status: int = response.status_code
-    except AttributeError as error:
+    if not hasattr(response, "status_code"):
         message = f"the session answered with a {type(response).__name__}, not with a response"
         hint = "put it around the stack, not into it: FuturesSession(session=stack)"
-        raise ConfigError(message, hint=hint) from error
-    return status
-
-
-def own_answer(response: Response) -> Response:
-    """Return *response*, or a shallow copy of one that a cache below may hand out again."""
+        raise ConfigError(message, hint=hint)
+    own: Response = response
     # Looked at exactly: a stand-in from a test tool has every attribute that is asked for.
     if "exchange" not in vars(response) and getattr(response, "from_cache", False) is not True:
-        return response
-    copy: Response = object.__new__(type(response))
-    copy.__dict__.update(response.__dict__)
-    copy.headers = response.headers.copy()
-    copy.history = list(response.history)
-    return copy
+        return own
+    own = object.__new__(type(response))
+    own.__dict__.update(response.__dict__)
+    own.headers = response.headers.copy()
+    own.history = list(response.history)
+    return own

@@ -1,4 +1,4 @@
-"""Placing secrets on a request, and taking them off where they must not go."""
+"""Place credentials on requests, and remove them where they must not go."""
 
 from __future__ import annotations
 
@@ -11,101 +11,112 @@ from requests.cookies import RequestsCookieJar, cookiejar_from_dict, merge_cooki
 
 from sessionkit._origins import origin_of
 from sessionkit._redact import scrub
-from sessionkit.chain._exchange import placed_values
+from sessionkit.transport._sessions import bare_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
 
+    import requests
     from requests import PreparedRequest
 
     from sessionkit.chain._exchange import Exchange, Secret
-    from sessionkit.transport._redirects import RedirectHook
+
+_OPTIONS = {"query": "params", "cookie": "cookies"}
 
 
-class Placement:
-    """Puts the secrets of one attempt on each of its requests, as the request's origin allows.
-
-    Called by requests as the ``auth=`` of a request: the last thing that touches it, so neither
-    ``.netrc`` nor ``session.auth`` can displace what is placed here.
+class CredentialPlacer:
+    """Puts the credentials of one attempt on each of its requests, as the request's origin allows.
 
     Args:
-        exchange: Whose secrets and late steps these are.
-        displaced: Authentication that requests would have used itself; applied first where the
-            exchange has late steps but no ``Authorization`` of its own.
-        hook: Put on each of the requests, where there is one.
+        secrets: The credentials.
+        steps: Run on the first request, and on each further one to the same origin.
     """
 
-    __slots__ = ("_displaced", "_first", "_hook", "_secrets", "_stamped", "_steps")
+    __slots__ = ("_first_origin", "_secrets", "_signatures", "_steps")
 
     def __init__(
-        self, exchange: Exchange, displaced: Any = None, *, hook: RedirectHook | None = None
+        self, secrets: Iterable[Secret], steps: Iterable[Callable[[PreparedRequest], None]] = ()
     ) -> None:
-        self._secrets = exchange.secrets
-        self._steps: tuple[Callable[[PreparedRequest], None], ...] = exchange.steps
-        self._displaced = displaced
-        self._hook = hook
-        self._first: str | None = None
-        self._stamped: dict[str, set[str]] = {}
+        self._secrets = secrets
+        self._steps = steps
+        self._first_origin: str | None = None
+        #: Headers that steps wrote, by name.
+        self._signatures: dict[str, set[str]] = {}
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Finish a request that the session has prepared; see :class:`requests.auth.AuthBase`."""
-        if self._displaced is not None:
-            request.prepare_auth(self._displaced, request.url or "")
-        self.first(request)
-        self._watch(request)
-        return request
+    def on_first_request(self, request: PreparedRequest) -> None:
+        """Place credentials on, and run steps over, the first request of an attempt."""
+        self._first_origin = _origin(request.url)
+        self._place(request, self._first_origin)
+        if self._steps:
+            self._run_steps(request)
 
-    def first(self, request: PreparedRequest) -> None:
-        """Place secrets on, and run late steps over, the first request of an attempt."""
-        self._first = _origin(request.url)
-        self._place(request, self._first)
-        self._step(request)
-
-    def hop(self, request: PreparedRequest) -> None:
-        """Place or remove secrets on a request that a redirect leads to."""
+    def on_redirect(self, request: PreparedRequest) -> None:
+        """Place or remove credentials on a request that a redirect leads to."""
         origin = _origin(request.url)
         self._place(request, origin)
-        if origin == self._first:
-            self._step(request)
-        else:
-            self._unstamp(request)
-        self._watch(request)
+        if origin != self._first_origin:
+            self._remove_signatures(request)
+        elif self._steps:
+            self._run_steps(request)
 
-    def strip(self, request: PreparedRequest) -> None:
-        """Take every secret off a request that the caller gets and may send anywhere."""
+    def remove_all(self, request: PreparedRequest) -> None:
+        """Remove every credential from a request that the caller gets and may send anywhere."""
         for secret in self._secrets:
-            _PLACES[secret.place](request, secret, False)  # noqa: FBT003  # one of a table of functions
+            _PLACE[secret.place](request, secret, False)  # noqa: FBT003  # one of a table of functions
             jar = getattr(request, "_cookies", None)
             if secret.place == "cookie" and jar is not None:
-                _drop_cookie(jar, secret)
-        self._unstamp(request)
+                _remove_cookie(jar, secret)
+        self._remove_signatures(request)
 
-    def _watch(self, request: PreparedRequest) -> None:
-        if self._hook is not None:
-            self._hook.put_on(request)
-
-    def _step(self, request: PreparedRequest) -> None:
-        """Run the late steps, and remember which headers they wrote."""
-        if not self._steps:
-            return
+    def _run_steps(self, request: PreparedRequest) -> None:
+        """Run the steps, and remember which headers they wrote."""
         before: dict[str, Any] = dict(request.headers)
         for step in self._steps:
             step(request)
         now: dict[str, Any] = dict(request.headers)
         for name, value in now.items():
             if before.get(name) != value:
-                self._stamped.setdefault(name, set()).add(value)
+                self._signatures.setdefault(name, set()).add(value)
 
-    def _unstamp(self, request: PreparedRequest) -> None:
-        """Take off what late steps wrote (a signature): it was made for the first origin only."""
-        for name, values in self._stamped.items():
+    def _remove_signatures(self, request: PreparedRequest) -> None:
+        """Remove what steps wrote: it was made for the first origin only."""
+        for name, values in self._signatures.items():
             if request.headers.get(name) in values:
                 del request.headers[name]
 
     def _place(self, request: PreparedRequest, origin: str | None) -> None:
         for secret in self._secrets:
             allowed = origin is not None and origin in secret.origins
-            _PLACES[secret.place](request, secret, allowed)
+            _PLACE[secret.place](request, secret, allowed)
+
+
+def is_authorization(secret: Secret) -> bool:
+    """Return whether *secret* is an ``Authorization`` header."""
+    return secret.place == "header" and secret.name.lower() == "authorization"
+
+
+def rides_in_auth(secret: Secret) -> bool:
+    """Return whether *secret* is placed by ``auth=``, which requests calls last of all.
+
+    A cookie too: only then is one of its name in the session's jar seen beside it.
+    """
+    return secret.place == "cookie" or is_authorization(secret)
+
+
+def is_given(session: requests.Session, exchange: Exchange, *, place: str, name: str) -> bool:
+    """Return whether the caller gave a credential for this place on the call itself."""
+    if place == "header":
+        if name.lower() == "authorization" and exchange.options.get("auth") is not None:
+            return True
+        given = exchange.header(name)
+        if given is None or exchange.prepared is None:
+            return given is not None
+        # What the session itself puts on every request was not given on this call.
+        bare = bare_request(session, exchange.prepared.method, exchange.prepared.url)
+        return bare.headers.get(name) != exchange.prepared.headers.get(name)  # either may be bytes
+    if place == "query" and name in _given_names(urlsplit(exchange.url).query):
+        return True
+    return name in _given_names(exchange.options.get(_OPTIONS[place]))
 
 
 def _origin(url: str | None) -> str | None:
@@ -156,10 +167,10 @@ def _place_cookie(request: PreparedRequest, secret: Secret, allowed: bool) -> No
         request.headers.pop("Cookie", None)
 
 
-_PLACES = {"header": _place_header, "query": _place_query, "cookie": _place_cookie}
+_PLACE = {"header": _place_header, "query": _place_query, "cookie": _place_cookie}
 
 
-def _drop_cookie(jar: Any, secret: Secret) -> None:
+def _remove_cookie(jar: Any, secret: Secret) -> None:
     for cookie in [c for c in jar if c.name == secret.name and c.value == secret.value]:
         jar.clear(cookie.domain, cookie.path, cookie.name)
 
@@ -191,15 +202,14 @@ def place_in_options(kwargs: dict[str, Any], secret: Secret, url: str, target: s
     return url
 
 
-def mask_text(error: Exception, exchange: Exchange) -> Exception:
-    """Take what was placed out of the text of *error*, which stays the object that it is."""
-    if exchange.secrets:
-        known = placed_values(exchange)
+def mask_text(error: Exception, known: Collection[str]) -> Exception:
+    """Mask *known* values in the text of *error*, which stays the object that it is."""
+    if known:
         error.args = tuple(scrub(a, known) if isinstance(a, str) else a for a in error.args)
     return error
 
 
-def given_names(option: Any) -> set[str]:
+def _given_names(option: Any) -> set[str]:
     """Return the names in ``params`` or ``cookies``, in any form that requests takes."""
     if not option:
         return set()

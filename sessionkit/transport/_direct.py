@@ -1,27 +1,25 @@
-"""Send a request by the session, past all handlers: a token request."""
+"""Send a request past all handlers (a token request), or look at what would be sent."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import requests
 
 from sessionkit.bodies._response import answer_within, read_within
-from sessionkit.chain._exchange import DEFAULT_TIMEOUT, MAX_DIRECT_BYTES
+from sessionkit.chain._exchange import DEFAULT_TIMEOUT, MAX_DIRECT_BYTES, Preview
 from sessionkit.chain._record import Attempt
+from sessionkit.transport._credentials import CredentialPlacer, is_authorization
 from sessionkit.transport._redirects import RedirectHook
-from sessionkit.transport._timeouts import least
+from sessionkit.transport._sessions import native_request
+from sessionkit.transport._timeouts import cap_parts
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
     from sessionkit.chain._exchange import Exchange
 
-#: The class itself, whatever a test or a plugin has put in place of ``requests.Session``.
-STOCK_SESSION: type[requests.Session] = next(
-    base for base in requests.sessions.Session.__mro__ if base.__module__ == "requests.sessions"
-)
+_GIVEN = ("auth", "cookies", "headers", "params")
 _HEADERS = {"Accept": "application/json", "Cache-Control": "no-store"}
 
 
@@ -42,12 +40,12 @@ def send_direct(
     )
     if exchange.deadline is not None:
         end = min(end, exchange.deadline)
-    timeouts = least(DEFAULT_TIMEOUT, max(end - started, 0.001))
+    timeouts = cap_parts(DEFAULT_TIMEOUT, max(end - started, 0.001))
     try:
-        prepared = own_kind(session, request).prepare()
+        prepared = native_request(session, request).prepare()
         for name, value in _HEADERS.items():
             prepared.headers.setdefault(name, value)
-        RedirectHook(clock).put_on(prepared)
+        RedirectHook(clock).attach(prepared)
         response = _sent(session, prepared, timeouts)
         attempt.status = response.status_code
         read_within(response, clock, end, most_bytes=MAX_DIRECT_BYTES)
@@ -57,25 +55,6 @@ def send_direct(
     finally:
         attempt.seconds = clock.monotonic() - started
     return response
-
-
-def own_kind(session: requests.Session, request: requests.Request) -> requests.Request:
-    """Return *request* as the class that a session of another make (niquests) works with."""
-    if isinstance(session, STOCK_SESSION):
-        return request
-    for base in type(session).__mro__:
-        kind: Any = getattr(sys.modules.get(base.__module__), "Request", None)
-        if base.__name__ == "Session" and kind is not None:
-            names = ("method", "url", "headers", "files", "data", "params", "auth", "cookies")
-            given = {name: getattr(request, name) for name in names}
-            own: requests.Request = kind(**given, json=request.json)
-            return own
-    return request
-
-
-def bare_request(session: requests.Session, method: str | None, url: str | None) -> PreparedRequest:
-    """Return what *session* makes of a method and a URL alone."""
-    return session.prepare_request(own_kind(session, requests.Request(method, url)))
 
 
 def _sent(
@@ -89,3 +68,30 @@ def _sent(
         if response is None:
             raise
         return response
+
+
+def preview_of(session: requests.Session, exchange: Exchange) -> Preview:
+    """Return what *session* would send first of *exchange*.
+
+    What a session adds only while it sends, inside its own ``request`` or an adapter, is not there.
+
+    Raises:
+        requests.RequestException: The session cannot make a request of it.
+    """
+    if exchange.prepared is not None:
+        request = exchange.prepared.copy()
+    else:
+        given: dict[str, Any] = {name: exchange.options.get(name) for name in _GIVEN}
+        if any(map(is_authorization, exchange.secrets)):
+            # As when it is sent: the session's own authentication is not asked.
+            given["auth"] = _unchanged
+        wanted = requests.Request(exchange.method, exchange.url, **given)
+        request = session.prepare_request(native_request(session, wanted))
+    # As on a hop to another place, where credentials are placed and no step is run.
+    CredentialPlacer(exchange.secrets).on_redirect(request)
+    certificate = exchange.options.get("cert") or getattr(session, "cert", None)
+    return Preview(request, certificate)
+
+
+def _unchanged(request: PreparedRequest) -> PreparedRequest:
+    return request

@@ -1,4 +1,4 @@
-"""Time-outs of one request, capped by what a deadline leaves."""
+"""Timeouts of one request, capped by what a deadline leaves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sessionkit.chain._exchange import Exchange
 
 
-def capped(timeout: Any, exchange: Exchange) -> Any:
+def cap_timeout(timeout: Any, exchange: Exchange) -> Any:
     """Return *timeout* (seconds, a pair, None or urllib3's own) capped by the time that is left."""
     left = (exchange.deadline or 0.0) - exchange.clock.monotonic()
     if left <= 0:
@@ -22,7 +22,7 @@ def capped(timeout: Any, exchange: Exchange) -> Any:
     if timeout is None:
         return left
     if isinstance(timeout, tuple):
-        return least(timeout, left)
+        return cap_parts(timeout, left)
     if isinstance(timeout, (int, float)):
         return min(timeout, left)
     total = left if timeout.total is None else min(timeout.total, left)
@@ -31,6 +31,6 @@ def capped(timeout: Any, exchange: Exchange) -> Any:
     return own
 
 
-def least(timeout: tuple[Any, ...], left: float) -> Any:
-    """Return a pair of time-outs in seconds, none of them longer than *left*."""
+def cap_parts(timeout: tuple[Any, ...], left: float) -> Any:
+    """Return a pair of timeouts in seconds, none of them longer than *left*."""
     return tuple(left if part is None else min(part, left) for part in timeout)

@@ -27,7 +27,6 @@ NOT_BY_THE_CORE = {
     "rich",
     "sqlite3",
     "vcr",
-    "sessionkit.transport._preview",
     "sessionkit.auth._handler",
     "sessionkit.cli",
     "sessionkit.demo",

@@ -19,9 +19,8 @@ from sessionkit.bodies._response import (
     answer_within,
     drop,
     is_read,
-    own_answer,
+    own_response,
     read_within,
-    status_of,
 )
 from sessionkit.errors import BodyTooLarge, ConfigError, NotFound
 from sessionkit.testing import FakeClock
@@ -308,7 +307,7 @@ def test_an_error_that_is_no_answer_stays_an_error(error: Exception) -> None:
 def test_what_is_no_answer_yet_is_refused_with_the_cure() -> None:
     """A session that answers later goes around the stack; the error shows how."""
     with pytest.raises(ConfigError, match="answered with a Future") as caught:
-        status_of(Future())
+        own_response(Future())
 
     assert "FuturesSession(session=stack)" in caught.value.hint
 
@@ -317,7 +316,7 @@ def test_a_fresh_answer_is_handed_on_as_the_very_object() -> None:
     """Nothing is copied that nobody else holds, and subclasses of a session keep their answers."""
     response = requests.Response()
 
-    assert own_answer(response) is response
+    assert own_response(response) is response
 
 
 @pytest.mark.parametrize("mark", [{"from_cache": True}, {"exchange": object()}])
@@ -327,7 +326,7 @@ def test_an_answer_that_others_may_hold_is_copied(mark: dict[str, object]) -> No
     response.headers["X-One"] = "1"
     vars(response).update(mark)
 
-    copy = own_answer(response)
+    copy = own_response(response)
     copy.headers["X-One"] = "2"
     copy.history.append(response)
 

@@ -7,16 +7,11 @@ from typing import Any
 
 import pytest
 import requests
-from requests.auth import HTTPBasicAuth
 from requests.cookies import RequestsCookieJar, create_cookie
 
-from sessionkit import Exchange
-from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._origins import origin_of
-from sessionkit.chain._exchange import Call, Secret
-from sessionkit.chain._record import Record
-from sessionkit.transport._credentials import Placement, place_in_options
-from sessionkit.transport._wire import Wire
+from sessionkit.chain._exchange import Secret
+from sessionkit.transport._credentials import CredentialPlacer, place_in_options
 
 HOME = "https://api.example"
 OURS = frozenset(["https://api.example:443"])
@@ -25,16 +20,9 @@ QUERY = Secret("query", "key", "s3 cret&", OURS)
 COOKIE = Secret("cookie", "sid", "s3cret", OURS)
 
 
-def placement(*secrets: Secret, steps: Any = (), displaced: Any = None) -> Placement:
-    """Return the placement of an exchange with these secrets and late steps."""
-    with requests.Session() as session:
-        call = Call(Record("GET", HOME, (), 0.0), Wire(session, "request"), SYSTEM_CLOCK, None)
-    exchange = Exchange(call, "GET", url=HOME, options={})
-    for secret in secrets:
-        exchange = exchange.with_secret(secret)
-    for step in steps:
-        exchange = exchange.late(step)
-    return Placement(exchange, displaced)
+def placer(*secrets: Secret, steps: Any = ()) -> CredentialPlacer:
+    """Return what places these secrets, and runs these steps."""
+    return CredentialPlacer(secrets, steps)
 
 
 def request_to(url: str, **headers: Any) -> requests.PreparedRequest:
@@ -47,7 +35,7 @@ def test_a_secret_is_placed_on_a_request_to_its_origin(secret: Secret) -> None:
     """The server that the credential was made for gets it, in the place that it wants."""
     request = request_to(HOME + "/x?a=1")
 
-    placement(secret)(request)
+    placer(secret).on_first_request(request)
 
     found = {
         "header": request.headers.get("X-Key") == "s3cret",
@@ -67,7 +55,7 @@ def test_a_secret_is_not_placed_anywhere_else(secret: Secret, url: str) -> None:
     request.url = url
     headers = dict(request.headers)
 
-    placement(secret)(request)
+    placer(secret).on_first_request(request)
 
     assert (request.url, dict(request.headers)) == (url, headers)
 
@@ -75,14 +63,14 @@ def test_a_secret_is_not_placed_anywhere_else(secret: Secret, url: str) -> None:
 @pytest.mark.parametrize("secret", [HEADER, QUERY, COOKIE], ids=lambda secret: secret.place)
 def test_a_secret_comes_off_at_the_border_and_is_back_at_home(secret: Secret) -> None:
     """A redirect through a foreign host carries nothing there, and still arrives logged in."""
-    placing = placement(secret)
-    placing.first(request_to(HOME))
+    placing = placer(secret)
+    placing.on_first_request(request_to(HOME))
     there = request_to("https://other.example/?key=s3+cret%26", Cookie="sid=s3cret")
     there.headers["X-Key"] = "s3cret"
     back = request_to(HOME + "/?a=1")
 
-    placing.hop(there)
-    placing.hop(back)
+    placing.on_redirect(there)
+    placing.on_redirect(back)
 
     shown = f"{there.url} {dict(there.headers)}"
     taken = {"header": "'X-Key'", "query": "key=", "cookie": "Cookie"}[secret.place]
@@ -94,12 +82,12 @@ def test_a_secret_comes_off_at_the_border_and_is_back_at_home(secret: Secret) ->
 def test_a_secret_comes_off_where_a_signer_made_bytes_of_it(secret: Secret) -> None:
     """OAuth 1 by requests-oauthlib writes all headers anew, as bytes; ours are still found."""
     request = request_to(HOME, Cookie="a=1")
-    placed = placement(secret)
-    placed(request)
+    placed = placer(secret)
+    placed.on_first_request(request)
     for name, value in list(request.headers.items()):
         request.headers[name] = str(value).encode()
     request.url = "https://other.example/"
-    placed.hop(request)
+    placed.on_redirect(request)
 
     assert "s3cret" not in repr(request.headers)
     assert request.headers["Cookie"] in {"a=1", b"a=1"}
@@ -107,12 +95,12 @@ def test_a_secret_comes_off_where_a_signer_made_bytes_of_it(secret: Secret) -> N
 
 def test_only_our_own_value_comes_off() -> None:
     """A foreign host that has credentials of its own under the same name keeps them."""
-    placing = placement(HEADER, QUERY, COOKIE)
-    placing.first(request_to(HOME))
+    placing = placer(HEADER, QUERY, COOKIE)
+    placing.on_first_request(request_to(HOME))
     there = request_to("https://other.example/?key=theirs", Cookie="sid=theirs")
     there.headers["X-Key"] = "theirs"
 
-    placing.hop(there)
+    placing.on_redirect(there)
 
     assert there.url == "https://other.example/?key=theirs"
     assert (there.headers["X-Key"], there.headers["Cookie"]) == ("theirs", "sid=theirs")
@@ -121,23 +109,23 @@ def test_only_our_own_value_comes_off() -> None:
 @pytest.mark.parametrize("query", ["a&&b", "a=1&", "&a", "sig=%2f%2F&b=+%20", ""])
 def test_a_query_that_holds_no_secret_of_ours_is_left_to_the_letter(query: str) -> None:
     """A signed link to somebody else's storage stays valid."""
-    placing = placement(QUERY)
-    placing.first(request_to(HOME))
+    placing = placer(QUERY)
+    placing.on_first_request(request_to(HOME))
     there = request_to("https://other.example/")
     there.url = f"https://other.example/?{query}"
 
-    placing.hop(there)
+    placing.on_redirect(there)
 
     assert there.url == f"https://other.example/?{query}"
 
 
 def test_a_secret_in_the_query_is_there_once() -> None:
     """A redirect that repeats our query does not double the key."""
-    placing = placement(QUERY)
-    placing.first(request_to(HOME))
+    placing = placer(QUERY)
+    placing.on_first_request(request_to(HOME))
     again = request_to(HOME + "/y?key=s3+cret%26&a=1")
 
-    placing.hop(again)
+    placing.on_redirect(again)
 
     assert again.url == HOME + "/y?a=1&key=s3+cret%26"
 
@@ -146,18 +134,18 @@ def test_a_cookie_takes_the_place_of_one_of_its_name_beside_the_others() -> None
     """The session's own cookies are sent as they would be."""
     request = request_to(HOME, Cookie="a=1; sid=old; b=2")
 
-    placement(COOKIE).first(request)
+    placer(COOKIE).on_first_request(request)
 
     assert request.headers["Cookie"] == "a=1; b=2; sid=s3cret"
 
 
 def test_a_foreign_cookie_header_loses_our_cookie_only() -> None:
     """What the jar holds for that host is still sent there."""
-    placing = placement(COOKIE)
-    placing.first(request_to(HOME))
+    placing = placer(COOKIE)
+    placing.on_first_request(request_to(HOME))
     there = request_to("https://other.example/", Cookie="a=1; sid=s3cret; b=2")
 
-    placing.hop(there)
+    placing.on_redirect(there)
 
     assert there.headers["Cookie"] == "a=1; b=2"
 
@@ -166,7 +154,7 @@ def test_several_secrets_ride_together() -> None:
     """A gateway's key does not push the bearer token aside."""
     request = request_to(HOME)
 
-    placement(HEADER, Secret("header", "Authorization", "Bearer t", OURS))(request)
+    placer(HEADER, Secret("header", "Authorization", "Bearer t", OURS)).on_first_request(request)
 
     assert (request.headers["X-Key"], request.headers["Authorization"]) == ("s3cret", "Bearer t")
 
@@ -180,7 +168,7 @@ def test_a_late_step_sees_the_request_as_it_is_sent() -> None:
         request.headers["X-Signature"] = f"of {request.url}"
 
     request = request_to(HOME + "/x?a=1")
-    placement(HEADER, steps=[sign])(request)
+    placer(HEADER, steps=[sign]).on_first_request(request)
 
     assert seen == [(HOME + "/x?a=1", "s3cret")]
     assert request.headers["X-Signature"] == f"of {HOME}/x?a=1"
@@ -193,33 +181,18 @@ def test_a_late_step_runs_again_on_a_hop_at_home_and_its_work_comes_off_elsewher
         request.headers["X-Signature"] = f"of {request.url}"
         request.headers["Accept"] = "*/*"
 
-    placing = placement(steps=[sign])
+    placing = placer(steps=[sign])
     first = request_to(HOME + "/x", Accept="*/*")
-    placing.first(first)
+    placing.on_first_request(first)
     home = request_to(HOME + "/y", **dict(first.headers))
     there = request_to("https://other.example/", **dict(first.headers))
 
-    placing.hop(home)
-    placing.hop(there)
+    placing.on_redirect(home)
+    placing.on_redirect(there)
 
     assert home.headers["X-Signature"] == f"of {HOME}/y"
     assert "X-Signature" not in there.headers
     assert there.headers["Accept"] == "*/*"
-
-
-def test_authentication_that_a_late_step_pushes_aside_is_applied_first() -> None:
-    """Signing a request does not log its session out."""
-    signed: list[Any] = []
-
-    def sign(request: requests.PreparedRequest) -> None:
-        signed.append(request.headers["Authorization"])
-
-    request = request_to(HOME)
-    returned = placement(steps=[sign], displaced=HTTPBasicAuth("user", "word"))(request)
-
-    assert returned is request
-    assert signed == [request.headers["Authorization"]]
-    assert signed[0].startswith("Basic ")
 
 
 # -- Beside whatever the session authenticates with

@@ -1,9 +1,7 @@
-"""Direct requests: by the same session, and with nothing that belongs to the API."""
+"""Direct requests carry nothing that belongs to the API; what would be sent is known before."""
 
 from __future__ import annotations
 
-import sys
-import types
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +9,10 @@ import pytest
 import requests
 
 from sessionkit import Exchange, Forward, SessionStack
-from sessionkit.chain._exchange import MAX_DIRECT_BYTES
+from sessionkit.chain._exchange import MAX_DIRECT_BYTES, Secret
 from sessionkit.chain._record import Record
 from sessionkit.errors import BodyTooLarge
 from sessionkit.testing import FakeClock
-from sessionkit.transport._direct import STOCK_SESSION, bare_request, own_kind
 from tests.loopback import Loopback, Reply, Seen
 from tests.unit.stacks import Keeper, opened
 
@@ -237,45 +234,125 @@ def test_a_stack_sends_direct_requests_for_whoever_logs_in() -> None:
     assert keeper.exchanges == []
 
 
-def test_the_stock_session_is_known_whatever_stands_in_its_place() -> None:
-    """A plugin that puts its own class at ``requests.Session`` changes nothing here."""
-    assert STOCK_SESSION.__module__ == "requests.sessions"
-    assert STOCK_SESSION.__name__ == "Session"
+# -- What would be sent
 
 
-def test_a_session_of_another_make_gets_requests_of_its_own_kind() -> None:
-    """A session that is none of requests' is not handed an object that it does not know."""
-    make = types.ModuleType("other_make")
+class Looking:
+    """Keeps what the request was said to be, and what was sent."""
 
-    class Request(requests.Request):
-        pass
+    def __init__(self, *secrets: tuple[str, str, str], step: bool = False) -> None:
+        self._secrets = secrets
+        self._step = step
+        self.stepped = 0
+        self.foreseen = requests.PreparedRequest()
+        self.sent = requests.PreparedRequest()
 
-    class Session:
-        pass
+    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
+        allowed = frozenset({exchange.home or ""})
+        for place, name, value in self._secrets:
+            exchange = exchange.with_secret(Secret(place, name, value, allowed))
+        if self._step:
+            exchange = exchange.late(self._note)
+        self.foreseen = exchange.preview().request
+        assert self.stepped == 0
+        response = forward(exchange)
+        self.sent = response.request
+        return response
 
-    class Derived(Session):
-        pass
+    def _note(self, request: requests.PreparedRequest) -> None:
+        self.stepped += 1
 
-    Session.__module__ = Derived.__module__ = make.__name__
-    make.Request = Request  # type: ignore[attr-defined]  # as such modules have it
-    given = requests.Request("POST", "http://id.example/token", data={"a": "b"}, headers={"X": "y"})
-    other: Any = Derived()
-    with pytest.MonkeyPatch.context() as patch, requests.Session() as plain:
-        patch.setitem(sys.modules, make.__name__, make)
-        own = own_kind(other, given)
 
-        assert own_kind(plain, given) is given
-    assert type(own) is Request
-    assert (own.method, own.url, own.data, own.headers) == (
-        *("POST", given.url, {"a": "b"}, {"X": "y"}),
+def looked_at(
+    *secrets: tuple[str, str, str], session: requests.Session | None = None, **options: Any
+) -> Looking:
+    """Make a call and return what was seen of it."""
+    looking = Looking(*secrets)
+    with opened(handlers=[looking], session=session) as (stack, _):
+        stack.get("orders", **options)
+    return looking
+
+
+def test_a_preview_is_the_request_that_is_sent() -> None:
+    """Headers, parameters, cookies and logins of the session and of the call are all there."""
+    session = requests.Session()
+    session.headers["Accept-Language"] = "de"
+    session.params = {"tenant": "7"}
+    session.auth = ("user", "password")
+    looking = looked_at(session=session, params={"page": 2}, cookies={"a": "b"})
+
+    assert looking.foreseen.url == looking.sent.url
+    assert looking.foreseen.headers == looking.sent.headers
+    assert looking.foreseen.method == "GET"
+
+
+def test_a_preview_shows_the_credentials_that_handlers_placed() -> None:
+    """Who asks is known, whichever way a login rides; the session's own gives way, as it does."""
+    session = requests.Session()
+    session.auth = ("user", "password")
+    looking = looked_at(
+        ("header", "Authorization", "Bearer t"),
+        ("header", "X-Api-Key", "k"),
+        ("cookie", "sid", "s"),
+        ("query", "sig", "q"),
+        session=session,
     )
 
+    assert looking.foreseen.headers == looking.sent.headers
+    assert looking.foreseen.headers["Authorization"] == "Bearer t"
+    assert looking.foreseen.url == looking.sent.url
 
-def test_a_bare_request_is_what_the_session_makes_of_an_address() -> None:
-    """A session that knows its server completes the address."""
+
+def test_a_preview_has_no_side_effects() -> None:
+    """No request is signed twice: late steps run once, when it is sent."""
+    looking = Looking(step=True)
+    with opened(handlers=[looking]) as (stack, server):
+        stack.get("orders")
+
+    assert looking.stepped == 1
+    assert len(server.seen) == 1
+
+
+def test_a_session_is_not_asked_for_a_login_that_a_handler_brings() -> None:
+    """A signer that counts its requests counts each once."""
+    asked: list[object] = []
+
+    class Counting(requests.auth.AuthBase):
+        def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+            asked.append(request)
+            return request
+
     session = requests.Session()
-    session.headers["X-One"] = "1"
+    session.auth = Counting()
+    looked_at(("header", "Authorization", "Bearer t"), session=session)
 
-    bare = bare_request(session, "GET", "http://api.example/x")
+    assert asked == []
 
-    assert (bare.url, bare.headers["X-One"]) == ("http://api.example/x", "1")
+
+def test_a_prepared_request_is_previewed_as_a_copy() -> None:
+    """The object that the caller keeps never sees the credential."""
+    looking = Looking(("header", "Authorization", "Bearer t"))
+    with opened(handlers=[looking]) as (stack, server):
+        mine = requests.Request("GET", server.origin + "/x").prepare()
+        stack.send(mine)
+
+    assert looking.foreseen.headers["Authorization"] == "Bearer t"
+    assert "Authorization" not in mine.headers
+
+
+def test_a_preview_tells_of_the_certificate_that_the_client_shows() -> None:
+    """Two programs that log in by certificates are told apart."""
+    shown: list[object] = []
+
+    def look(exchange: Exchange, forward: Forward) -> requests.Response:
+        shown.append(exchange.preview().certificate)
+        return requests.Response()
+
+    session = requests.Session()
+    stack = SessionStack(session, [look])
+    stack.get("https://api.example/")
+    stack.get("https://api.example/", cert="of the call")
+    session.cert = ("of the session", "key")
+    stack.get("https://api.example/")
+
+    assert shown == [None, "of the call", ("of the session", "key")]

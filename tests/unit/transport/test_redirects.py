@@ -21,7 +21,7 @@ from sessionkit.bodies._response import DRAIN_BYTES
 from sessionkit.errors import DeadlineExceeded
 from sessionkit.handlers import DeadlineHandler
 from sessionkit.testing import FakeClock
-from sessionkit.transport._redirects import RedirectHook, take_off
+from sessionkit.transport._redirects import RedirectHook, detach_hook
 from tests.loopback import Reply, Seen
 from tests.unit.stacks import Recorder, opened
 
@@ -248,10 +248,10 @@ def test_an_answer_without_a_request_is_taken_too() -> None:
     response = requests.Response()
     response.status_code = 200
     RedirectHook(FakeClock())(response)
-    take_off(None)
+    detach_hook(None)
     bare = requests.PreparedRequest()
     bare.hooks = None  # type: ignore[assignment]  # as one that was put together by hand
     hook = RedirectHook(FakeClock())
-    hook.put_on(bare)
+    hook.attach(bare)
 
     assert bare.hooks == {"response": [hook]}

@@ -10,7 +10,7 @@ from urllib3.util.timeout import Timeout
 
 from sessionkit.errors import DeadlineExceeded
 from sessionkit.testing import FakeClock
-from sessionkit.transport._timeouts import least
+from sessionkit.transport._timeouts import cap_parts
 from tests.unit.handlers.scripted import Script, stack_over
 from tests.unit.stacks import Keeper
 
@@ -73,5 +73,5 @@ def test_a_time_out_of_urllib3s_own_is_kept_and_capped_in_total() -> None:
 
 def test_the_least_of_two_times_is_taken_for_each_part() -> None:
     """A part without a limit gets the one that there is."""
-    assert least((5, None), 3.0) == (3.0, 3.0)
-    assert least((5, 1), 3.0) == (3.0, 1)
+    assert cap_parts((5, None), 3.0) == (3.0, 3.0)
+    assert cap_parts((5, 1), 3.0) == (3.0, 1)

@@ -528,12 +528,18 @@ def test_a_late_step_keeps_the_login_that_there_would_have_been(
         monkeypatch.setenv("NETRC", str(netrc))
     if login == "session":
         session.auth = ("user", "word")
-    signing = Keeper(lambda exchange: exchange.late(lambda request: None))
+    signed: list[Any] = []
+
+    def sign(request: requests.PreparedRequest) -> None:
+        signed.append(request.headers["Authorization"])
+
+    signing = Keeper(lambda exchange: exchange.late(sign))
     given = {"auth": ("user", "word")} if login == "call" else {}
     with opened(handlers=[signing], session=session) as (stack, server):
         stack.get("x", **given)
 
-        assert server.seen[0].headers["authorization"].startswith("Basic ")
+        assert signed == [server.seen[0].headers["authorization"]]
+    assert signed[0].startswith("Basic ")
 
 
 @pytest.mark.parametrize("withheld", [False, True])
