@@ -22,7 +22,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from sessionkit import errors as ours
-from sessionkit.errors import Rule, SessionKitError
+from sessionkit.errors import Rule, SessionKitError, tools
 from tests.loopback import Loopback, Reply
 from tests.tls import server_context
 
@@ -295,7 +295,7 @@ def _statuses() -> Iterator[Fault]:
     transient = {429, 502, 503, 504}
     mapped = (400, 401, 403, 404, 405, 409, 410, 412, 413, 422, 423, 429, 502, 503, 504)
     for status in mapped:
-        kind = ours.status_error(_answer(status), now=0.0)
+        kind = tools.error_from_response(_answer(status), now=0.0)
         retried = SAFELY if status in transient else NEVER
         yield Fault(
             f"an answer of {status}", _polite(Reply(status)), type(kind), "yes", retried, status

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionkit.chain._exchange import MOST_ATTEMPTS, Exchange, placed_values
 from sessionkit.chain._handler import Forward, Handler
-from sessionkit.errors import ConfigError, ReplayImpossible, scrubbed
+from sessionkit.errors import ConfigError, ReplayImpossible
+from sessionkit.errors.tools import scrub_exception
 
 if TYPE_CHECKING:
     from requests import Response
@@ -226,7 +227,7 @@ def _on_the_wire(exchange: Exchange, _: Forward) -> Response:
         return exchange.call.wire.send(exchange)
     except Exception as error:
         # Those of requests hold the request, with what was placed on it, and print its URL.
-        clean = scrubbed(error, placed_values(exchange)) if exchange.secrets else error
+        clean = scrub_exception(error, placed_values(exchange)) if exchange.secrets else error
         if clean is error:
             del clean  # as below
             raise

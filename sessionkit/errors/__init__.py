@@ -10,11 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sessionkit._lazy import lazy
-from sessionkit.errors._base import Evidence, Sent, SessionKitError
-from sessionkit.errors._bodies import read_details
+from sessionkit.errors._base import Sent, SessionKitError
 from sessionkit.errors._details import ErrorDetail, FieldError, Problem
-from sessionkit.errors._faults import status_error, transport_error
-from sessionkit.errors._scrubbed import scrubbed
 from sessionkit.errors._tree import (
     ApplicationError,
     AuthenticationFailed,
@@ -73,7 +70,6 @@ from sessionkit.errors._tree import (
     UnexpectedStatus,
     Unprocessable,
 )
-from sessionkit.headers._retry_after import read_request_id, read_retry_after
 
 if TYPE_CHECKING:
     from sessionkit.errors._minted import vendor_error as vendor_error
@@ -100,7 +96,6 @@ __all__ = [
     "DeadlineExceeded",
     "DecodeError",
     "ErrorDetail",
-    "Evidence",
     "FieldError",
     "GatewayTimeout",
     "Gone",
@@ -143,12 +138,6 @@ __all__ = [
     "UndecodableBody",
     "UnexpectedStatus",
     "Unprocessable",
-    "read_details",
-    "read_request_id",
-    "read_retry_after",
-    "scrubbed",
-    "status_error",
-    "transport_error",
     "vendor_error",
 ]
 

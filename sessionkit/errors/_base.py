@@ -24,7 +24,7 @@ _LONGEST_TEXT = 2_000
 
 
 class Evidence(TypedDict, total=False):
-    """What may be given to an error, each part optional; see :class:`SessionKitError`."""
+    """What may be given to an error, each part optional: see ``SessionKitError``."""
 
     method: str | None
     url: str | None
@@ -125,7 +125,7 @@ class SessionKitError(Exception):
             self._read_exchange()
         return self
 
-    def also_sent(self, sent: Sent) -> None:
+    def include_sent(self, sent: Sent) -> None:
         """Take into account whether the server may have acted on what was sent before."""
         if _SENT.index(sent) > _SENT.index(self.sent):
             # What was safe to try again because nothing had been sent is so no longer.
@@ -152,7 +152,7 @@ class SessionKitError(Exception):
             return f"{type(self.__cause__).__name__}: {_one_line(self.__cause__)}"
         return self._cause_text
 
-    def again(self) -> Self:
+    def detached_copy(self) -> Self:
         """Return a fresh copy to raise in another thread, with the same cause.
 
         One exception object raised by two threads would mix their tracebacks.

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors._details import ErrorDetail
-from sessionkit.errors._redacted import MOST_BODY
+from sessionkit.errors._redacted import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     import requests
@@ -52,7 +52,7 @@ def reason_phrase(response: requests.Response) -> str | None:
 
 def _body(response: requests.Response) -> bytes:
     content = getattr(response, "_content", b"")
-    return content[:MOST_BODY] if isinstance(content, bytes) else b""
+    return content[:MAX_BODY_BYTES] if isinstance(content, bytes) else b""
 
 
 def _read(response: requests.Response, body: bytes) -> ErrorDetail | None:
@@ -90,7 +90,7 @@ def _from_json(document: Any, response: requests.Response, kind: str) -> ErrorDe
     from sessionkit.errors import _formats  # only who fails pays for it
 
     if kind == "application/problem+json" and isinstance(document, dict):
-        found: ErrorDetail | None = _formats.problem(document, response.url or "")
+        found: ErrorDetail | None = _formats.problem_details(document, response.url or "")
     else:
         found = _formats.normal_form(document)
     if found is not None:

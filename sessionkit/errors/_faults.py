@@ -19,14 +19,14 @@ from sessionkit._redact import scrub
 from sessionkit.errors import _tree as tree
 from sessionkit.errors._base import SessionKitError
 from sessionkit.errors._bodies import read_details, reason_phrase
-from sessionkit.errors._redacted import redacted_request, redacted_response, secrets_in
+from sessionkit.errors._redacted import redacted_request, redacted_response, secrets_in_request
 from sessionkit.errors._traceback import (
     FORKS,
-    is_of_connecting,
-    is_of_redirecting,
-    is_refused_by_parsers,
-    misses_a_file,
+    missing_ca_file,
+    raised_while_connecting,
+    raised_while_redirecting,
     redirect_of,
+    rejected_by_stdlib,
 )
 from sessionkit.headers._retry_after import read_wait
 
@@ -106,7 +106,7 @@ _REFUSED = r"CERTIFICATE_VERIFY_FAILED|(?:SSLV3|TLSV1|TLSV13)_ALERT_(?!INTERNAL_
 _BEFORE_TEXT = r"^(?:<[^>]*>|\w+\((?:host|port|[^()]*=)[^()]*\)): "
 
 
-def status_error(
+def error_from_response(
     response: requests.Response,
     *,
     secrets: Iterable[str] = (),
@@ -125,7 +125,7 @@ def status_error(
     """
     copy = redacted_response(response, secrets)
     status = copy.status_code
-    kind = kind or status_class(status)
+    kind = kind or class_of_status(status)
     details = read_details(copy)
     phrase = reason_phrase(copy)
     name = (phrase or kind.__name__) if kind in _GENERIC else kind.__name__
@@ -144,7 +144,7 @@ def status_error(
     )
 
 
-def sent_by(error: Exception) -> Sent:
+def sent_before(error: Exception) -> Sent:
     """Return whether the server may have acted on a request that ended in *error*."""
     if isinstance(error, SessionKitError):
         return error.sent
@@ -152,7 +152,7 @@ def sent_by(error: Exception) -> Sent:
     return "maybe" if kind is None else kind.sent
 
 
-def status_class(status: int) -> type[tree.StatusError]:
+def class_of_status(status: int) -> type[tree.StatusError]:
     """Return the class of the error that an HTTP status from 400 on is."""
     return _BY_STATUS.get(status, _GENERIC[status >= 500])
 
@@ -170,7 +170,7 @@ def _letters(text: str) -> str:
     return re.sub(r"\W+", "", text).lower()
 
 
-def transport_error(
+def error_from_exception(
     error: Exception,
     *,
     response: requests.Response | None = None,
@@ -191,7 +191,7 @@ def transport_error(
     if kind is None:
         return None
     request = getattr(error, "request", None)
-    secrets = (*secrets, *secrets_in(request))
+    secrets = (*secrets, *secrets_in_request(request))
     fault = kind(
         scrub(_message(kind, error), secrets),
         request=None if request is None else redacted_request(request, secrets),
@@ -212,7 +212,7 @@ def _read_last_status(fault: SessionKitError) -> None:
     # urllib3's words are "too many 503 error responses"; the answer itself is gone.
     if told := re.search(r"\b([45]\d\d)\b", fault.message):
         fault.status = int(told[1])
-        fault.retryable = status_class(fault.status).retryable
+        fault.retryable = class_of_status(fault.status).retryable
 
 
 def _last_answer(
@@ -222,7 +222,7 @@ def _last_answer(
     return None if answer is None else redacted_response(answer, secrets)
 
 
-def is_body_fault(error: Exception) -> bool:
+def is_body_error(error: Exception) -> bool:
     """Tell whether *error* can be one of reading a body."""
     return any(_is_a(error, base) for base in _BODY_FAULTS)
 
@@ -239,7 +239,7 @@ def _is_a(error: BaseException, base: type[BaseException]) -> bool:
 def _kind(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
     if isinstance(error.args[0] if error.args else None, urllib3_errors.InvalidHeader):
         return tree.ConnectionLost  # the server's header, and not one of ours
-    if isinstance(error, ValueError) and is_of_redirecting(error):
+    if isinstance(error, ValueError) and raised_while_redirecting(error):
         return tree.RedirectFailed  # a Location that is no URL, or no text in any encoding
     for base, kind in _BY_CLASS:
         if _is_a(error, base):
@@ -253,12 +253,12 @@ def _kind(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
 
 def _kind_unwrapped(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
     """Return the kind of what requests raises, or lets through, as no exception of its own."""
-    if isinstance(error, (ValueError, AssertionError)) and is_refused_by_parsers(error):
+    if isinstance(error, (ValueError, AssertionError)) and rejected_by_stdlib(error):
         if in_body:
             return tree.IncompleteBody  # a chunk of less than no bytes
         # A header, URL or host (b%C3%BC.example) that requests let through; the text shows it.
         return tree.InvalidRequest
-    if type(error) is OSError and misses_a_file(error):
+    if type(error) is OSError and missing_ca_file(error):
         return tree.InvalidRequest
     return None
 
@@ -268,7 +268,7 @@ def _kind_by_reason(error: Exception, *, in_body: bool) -> type[SessionKitError]
     if isinstance(inner, Exception) and _is_a(inner, urllib3_errors.ReadTimeoutError):
         return tree.BodyTimedOut
     reason = _reason(error)
-    if any(map(is_of_connecting, reason.args)):
+    if any(map(raised_while_connecting, reason.args)):
         return tree.ConnectFailed  # told as a lost connection by adapters for sockets of files
     for base, kind in _BY_REASON:
         if _is_a(reason, base):

@@ -11,7 +11,7 @@ from sessionkit.errors._details import ErrorDetail, FieldError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LONGEST_TEXT = 1_000
+MAX_TEXT = 1_000
 _MOST_FIELDS = 100
 _DEEPEST = 8
 
@@ -33,7 +33,7 @@ _LISTS = ("errors", "detail", "details", "error_dict", "invalid-params", "violat
 _NO_FIELD = frozenset({"non_field_errors", "__all__", "base", "errors"})
 
 
-def problem(document: dict[str, Any], base: str) -> ErrorDetail:
+def problem_details(document: dict[str, Any], base: str) -> ErrorDetail:
     """Read problem details (RFC 9457), whose members are what they are called.
 
     Args:
@@ -215,4 +215,4 @@ def _words(value: Any) -> str | None:
         value = value.get("value")  # OData 2: a sentence with its language
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
-    return str(value).strip()[:LONGEST_TEXT] or None
+    return str(value).strip()[:MAX_TEXT] or None

@@ -67,7 +67,7 @@ def _rebuild_minted(base_class: type[Exception], kind: Any, *rest: Any) -> Sessi
     return error
 
 
-def under(base_class: type[Exception], error: SessionKitError) -> SessionKitError:
+def as_vendor_error(base_class: type[Exception], error: SessionKitError) -> SessionKitError:
     """Return *error* as one of the vendor's: itself, or its twin below *base_class*."""
     kind = vendor_error(base_class, type(error))
     if kind is type(error):

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: Bytes of a body that are read for an error, looked at, and kept.
-MOST_BODY = 65_536
+MAX_BODY_BYTES = 65_536
 #: Characters of an answer's headers that are kept, all together.
-MOST_HEADERS = 65_536
+MAX_HEADER_CHARACTERS = 65_536
 #: Attribute of a copy, so that it is not copied again.
 _MARK = "_sessionkit_redacted"
 #: ``"access_token": "..."`` and the like; a sentence, which has spaces, is a complaint and stays.
@@ -38,7 +38,7 @@ _JSON_CREDENTIAL = rb'"([\w.-]{1,64})"(\s*:\s*)"((?:[^"\s\\]|\\[^"]){6,})"'
 _ESCAPED = rb"(?i)\\(?:/|u00(2[013-9a-f]|[3467][0-9a-f]|5[0-9abd-f]))"
 
 
-def secrets_in(request: Any) -> tuple[str, ...]:
+def secrets_in_request(request: Any) -> tuple[str, ...]:
     """Return the credentials that a request carries in its URL and headers.
 
     Servers echo them and exceptions print them, so they are masked as exact texts too.
@@ -73,7 +73,7 @@ def redacted_request(request: Any, secrets: Iterable[str] = ()) -> requests.Prep
     if getattr(request, _MARK, False):
         marked: requests.PreparedRequest = request
         return marked
-    known = (*secrets, *secrets_in(request))
+    known = (*secrets, *secrets_in_request(request))
     copy = requests.PreparedRequest()
     copy.method = request.method
     copy.url = None if request.url is None else scrub(redact_url(_plain(request.url)), known)
@@ -88,13 +88,13 @@ def _request_body(body: Any, secrets: tuple[str, ...]) -> str | None:
     """Return a text body, capped and scrubbed; of files and streams, nothing."""
     if isinstance(body, (bytes, bytearray)):
         try:
-            body = bytes(body[: MOST_BODY + 4]).decode()
+            body = bytes(body[: MAX_BODY_BYTES + 4]).decode()
         except UnicodeDecodeError:
             return None
     if not isinstance(body, str) or 'form-data; name="' in body[:400]:
         return None
-    if len(body) >= MOST_BODY:
-        body = _without_half(body[:MOST_BODY], spellings(secrets))
+    if len(body) >= MAX_BODY_BYTES:
+        body = _without_half(body[:MAX_BODY_BYTES], spellings(secrets))
     return scrub(body, secrets)
 
 
@@ -110,7 +110,7 @@ def redacted_response(response: Any, secrets: Iterable[str] = ()) -> requests.Re
     if getattr(response, _MARK, False):
         marked: requests.Response = response
         return marked
-    known = (*secrets, *secrets_in(getattr(response, "request", None)))
+    known = (*secrets, *secrets_in_request(getattr(response, "request", None)))
     copy = requests.Response()
     copy.status_code = response.status_code
     copy.reason = scrub(_plain(getattr(response, "reason", None) or ""), known)
@@ -128,7 +128,7 @@ def redacted_response(response: Any, secrets: Iterable[str] = ()) -> requests.Re
 
 
 def _response_headers(headers: Any, known: tuple[str, ...]) -> dict[str, str]:
-    left, kept = MOST_HEADERS, {}
+    left, kept = MAX_HEADER_CHARACTERS, {}
     for name, value in headers.items():
         # Looking through some megabytes of them would take half a minute.
         left -= len(_plain(value))
@@ -138,8 +138,8 @@ def _response_headers(headers: Any, known: tuple[str, ...]) -> dict[str, str]:
 
 def _fill_body(copy: Any, content: Any, secrets: tuple[str, ...]) -> None:
     body = bytes(content) if isinstance(content, (bytes, bytearray)) else b""
-    if len(body) >= MOST_BODY:
-        body = _without_half(body[:MOST_BODY], _in_bytes(secrets))
+    if len(body) >= MAX_BODY_BYTES:
+        body = _without_half(body[:MAX_BODY_BYTES], _in_bytes(secrets))
     copy._content = redacted_body(body, secrets)  # noqa: SLF001  # as requests keeps it
     copy._content_consumed = True  # noqa: SLF001  # where requests keeps it
 

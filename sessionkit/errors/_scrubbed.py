@@ -14,7 +14,7 @@ from urllib3 import exceptions as urllib3_errors
 
 from sessionkit._redact import MASK, scrub
 from sessionkit.errors._base import SessionKitError
-from sessionkit.errors._redacted import redacted_request, redacted_response, secrets_in
+from sessionkit.errors._redacted import redacted_request, redacted_response, secrets_in_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _HEAVY = (requests_errors.RequestException, urllib3_errors.HTTPError)
 
 
-def scrubbed(error: BaseException, secrets: Iterable[str] = ()) -> BaseException:
+def scrub_exception(error: BaseException, secrets: Iterable[str] = ()) -> BaseException:
     """Return *error* with no secret in its text, its arguments, its causes or its context.
 
     Args:
@@ -39,8 +39,8 @@ def scrubbed(error: BaseException, secrets: Iterable[str] = ()) -> BaseException
     try:
         known = [*secrets]
         for link in _chain(error):
-            known += secrets_in(getattr(link, "request", None))
-            known += secrets_in(getattr(getattr(link, "response", None), "request", None))
+            known += secrets_in_request(getattr(link, "request", None))
+            known += secrets_in_request(getattr(getattr(link, "response", None), "request", None))
         return _Scrubber(tuple(known)).clean(error)
     except Exception:  # noqa: BLE001  # such as a chain too long to follow
         error.__cause__ = error.__context__ = None

@@ -23,7 +23,7 @@ def redirect_of(error: BaseException) -> Any:
     return None
 
 
-def is_of_redirecting(error: BaseException) -> bool:
+def raised_while_redirecting(error: BaseException) -> bool:
     """Tell whether *error* is of a redirect, and not of a hook that is called for one."""
     if redirect_of(error) is None:
         return False
@@ -31,17 +31,17 @@ def is_of_redirecting(error: BaseException) -> bool:
     return module in _PARSERS or module.startswith("idna.") or _is_of_libraries(module)
 
 
-def is_of_connecting(cause: object) -> bool:
+def raised_while_connecting(cause: object) -> bool:
     """Tell whether *cause* is of a socket that could not be connected."""
     return isinstance(cause, OSError) and _was_raised_in("connect", cause)
 
 
-def misses_a_file(error: BaseException) -> bool:
+def missing_ca_file(error: BaseException) -> bool:
     """Tell whether requests found no file at the path that ``verify`` or ``cert`` gives."""
     return _was_raised_in("cert_verify", error)
 
 
-def is_refused_by_parsers(error: BaseException) -> bool:
+def rejected_by_stdlib(error: BaseException) -> bool:
     """Tell whether Python's own parsers refused what requests or urllib3 gave them."""
     modules = [_module(frame) for frame in _frames(error)]
     callers = [module for module in modules if module not in _PARSERS]

@@ -23,9 +23,8 @@ from sessionkit.errors import (
     IncompleteBody,
     SessionKitError,
     TimedOut,
-    read_retry_after,
-    transport_error,
 )
+from sessionkit.errors.tools import error_from_exception, read_retry_after
 from sessionkit.stores._locks import PerProcess
 
 if TYPE_CHECKING:
@@ -298,7 +297,7 @@ def _is_elsewhere(message: Any, origin: str) -> bool:
 
 def _fault(error: Exception, origin: str) -> str:
     """Return the name of a fault of transport; empty for all that says nothing of *origin*."""
-    mapped = None if isinstance(error, SessionKitError) else transport_error(error)
+    mapped = None if isinstance(error, SessionKitError) else error_from_exception(error)
     if not isinstance(mapped, _FAULTS) or _is_elsewhere(getattr(error, "request", None), origin):
         return ""
     return type(mapped).__name__

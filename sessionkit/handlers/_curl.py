@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 
 import requests
 
-from sessionkit.errors._redacted import redacted_request
+from sessionkit.errors.tools import redacted_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,17 +9,15 @@ from requests import HTTPError
 
 from sessionkit._redact import secrets_in_url
 from sessionkit.bodies._response import is_read, read_some
-from sessionkit.errors import (
-    ConfigError,
-    SessionKitError,
-    StatusError,
-    UnexpectedStatus,
+from sessionkit.errors import ConfigError, SessionKitError, StatusError, UnexpectedStatus
+from sessionkit.errors.tools import (
+    class_of_status,
+    error_from_exception,
+    error_from_response,
+    is_body_error,
     read_request_id,
-    scrubbed,
-    status_error,
-    transport_error,
+    scrub_exception,
 )
-from sessionkit.errors._faults import is_body_fault, status_class
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -139,13 +137,13 @@ class ErrorHandler:
             # A handler further in raised for the status.
             return self._answered(answer, exchange, error, kind=self._kind(answer, exchange))
         live = exchange.call.live
-        begun = live if live is not None and not is_read(live) and is_body_fault(error) else None
+        begun = live if live is not None and not is_read(live) and is_body_error(error) else None
         if begun is not None and begun.status_code >= _FIRST_ERROR_STATUS:
             # What the server said of its failure matters more than that it broke off.
             return self._answered(begun, exchange, error, kind=self._kind(begun, exchange))
         attempts = exchange.record.attempts
         redirected = begun is None and bool(attempts) and attempts[-1].status is not None
-        fault = transport_error(
+        fault = error_from_exception(
             error, response=begun, redirected=redirected, secrets=_secrets(exchange)
         )
         if fault is not None:
@@ -175,7 +173,7 @@ class ErrorHandler:
             if rule.concerns(response) and _fits(rule, response, exchange):
                 return rule.raises
         if failed:
-            return status_class(status)
+            return class_of_status(status)
         return UnexpectedStatus if wanted and status not in wanted else None
 
     def _answered(
@@ -189,7 +187,7 @@ class ErrorHandler:
         """Return the error that an answer is, with what of its body is cheap; free its wire."""
         _read_some(response, exchange)
         wanted = sorted(_expected(exchange)) if kind is UnexpectedStatus else ()
-        fault = status_error(
+        fault = error_from_response(
             response,
             secrets=_secrets(exchange),
             now=exchange.clock.time(),
@@ -212,13 +210,13 @@ class ErrorHandler:
             vars(fault).pop("request_id", None)
             name = read_request_id(fault.response.headers, self._request_ids)
             fault.complete(request_id=name)
-        fault.also_sent(record.sent)  # by an earlier attempt, or before a redirect
-        scrubbed(fault, _secrets(exchange))
+        fault.include_sent(record.sent)  # by an earlier attempt, or before a redirect
+        scrub_exception(fault, _secrets(exchange))
         if self._root is None:
             return fault
-        from sessionkit.errors._minted import under
+        from sessionkit.errors.tools import as_vendor_error
 
-        return under(self._root, fault)
+        return as_vendor_error(self._root, fault)
 
     def _watched(self, response: Response, exchange: Exchange) -> Response:
         """Make a stream raise our errors while its body is read."""
@@ -229,7 +227,7 @@ class ErrorHandler:
 
     def _broken(self, exchange: Exchange, response: Response, error: Exception) -> Exception:
         """Return the error that *error* is, raised while the body of *response* was read."""
-        fault = transport_error(error, response=response, secrets=_secrets(exchange))
+        fault = error_from_exception(error, response=response, secrets=_secrets(exchange))
         if fault is None:
             return error
         fault.__cause__ = error

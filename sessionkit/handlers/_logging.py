@@ -9,8 +9,8 @@ from requests import HTTPError, Request
 
 from sessionkit._redact import MASK, redact_url, scrub, spellings
 from sessionkit.bodies._response import is_read
-from sessionkit.errors import SessionKitError, read_request_id
-from sessionkit.errors._redacted import redacted_response, secrets_in
+from sessionkit.errors import SessionKitError
+from sessionkit.errors.tools import read_request_id, redacted_response, secrets_in_request
 from sessionkit.handlers._curl import as_curl
 
 if TYPE_CHECKING:
@@ -160,9 +160,9 @@ class _Ended:
             yield from (secret.value, secret.value.partition(" ")[2])
         # Beside what was sent, what was asked for: no request may have come of it.
         headers = self.exchange.options.get("headers")
-        yield from secrets_in(Request(url=self.exchange.url, headers=headers))
+        yield from secrets_in_request(Request(url=self.exchange.url, headers=headers))
         if self.request is not None:
-            yield from secrets_in(self.request)
+            yield from secrets_in_request(self.request)
 
     def clean(self, text: object) -> str:
         """Return *text* without secrets, on one line, and cut."""

@@ -17,8 +17,8 @@ from urllib3.util import Retry
 
 from sessionkit.chain._exchange import MOST_ATTEMPTS
 from sessionkit.errors import ConfigError, SessionKitError
+from sessionkit.errors.tools import read_wait
 from sessionkit.handlers._retry_conditions import TRANSIENT, classify
-from sessionkit.headers._retry_after import read_wait
 
 if TYPE_CHECKING:
     from sessionkit.chain._exchange import Exchange

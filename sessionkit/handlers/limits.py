@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit._optional import require
 from sessionkit._redact import redact_url
-from sessionkit.errors import ConfigError, StoreError, scrubbed
+from sessionkit.errors import ConfigError, StoreError
+from sessionkit.errors.tools import scrub_exception
 from sessionkit.handlers.ratelimit._window import SHORTEST_WAIT, read_rate
 
 if TYPE_CHECKING:
@@ -104,6 +105,6 @@ def _moving_window(limits: Any, storage: object, shown: str) -> Any:
         ValueError,
         limits.errors.ConfigurationError,
     ) as error:
-        cause = scrubbed(error)  # it may quote the URL, with its password
+        cause = scrub_exception(error)  # it may quote the URL, with its password
     message = f"no moving window can be kept on {shown}"
     raise ConfigError(message, hint="such as redis://cache.example:6379/0") from cause

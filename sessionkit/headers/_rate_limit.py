@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 #: Budgets that are read from one answer; no server needs more, and a hostile one gets no more.
-MOST_QUOTAS = 8
+MAX_QUOTAS = 8
 _PERIODS: Mapping[str, float] = MappingProxyType(
     {"second": 1.0, "minute": 60.0, "hour": 3_600.0, "day": 86_400.0, "month": 2_592_000.0}
 )
@@ -63,7 +63,7 @@ class Quota(NamedTuple):
     remaining: int | None
     reset: float | None = None
     limit: int | None = None
-    seconds: float | None = None
+    window: float | None = None
     partition: str | None = None
 
 
@@ -78,8 +78,8 @@ def read_quotas(headers: Mapping[str, str], now: float) -> tuple[Quota, ...]:
         return ()
     told = {name.lower(): str(value) for name, value in headers.items()}
     # Read no further than needed: each of a hundred fields may point at a policy of 64 KiB.
-    found = [*islice(_structured(told), MOST_QUOTAS)] or _fields(told, now)
-    return tuple(islice(chain(found, _pairs(told)), MOST_QUOTAS))
+    found = [*islice(_structured(told), MAX_QUOTAS)] or _fields(told, now)
+    return tuple(islice(chain(found, _pairs(told)), MAX_QUOTAS))
 
 
 def read_reset(text: str, now: float, *, date: str = "") -> float | None:
@@ -127,13 +127,13 @@ def _structured(told: Mapping[str, str]) -> Iterator[Quota]:
                 remaining,
                 _number(given.get("t")),
                 limit=_whole(policy.get("q")),
-                seconds=_number(policy.get("w")),
+                window=_number(policy.get("w")),
                 partition=given.get("pk"),
             )
     if "remaining" in plain:
         limit, remaining = _whole(plain.get("limit")), _whole(plain["remaining"])
         seconds = _window(limit, told)
-        yield Quota("", remaining, _number(plain.get("reset")), limit=limit, seconds=seconds)
+        yield Quota("", remaining, _number(plain.get("reset")), limit=limit, window=seconds)
 
 
 def _fields(told: Mapping[str, str], now: float) -> Iterator[Quota]:
@@ -165,7 +165,7 @@ def _pairs(told: Mapping[str, str]) -> Iterator[Quota]:
         for seconds, used in _read_pairs(text):
             if (limit := limits.get(seconds)) is not None:
                 name = f"{header} {seconds}"
-                yield Quota(name, max(0, limit - used), limit=limit, seconds=float(seconds))
+                yield Quota(name, max(0, limit - used), limit=limit, window=float(seconds))
 
 
 def _read_pairs(text: str) -> Iterator[tuple[int, int]]:

@@ -34,7 +34,7 @@ class Metric(NamedTuple):
     """
 
     name: str
-    seconds: float | None = None
+    duration: float | None = None
     description: str | None = None
 
 

@@ -24,7 +24,7 @@ class SetCookie(NamedTuple):
 
     name: str
     value: str
-    life: float | None
+    lifetime: float | None
 
 
 def read_set_cookie(line: str) -> SetCookie | None:

@@ -19,7 +19,7 @@ from sessionkit._redact import scrub
 from sessionkit.errors import ConfigError, DecodeError, InvalidRequest, MappingError, Problem
 from sessionkit.mapping._problems import Walk, pointer_of
 from sessionkit.mapping._shapes import fields_of, is_named
-from sessionkit.mapping._words import said_by
+from sessionkit.mapping._words import message_of
 
 T = TypeVar("T")
 
@@ -135,7 +135,7 @@ class Loader(Generic[T]):
                 try:
                     return msgspec.convert(fixed, self._model, str_keys=True)
                 except msgspec.ValidationError as error:
-                    problems.append(Problem(where + pointer_of(str(error)), said_by(error)))
+                    problems.append(Problem(where + pointer_of(str(error)), message_of(error)))
             # Once more, and thoroughly: a sound part may be refused by the model's own checks.
             thorough: list[Problem] = []
             Walk(thorough, deep=True).visit(shape, raw, where)

@@ -28,7 +28,7 @@ from sessionkit.mapping._shapes import (
     positions,
     tagged_in,
 )
-from sessionkit.mapping._words import choice, expected, found, has_form, said_by
+from sessionkit.mapping._words import choice, expected, found, has_form, message_of
 
 if TYPE_CHECKING:
     from sessionkit.mapping._shapes import Named
@@ -110,7 +110,7 @@ class Walk:
         try:
             msgspec.convert(made, shape.cls, str_keys=True)
         except msgspec.ValidationError as error:
-            self._add(at + pointer_of(str(error)), said_by(error))
+            self._add(at + pointer_of(str(error)), message_of(error))
 
     def _mapping(self, shape: Mapped, value: dict[str, Any], at: str) -> dict[str, Any]:
         self._length(shape, value, at)

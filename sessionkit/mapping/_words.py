@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: Characters of a value that a message shows, where it shows one at all.
-LONGEST_EXCERPT = 20
+MAX_EXCERPT = 20
 _LONGEST_TEXT = 120
 _MOST_CHOICES = 8
 
@@ -97,7 +97,7 @@ def found(value: Any, *, shown: bool = False) -> str:
 def excerpt(value: Any) -> str:
     """Return the beginning of a value, cut at a length that holds no secret of any use."""
     text = scrub(repr(value))
-    return text if len(text) <= LONGEST_EXCERPT + 2 else f"{text[:LONGEST_EXCERPT]}..."
+    return text if len(text) <= MAX_EXCERPT + 2 else f"{text[:MAX_EXCERPT]}..."
 
 
 def has_form(shape: ms.Type) -> bool:
@@ -107,7 +107,7 @@ def has_form(shape: ms.Type) -> bool:
     return type(shape) in _FORMS or isinstance(shape, ms.EnumType | ms.LiteralType)
 
 
-def said_by(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     """Return what a model's own check said: in one line, short, without secrets."""
     text = str(error)
     text = " ".join(scrub(text.rpartition(" - at `")[0] or text).split())

@@ -21,7 +21,7 @@ from sessionkit.bodies._response import answer_within, own_response
 from sessionkit.chain._exchange import placed_values
 from sessionkit.chain._record import Attempt
 from sessionkit.errors import ConfigError, ReplayImpossible
-from sessionkit.errors._faults import sent_by
+from sessionkit.errors._faults import sent_before
 from sessionkit.errors._traceback import redirect_of
 from sessionkit.transport._credentials import is_authorization, is_given, mask_text
 from sessionkit.transport._direct import preview_of, send_direct
@@ -70,7 +70,7 @@ class Wire:
         except Exception as error:
             unwrapped = answer_within(error)
             if unwrapped is None:
-                attempt.failed(type(error).__name__, sent_by(error))
+                attempt.failed(type(error).__name__, sent_before(error))
                 if (redirect := redirect_of(error)) is not None:
                     # The server that sent us on may have acted.
                     attempt.answered(redirect.status_code)

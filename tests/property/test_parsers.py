@@ -28,12 +28,17 @@ from sessionkit import Token
 from sessionkit.auth import LoginForm
 from sessionkit.auth.grants._html_form import find_form
 from sessionkit.auth.grants._token_response import read_token
-from sessionkit.errors import AuthError, StatusError, status_error
+from sessionkit.errors import AuthError, StatusError
+from sessionkit.errors.tools import (
+    error_from_response,
+    read_request_id,
+    read_retry_after,
+    read_wait,
+)
 from sessionkit.handlers import DeprecationHandler
 from sessionkit.handlers._deprecation import ApiDeprecationWarning
 from sessionkit.headers._challenge import challenge_parameters
 from sessionkit.headers._rate_limit import read_quotas, read_reset
-from sessionkit.headers._retry_after import read_request_id, read_retry_after, read_wait
 from sessionkit.headers._server_timing import HEADERS, read_server_timing
 from sessionkit.headers._set_cookie import read_set_cookie
 from sessionkit.paging._links import parse_links
@@ -157,7 +162,7 @@ def test_no_answer_makes_the_building_of_its_error_raise(
     status: int, kind: str, body: bytes, headers: dict[str, str]
 ) -> None:
     """Whatever a server says of a failure, the failure is what the caller hears of."""
-    error = status_error(
+    error = error_from_response(
         answered(status, {"Content-Type": kind, **headers}, body), secrets=("planted",), now=NOW
     )
 
@@ -196,7 +201,7 @@ def test_no_cookie_makes_its_reader_raise(line: str) -> None:
     cookie = read_set_cookie(line)
 
     assert cookie is None or cookie.name
-    assert cookie is None or cookie.life is None or 0 < cookie.life < math.inf
+    assert cookie is None or cookie.lifetime is None or 0 < cookie.lifetime < math.inf
 
 
 VALUES = st.text(
@@ -310,7 +315,7 @@ Reader = Callable[[str], object]
 
 def failing(kind: str) -> Reader:
     """Return what builds the error of an answer with this body."""
-    return lambda text: status_error(
+    return lambda text: error_from_response(
         answered(500, {"Content-Type": kind}, text.encode("utf-8", "surrogatepass")), now=NOW
     )
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from sessionkit.headers._rate_limit import (
-    MOST_QUOTAS,
+    MAX_QUOTAS,
     Quota,
     read_quotas,
     read_reset,
@@ -47,9 +47,9 @@ def test_no_header_makes_the_reader_of_budgets_raise(headers: dict[str, str]) ->
 
     quotas = read_quotas(told, NOW)
 
-    assert len(quotas) <= MOST_QUOTAS
+    assert len(quotas) <= MAX_QUOTAS
     for quota in quotas:
-        assert all(map(usable, (quota.remaining, quota.reset, quota.limit, quota.seconds)))
+        assert all(map(usable, (quota.remaining, quota.reset, quota.limit, quota.window)))
 
 
 @given(NOISE | st.from_regex(r"[0-9]{1,30}(\.[0-9]{0,9})?", fullmatch=True))
@@ -58,7 +58,7 @@ def test_no_reset_makes_its_reader_raise(text: str) -> None:
     assert usable(read_reset(text, NOW))
 
 
-@given(st.dictionaries(TEXTS, st.tuples(WHOLE, SECONDS, WHOLE, SECONDS), max_size=MOST_QUOTAS))
+@given(st.dictionaries(TEXTS, st.tuples(WHOLE, SECONDS, WHOLE, SECONDS), max_size=MAX_QUOTAS))
 def test_what_a_server_writes_of_its_budgets_is_read_back(
     budgets: dict[str, tuple[int, int, int, int]],
 ) -> None:

@@ -15,14 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessionkit._redact import MASK, redact_headers, redact_url, scrub
-from sessionkit.errors import (
-    ErrorDetail,
-    SessionKitError,
+from sessionkit.errors import ErrorDetail, SessionKitError
+from sessionkit.errors.tools import (
+    error_from_exception,
+    error_from_response,
     read_details,
     read_retry_after,
-    scrubbed,
-    status_error,
-    transport_error,
+    scrub_exception,
 )
 
 #: As credentials look: nothing that a URL, a header or JSON has to escape; like no word around it.
@@ -154,7 +153,7 @@ def test_any_body_can_be_read_for_details(body: bytes, kind: str) -> None:
 
     assert isinstance(found, ErrorDetail)
     assert isinstance(found.summary, str)
-    error = status_error(answered(body, kind), now=0.0)
+    error = error_from_response(answered(body, kind), now=0.0)
     assert "\n" not in str(error)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
@@ -176,11 +175,11 @@ def test_a_planted_secret_is_nowhere_in_an_error(secret: str, status: int, heade
     response.request = request
     response.headers["Set-Cookie"] = f"sid={secret}"
     original = requests.ConnectionError(f"{secret}: no way to {url}", request=request)
-    fault = transport_error(original)
+    fault = error_from_exception(original)
     assert fault is not None
     fault.__cause__ = original
 
-    for error in (status_error(response, now=0.0), scrubbed(fault)):
+    for error in (error_from_response(response, now=0.0), scrub_exception(fault)):
         assert isinstance(error, SessionKitError)
         shown: list[Any] = [error, error.request, error.response, error.details, error.__cause__]
         texts = [f"{part} {part!r} {getattr(part, '__dict__', '')}" for part in shown]

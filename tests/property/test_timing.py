@@ -44,7 +44,7 @@ def test_no_header_makes_the_reader_raise(headers: dict[str, str]) -> None:
 @given(NOISE)
 def test_every_figure_is_finite_and_not_negative(text: str) -> None:
     """A figure can be added up and drawn without looking at it first."""
-    figures = [read_seconds(text), *(metric.seconds for metric in read_metrics(text))]
+    figures = [read_seconds(text), *(metric.duration for metric in read_metrics(text))]
 
     assert all(figure is None or (math.isfinite(figure) and figure >= 0) for figure in figures)
 

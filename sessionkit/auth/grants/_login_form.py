@@ -136,7 +136,7 @@ class LoginForm:
         extra = {"csrf": secret} if secret else {}
         extra["referer"] = _referer(self._url)
         try:
-            return Token(session.value, expires_in=session.life, extra=extra)
+            return Token(session.value, expires_in=session.lifetime, extra=extra)
         except ValueError as error:
             raise self._failed(answer, f"the session's cookie cannot be used: {error}") from error
 

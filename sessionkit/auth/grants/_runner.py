@@ -9,7 +9,8 @@ import requests
 
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._tokens import Token
-from sessionkit.errors import AuthError, ConfigError, RenewalFailed, SessionKitError, scrubbed
+from sessionkit.errors import AuthError, ConfigError, RenewalFailed, SessionKitError
+from sessionkit.errors.tools import scrub_exception
 
 if TYPE_CHECKING:
     from requests import Request, Response
@@ -125,7 +126,7 @@ class TokenAsk:
         except (AuthError, ConfigError):
             raise
         except (requests.RequestException, ValueError) as error:
-            cause = scrubbed(error, _form_texts(request))
+            cause = scrub_exception(error, _form_texts(request))
         else:
             return response
         # Raised outside of `except`, or the original with its secrets would be the context.

@@ -110,6 +110,6 @@ def kept(error: Exception) -> Exception:
 def shared(error: Exception) -> Exception:
     """Return a fresh copy of a failure for another thread: a traceback belongs to one raise."""
     if isinstance(error, SessionKitError):
-        return error.again()
+        return error.detached_copy()
     message = f"the renewal that this call waited for failed: {type(error).__name__}"
     return RenewalFailed(message, hint="the next call tries again")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import requests
 
 from sessionkit._origins import origin_of
-from sessionkit.errors import ConfigError, RateLimitExhausted, read_retry_after
+from sessionkit.errors import ConfigError, RateLimitExhausted
+from sessionkit.errors.tools import read_retry_after
 from sessionkit.handlers.ratelimit._server_limits import Learned, News
 from sessionkit.handlers.ratelimit._window import SlidingWindow, read_rate
 from sessionkit.headers._rate_limit import read_quotas

@@ -64,7 +64,7 @@ class _Window:
 
     def renew(self, now: float, number: int) -> bool:
         """Begin the next window, with its limit and no more; False where that is not known."""
-        limit, seconds = self.quota.limit, self.quota.seconds
+        limit, seconds = self.quota.limit, self.quota.window
         if not limit or not seconds:
             return False
         self.left, self.number = limit, number
@@ -162,7 +162,7 @@ def _end(account: _Account, now: float) -> float:
 
 
 def _take_over(windows: dict[str, _Window], quota: Quota, now: float, *, number: int) -> None:
-    seconds = quota.seconds if quota.reset is None else quota.reset
+    seconds = quota.window if quota.reset is None else quota.reset
     if seconds is None or quota.remaining is None:
         return  # for how long, or how many? nothing to count on
     end = now + min(seconds, LONGEST_HOLD)

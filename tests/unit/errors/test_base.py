@@ -204,7 +204,7 @@ def test_the_same_failure_can_be_raised_in_many_threads() -> None:
 
     def wait() -> None:
         with pytest.raises(TransportError) as own:
-            raise error.again()
+            raise error.detached_copy()
         if own.value.__cause__ is error.__cause__ and own.value.__suppress_context__:
             tracebacks.append(len(traceback.extract_tb(own.value.__traceback__)))
 
@@ -316,7 +316,7 @@ def test_what_was_sent_before_counts(own: Any, before: Any, sent: str, retryable
     """Once something may have been done, "nothing was sent" is no reason to repeat any more."""
     error = TransportError("it broke", sent=own, retryable=True)
 
-    error.also_sent(before)
+    error.include_sent(before)
 
     assert (error.sent, error.retryable) == (sent, retryable)
 

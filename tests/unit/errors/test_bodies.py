@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from sessionkit.errors import ErrorDetail, FieldError, read_details
+from sessionkit.errors import ErrorDetail, FieldError
+from sessionkit.errors.tools import read_details
 
 
 def answer(

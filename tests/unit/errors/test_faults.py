@@ -13,7 +13,8 @@ from urllib3 import exceptions as low
 from urllib3.connection import HTTPConnection
 
 from sessionkit import errors as ours
-from sessionkit.errors import SessionKitError, status_error, transport_error
+from sessionkit.errors import SessionKitError
+from sessionkit.errors.tools import error_from_exception, error_from_response
 
 NOW = 1_700_000_000.0
 
@@ -73,7 +74,7 @@ def test_each_status_has_its_class(
     status: int, kind: type[SessionKitError], retryable: bool
 ) -> None:
     """A caller treats apart what differs, and the rest by 4xx and 5xx."""
-    error = status_error(answered(status), now=NOW)
+    error = error_from_response(answered(status), now=NOW)
 
     assert type(error) is kind
     assert (error.status, error.sent, error.retryable) == (status, "yes", retryable)
@@ -100,7 +101,7 @@ def test_the_text_says_the_status_and_what_the_server_said(
     response: requests.Response, text: str
 ) -> None:
     """One line, and nothing in it twice."""
-    assert status_error(response, now=NOW).message == text
+    assert error_from_response(response, now=NOW).message == text
 
 
 def test_a_status_error_carries_what_the_server_said() -> None:
@@ -109,7 +110,7 @@ def test_a_status_error_carries_what_the_server_said() -> None:
         429, b'{"code": "slow", "message": "later"}', Retry_After="30", X_Request_Id="7f3"
     )
 
-    error = status_error(response, now=NOW)
+    error = error_from_response(response, now=NOW)
 
     assert (error.retry_after, error.request_id) == (30.0, "7f3")
     assert error.details is not None
@@ -122,7 +123,7 @@ def test_an_echoed_secret_gets_into_no_part_of_the_error() -> None:
     """Some servers repeat what they were sent."""
     response = answered(400, b'{"message": "odd-one is wrong"}')
 
-    error = status_error(response, secrets=["odd-one"], now=NOW)
+    error = error_from_response(response, secrets=["odd-one"], now=NOW)
 
     assert error.message == "400 BadRequest: *** is wrong"
     assert "odd-one" not in f"{vars(error)} {error.details} {vars(error.response)}"
@@ -182,7 +183,7 @@ BEFORE: list[tuple[Exception, type[SessionKitError], str]] = [
 @pytest.mark.parametrize(("error", "kind", "sent"), BEFORE)
 def test_each_fault_has_its_class(error: Exception, kind: type[SessionKitError], sent: str) -> None:
     """What a session can raise becomes one of ours, and says whether it was sent."""
-    fault = transport_error(error)
+    fault = error_from_exception(error)
 
     assert type(fault) is kind
     assert fault.sent == sent
@@ -192,7 +193,7 @@ def test_each_fault_has_its_class(error: Exception, kind: type[SessionKitError],
 @pytest.mark.parametrize("error", [error for error, _, _ in BEFORE if isinstance(error, OSError)])
 def test_a_fault_is_still_what_requests_would_have_raised(error: Exception) -> None:
     """``except requests.ReadTimeout`` and its like go on working."""
-    fault = transport_error(error)
+    fault = error_from_exception(error)
     theirs_own = next(k for k in type(error).__mro__ if k.__module__ == "requests.exceptions")
     # No twin in the tree: bad input is a ValueError under one name, and an adapter that retries by
     # itself hides a read time-out in a ConnectionError.
@@ -222,7 +223,7 @@ def test_a_fault_inside_a_body_knows_its_status(
     error: Exception, kind: type[SessionKitError], sent: str
 ) -> None:
     """The request has arrived, and an answer had begun."""
-    fault = transport_error(error, response=answered(200, X_Request_Id="7f3"))
+    fault = error_from_exception(error, response=answered(200, X_Request_Id="7f3"))
 
     assert type(fault) is kind
     assert fault is not None
@@ -247,7 +248,7 @@ def test_a_fault_inside_a_body_knows_its_status(
 )
 def test_what_is_no_fault_of_transport_is_left_alone(error: Exception) -> None:
     """A mistake in a program is not dressed up as a failure of the network."""
-    assert transport_error(error) is None
+    assert error_from_exception(error) is None
 
 
 def test_a_wrong_certificate_is_not_worth_another_try() -> None:
@@ -257,7 +258,7 @@ def test_a_wrong_certificate_is_not_worth_another_try() -> None:
     broken = ssl.SSLEOFError(8, "EOF occurred")
 
     for inner, retryable in ((wrong, False), (ours, False), (broken, True)):
-        fault = transport_error(theirs.SSLError(retried(low.SSLError(inner))))
+        fault = error_from_exception(theirs.SSLError(retried(low.SSLError(inner))))
         assert fault is not None
         assert fault.retryable is retryable
 
@@ -275,7 +276,7 @@ def test_an_adapter_that_gave_up_is_told_with_the_status_it_gave_up_at(
     said: str, status: int | None, retryable: bool
 ) -> None:
     """The adapter kept the answers; what can be known of the last one is in the error."""
-    fault = transport_error(theirs.RetryError(retried(low.ResponseError(said))))
+    fault = error_from_exception(theirs.RetryError(retried(low.ResponseError(said))))
 
     assert isinstance(fault, ours.RetriesExhausted)
     assert (fault.status, fault.retryable, fault.sent) == (status, retryable, "yes")
@@ -294,12 +295,12 @@ def test_an_answer_can_be_told_as_an_error_of_any_class() -> None:
     """A rule's class has the text and the evidence that every status error has."""
     response = answered(200, b'{"message": "no stock"}', X_Request_Id="7f3")
 
-    error = status_error(response, now=NOW, kind=ours.ApplicationError, hint="order less")
+    error = error_from_response(response, now=NOW, kind=ours.ApplicationError, hint="order less")
 
     assert type(error) is ours.ApplicationError
     assert str(error) == "200 ApplicationError: no stock [GET https://api.x/a, id 7f3]"
     assert error.hint == "order less"
-    odd = status_error(response, now=NOW, kind=Odd)
+    odd = error_from_response(response, now=NOW, kind=Odd)
     assert type(odd) is Odd
     assert (odd.message, odd.request_id) == ("200 Odd: no stock", "7f3")
 
@@ -308,9 +309,9 @@ def test_a_spent_budget_is_a_wait_that_is_asked_for() -> None:
     """Whoever catches the error knows when to come back, also without Retry-After."""
     headers = {"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": f"{NOW + 50:.0f}"}
 
-    assert status_error(answered(429, b"", **headers), now=NOW).retry_after == 50.0
-    assert status_error(answered(403, b"", **headers), now=NOW).retry_after == 50.0
-    assert status_error(answered(404, b"", **headers), now=NOW).retry_after is None
+    assert error_from_response(answered(429, b"", **headers), now=NOW).retry_after == 50.0
+    assert error_from_response(answered(403, b"", **headers), now=NOW).retry_after == 50.0
+    assert error_from_response(answered(404, b"", **headers), now=NOW).retry_after is None
 
 
 @pytest.mark.parametrize(
@@ -341,7 +342,7 @@ def test_a_spent_budget_is_a_wait_that_is_asked_for() -> None:
 )
 def test_the_text_is_the_reason_without_its_wrapping(error: Exception, text: str) -> None:
     """The first line of a traceback says what happened, not how urllib3 is built."""
-    fault = transport_error(error)
+    fault = error_from_exception(error)
 
     assert fault is not None
     assert fault.message == text
@@ -350,7 +351,7 @@ def test_the_text_is_the_reason_without_its_wrapping(error: Exception, text: str
 def test_the_request_of_a_fault_is_kept_without_its_secrets() -> None:
     """What was asked is known even where no answer came."""
     request = asked("https://u:planted-secret@api.x/?api_key=planted-secret")
-    fault = transport_error(requests.ConnectionError("x planted-secret", request=request))
+    fault = error_from_exception(requests.ConnectionError("x planted-secret", request=request))
 
     assert fault is not None
     assert (fault.method, fault.url) == ("GET", "https://***@api.x/?api_key=***")
@@ -359,7 +360,9 @@ def test_the_request_of_a_fault_is_kept_without_its_secrets() -> None:
 
 def test_the_last_redirect_is_kept() -> None:
     """Where the loop went round can be seen."""
-    fault = transport_error(theirs.TooManyRedirects("x", response=answered(302, Location="/a")))
+    fault = error_from_exception(
+        theirs.TooManyRedirects("x", response=answered(302, Location="/a"))
+    )
 
     assert fault is not None
     assert fault.response is not None
@@ -375,7 +378,7 @@ def test_a_header_that_http_client_refuses_is_an_invalid_request(value: str) -> 
     with pytest.raises(ValueError, match=r"Invalid header value|codec can't encode") as caught:
         connection.putheader("Authorization", value)
 
-    fault = transport_error(caught.value)
+    fault = error_from_exception(caught.value)
     assert type(fault) is ours.InvalidRequest
     assert fault.message == "a header holds characters that cannot be sent"
 
@@ -386,7 +389,7 @@ def test_a_url_that_python_refuses_is_an_invalid_request(url: str) -> None:
     with pytest.raises(ValueError, match=r"Invalid IPv6|NFKC") as caught:
         requests.utils.get_netrc_auth(url)
 
-    fault = transport_error(caught.value, secrets=["odd-one"])
+    fault = error_from_exception(caught.value, secrets=["odd-one"])
     assert type(fault) is ours.InvalidRequest
     assert "odd-one" not in fault.message
 
@@ -396,10 +399,10 @@ def test_a_host_that_http_client_trips_over_is_an_invalid_request() -> None:
     with requests.Session() as session, pytest.raises(AssertionError) as caught:
         session.get("http://b%C3%BC.example/", proxies={"http": "http://127.0.0.1:9"})
 
-    fault = transport_error(caught.value)
+    fault = error_from_exception(caught.value)
     assert type(fault) is ours.InvalidRequest
     assert fault.message == "the host holds characters that cannot be sent"
-    assert transport_error(AssertionError("of the user's own")) is None
+    assert error_from_exception(AssertionError("of the user's own")) is None
 
 
 def test_a_parser_that_a_handler_called_is_no_business_of_ours() -> None:
@@ -407,7 +410,7 @@ def test_a_parser_that_a_handler_called_is_no_business_of_ours() -> None:
     with pytest.raises(ValueError, match="Invalid IPv6") as caught:
         urlsplit("http://[::1/")
 
-    assert transport_error(caught.value) is None
+    assert error_from_exception(caught.value) is None
 
 
 def test_forks_of_requests_are_understood_by_name() -> None:
@@ -416,5 +419,5 @@ def test_forks_of_requests_are_understood_by_name() -> None:
     kind = type("ReadTimeout", (base,), {"__module__": "niquests.exceptions"})
     other = type("ReadTimeout", (OSError,), {"__module__": "vendor.errors"})
 
-    assert type(transport_error(kind("x"))) is ours.ReadTimedOut
-    assert transport_error(other("x")) is None
+    assert type(error_from_exception(kind("x"))) is ours.ReadTimedOut
+    assert error_from_exception(other("x")) is None

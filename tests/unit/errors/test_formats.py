@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sessionkit.errors import ErrorDetail, FieldError
-from sessionkit.errors._formats import normal_form, problem
+from sessionkit.errors._formats import normal_form, problem_details
 
 URL = "https://api.x/orders/7"
 
@@ -354,7 +354,7 @@ def test_a_problem_is_read_by_its_own_members() -> None:
         "violations": [{"propertyPath": "qty", "message": "negative"}],
     }
 
-    assert problem(body, URL) == ErrorDetail(
+    assert problem_details(body, URL) == ErrorDetail(
         type="https://api.x/probs/locked",
         title="Locked",
         detail="by somebody else",

@@ -26,7 +26,7 @@ from sessionkit.errors import (
     StatusError,
     vendor_error,
 )
-from sessionkit.errors._minted import under
+from sessionkit.errors._minted import as_vendor_error
 
 SECRET = "planted-secret"
 EVERY_ERROR = [
@@ -198,20 +198,20 @@ def test_a_config_error_stays_what_it_is() -> None:
     error = ConfigError("no such handler")
 
     assert vendor_error(AcmeError, ConfigError) is ConfigError
-    assert under(AcmeError, error) is error
+    assert as_vendor_error(AcmeError, error) is error
 
 
 def test_an_error_from_elsewhere_is_told_as_the_vendors() -> None:
     """A renewal that failed is the vendor's failure too, with all that is known of it."""
     error = failed(RenewalFailed)
 
-    twin = under(AcmeError, error)
+    twin = as_vendor_error(AcmeError, error)
 
     assert isinstance(twin, AcmeError)
     assert isinstance(twin, RenewalFailed)
     assert (str(twin), twin.hint, twin.__cause__) == (str(error), error.hint, error.__cause__)
     assert twin.__traceback__ is error.__traceback__
-    assert under(AcmeError, twin) is twin
+    assert as_vendor_error(AcmeError, twin) is twin
 
 
 def test_several_branches_at_once_stay_caught() -> None:

@@ -13,11 +13,11 @@ import pytest
 import requests
 
 from sessionkit.errors._redacted import (
-    MOST_BODY,
+    MAX_BODY_BYTES,
     redacted_body,
     redacted_request,
     redacted_response,
-    secrets_in,
+    secrets_in_request,
 )
 
 SECRET = "planted-secret"
@@ -130,7 +130,7 @@ def test_a_copy_is_not_copied_again() -> None:
 
 def test_a_copied_body_is_cut() -> None:
     """An error does not keep a download in memory."""
-    assert len(redacted_response(answered(b"x" * 1_000_000)).content) == MOST_BODY
+    assert len(redacted_response(answered(b"x" * 1_000_000)).content) == MAX_BODY_BYTES
 
 
 def test_an_unread_body_is_left_unread() -> None:
@@ -200,11 +200,11 @@ def test_a_request_tells_its_credentials() -> None:
         headers={"Authorization": "Bearer from-a-scheme", "Cookie": "lang=en; sid=from-a-cookie"},
     )
 
-    found = secrets_in(request)
+    found = secrets_in_request(request)
 
     assert {"from-the-url", "from-a-scheme", "from-a-cookie"} <= set(found)
     assert "en" not in found
-    assert secrets_in(None) == ()
+    assert secrets_in_request(None) == ()
 
 
 def test_headers_in_bytes_are_read_too() -> None:
@@ -212,7 +212,7 @@ def test_headers_in_bytes_are_read_too() -> None:
     request = asked()
     request.headers["Authorization"] = b"Bearer in-bytes-too"
 
-    assert "in-bytes-too" in secrets_in(request)
+    assert "in-bytes-too" in secrets_in_request(request)
     assert redacted_request(request).headers["Authorization"] == "***"
 
 
@@ -265,14 +265,14 @@ def test_megabytes_of_headers_are_not_kept() -> None:
 @pytest.mark.parametrize("beyond", [b"", b" and more"])
 def test_a_secret_that_the_cut_went_through_is_not_half_shown(beyond: bytes) -> None:
     """What is left of it is no longer the text that is looked for."""
-    body = b"x" * (MOST_BODY - 9) + TOKEN.encode()[:9] + beyond
+    body = b"x" * (MAX_BODY_BYTES - 9) + TOKEN.encode()[:9] + beyond
     request = requests.Request("POST", "https://a.example/", data=body).prepare()
     response = answered(body)
 
     shown = redacted_response(response, [TOKEN])
-    assert shown.content == b"x" * (MOST_BODY - 9)
-    assert redacted_request(request, [TOKEN]).body == "x" * (MOST_BODY - 9)
-    assert redacted_response(answered(body), []).content == body[:MOST_BODY]
+    assert shown.content == b"x" * (MAX_BODY_BYTES - 9)
+    assert redacted_request(request, [TOKEN]).body == "x" * (MAX_BODY_BYTES - 9)
+    assert redacted_response(answered(body), []).content == body[:MAX_BODY_BYTES]
 
 
 def test_a_secret_that_is_no_text_breaks_no_error() -> None:

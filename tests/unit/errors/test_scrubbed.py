@@ -12,7 +12,8 @@ import requests
 from requests import exceptions as theirs
 from urllib3 import exceptions as low
 
-from sessionkit.errors import ConfigError, scrubbed
+from sessionkit.errors import ConfigError
+from sessionkit.errors.tools import scrub_exception
 
 SECRET = "planted-secret"
 
@@ -48,7 +49,7 @@ def test_what_holds_no_secret_stays_the_same_object() -> None:
     cause = KeyError("a")
     error = caught(ValueError("plain"), cause)
 
-    assert scrubbed(error) is error
+    assert scrub_exception(error) is error
     assert error.__cause__ is cause
 
 
@@ -58,7 +59,7 @@ def test_the_chain_of_requests_is_copied_class_by_class() -> None:
     retried = low.MaxRetryError(None, f"/a?api_key={SECRET}", reason)  # type: ignore[arg-type]  # a stand-in
     error = caught(requests.ConnectionError(retried, request=asked()), retried)
 
-    clean = scrubbed(error)
+    clean = scrub_exception(error)
 
     assert type(clean) is requests.ConnectionError
     assert clean is not error
@@ -88,7 +89,7 @@ def test_the_chain_of_requests_is_copied_class_by_class() -> None:
 )
 def test_no_text_of_an_exception_keeps_a_secret(error: BaseException) -> None:
     """Whatever prints the cause of an error prints no credential."""
-    clean = scrubbed(caught(error))
+    clean = scrub_exception(caught(error))
 
     assert SECRET not in shown(clean)
     assert isinstance(clean, OSError if isinstance(error, OSError) else Exception)
@@ -103,7 +104,7 @@ def test_no_text_of_an_exception_keeps_a_secret(error: BaseException) -> None:
 )
 def test_what_cannot_be_coded_is_still_told_by_its_class(error: UnicodeError) -> None:
     """And by the same text, which names the character and its place."""
-    clean = scrubbed(caught(error))
+    clean = scrub_exception(caught(error))
 
     assert type(clean) is type(error)
     assert str(clean) == str(error)
@@ -112,7 +113,7 @@ def test_what_cannot_be_coded_is_still_told_by_its_class(error: UnicodeError) ->
 
 def test_numbers_and_kinds_of_an_os_error_stay() -> None:
     """Who asks for errno still gets it."""
-    clean = scrubbed(ConnectionRefusedError(111, f"token={SECRET}"))
+    clean = scrub_exception(ConnectionRefusedError(111, f"token={SECRET}"))
 
     assert type(clean) is ConnectionRefusedError
     assert clean.errno == 111
@@ -122,12 +123,14 @@ def test_secrets_in_a_request_of_the_chain_are_known_everywhere() -> None:
     """A server's text that echoes the token is cleaned, though it does not look like one."""
     error = caught(requests.ConnectionError("x", request=asked()), KeyError(f"echo {SECRET} end"))
 
-    assert SECRET not in shown(scrubbed(error))
+    assert SECRET not in shown(scrub_exception(error))
 
 
 def test_exact_secrets_are_masked_as_well() -> None:
     """A credential under a name of no meaning is masked by its value."""
-    assert "odd-one" not in shown(scrubbed(caught(ValueError("it was odd-one")), ["odd-one"]))
+    assert "odd-one" not in shown(
+        scrub_exception(caught(ValueError("it was odd-one")), ["odd-one"])
+    )
 
 
 def test_notes_are_cleaned_too() -> None:
@@ -135,7 +138,7 @@ def test_notes_are_cleaned_too() -> None:
     error = ValueError("x")
     error.add_note(f"sent password={SECRET}")
 
-    assert "password=***" in shown(scrubbed(error))
+    assert "password=***" in shown(scrub_exception(error))
 
 
 def test_context_and_suppression_are_kept() -> None:
@@ -144,7 +147,7 @@ def test_context_and_suppression_are_kept() -> None:
     error.__context__ = KeyError(f"token={SECRET}")
     error.__suppress_context__ = True
 
-    clean = scrubbed(error)
+    clean = scrub_exception(error)
 
     assert clean.__suppress_context__
     assert isinstance(clean.__context__, KeyError)
@@ -155,7 +158,7 @@ def test_our_own_errors_are_kept_and_their_causes_cleaned() -> None:
     """They are clean already, but what they were raised from may not be."""
     error = caught(ConfigError("x"), ValueError(f"token={SECRET}"))
 
-    assert scrubbed(error) is error
+    assert scrub_exception(error) is error
     assert type(error.__cause__) is ValueError
     assert SECRET not in shown(error)
 
@@ -187,7 +190,7 @@ class Mute(Exception):
 @pytest.mark.parametrize("error", [Stubborn(), Unbuildable(7)])
 def test_a_class_that_cannot_be_copied_is_replaced(error: Exception) -> None:
     """Its name and its cleaned text remain."""
-    clean = scrubbed(caught(error))
+    clean = scrub_exception(caught(error))
 
     assert str(clean) == f"{type(error).__name__}: token=***"
     assert clean.__traceback__ is error.__traceback__
@@ -197,7 +200,7 @@ def test_an_exception_that_cannot_be_shown_is_left_alone() -> None:
     """It tells nothing, so it tells no secret."""
     error = Mute()
 
-    assert scrubbed(error) is error
+    assert scrub_exception(error) is error
 
 
 def test_a_chain_in_a_circle_ends() -> None:
@@ -207,7 +210,7 @@ def test_a_chain_in_a_circle_ends() -> None:
     two.args = (f"token={SECRET}", one)
     one.__cause__, two.__cause__ = two, one
 
-    assert SECRET not in shown(scrubbed(one))
+    assert SECRET not in shown(scrub_exception(one))
 
 
 def test_a_chain_too_long_to_follow_is_cut() -> None:
@@ -218,7 +221,7 @@ def test_a_chain_too_long_to_follow_is_cut() -> None:
         outer.__context__ = error
         error = outer
 
-    assert scrubbed(error) is error
+    assert scrub_exception(error) is error
     assert error.__context__ is None
 
 
@@ -228,7 +231,7 @@ def test_pools_and_connections_stay_behind() -> None:
     error = low.ReadTimeoutError(sock, "/a", "Read timed out.")  # type: ignore[arg-type]  # a stand-in
     sock.close()
 
-    clean = scrubbed(error)
+    clean = scrub_exception(error)
 
     assert not hasattr(clean, "pool")
     assert isinstance(clean, low.ReadTimeoutError)

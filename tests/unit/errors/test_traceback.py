@@ -13,11 +13,11 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from sessionkit.errors._traceback import (
-    is_of_connecting,
-    is_of_redirecting,
-    is_refused_by_parsers,
-    misses_a_file,
+    missing_ca_file,
+    raised_while_connecting,
+    raised_while_redirecting,
     redirect_of,
+    rejected_by_stdlib,
 )
 from tests.loopback import Loopback, Reply, Seen
 
@@ -45,7 +45,7 @@ def test_a_redirect_is_found_where_requests_followed_it() -> None:
         error = raised(lambda: session.get(f"{server.origin}/a"))
 
     assert redirect_of(error).status_code == 307
-    assert is_of_redirecting(error)
+    assert raised_while_redirecting(error)
 
 
 def test_a_first_request_that_fails_followed_no_redirect() -> None:
@@ -53,7 +53,7 @@ def test_a_first_request_that_fails_followed_no_redirect() -> None:
     error = raised(lambda: requests.get("nowhere:x", timeout=5))
 
     assert redirect_of(error) is None
-    assert not is_of_redirecting(error)
+    assert not raised_while_redirecting(error)
 
 
 def test_a_function_of_that_name_elsewhere_follows_no_redirect() -> None:
@@ -77,7 +77,7 @@ def test_a_hook_that_fails_for_the_second_request_is_not_of_redirecting() -> Non
         error = raised(lambda: session.get(f"{server.origin}/a", hooks=hooks))
 
     assert redirect_of(error) is not None
-    assert not is_of_redirecting(error)
+    assert not raised_while_redirecting(error)
 
 
 def test_a_socket_that_cannot_be_connected_is_told_from_one_that_broke() -> None:
@@ -91,10 +91,10 @@ def test_a_socket_that_cannot_be_connected_is_told_from_one_that_broke() -> None
         def send(self) -> None:
             raise ConnectionResetError
 
-    assert is_of_connecting(raised(Connection().connect))
-    assert not is_of_connecting(raised(Connection().send))
-    assert not is_of_connecting(FileNotFoundError())
-    assert not is_of_connecting("Connection aborted.")
+    assert raised_while_connecting(raised(Connection().connect))
+    assert not raised_while_connecting(raised(Connection().send))
+    assert not raised_while_connecting(FileNotFoundError())
+    assert not raised_while_connecting("Connection aborted.")
 
 
 def test_a_file_of_certificates_that_is_missing_is_told(tmp_path: Path) -> None:
@@ -102,9 +102,9 @@ def test_a_file_of_certificates_that_is_missing_is_told(tmp_path: Path) -> None:
     request = requests.Request("GET", "https://127.0.0.1:9/").prepare()
     adapter = HTTPAdapter()
 
-    assert misses_a_file(raised(lambda: adapter.send(request, verify=str(tmp_path / "no.pem"))))
-    assert not misses_a_file(raised((tmp_path / "no.pem").read_text))
-    assert not misses_a_file(OSError())
+    assert missing_ca_file(raised(lambda: adapter.send(request, verify=str(tmp_path / "no.pem"))))
+    assert not missing_ca_file(raised((tmp_path / "no.pem").read_text))
+    assert not missing_ca_file(OSError())
 
 
 def test_what_python_refuses_is_told_from_what_a_program_gave_it_itself() -> None:
@@ -112,7 +112,7 @@ def test_what_python_refuses_is_told_from_what_a_program_gave_it_itself() -> Non
     through = raised(lambda: requests.get("http://[::1/", timeout=5))
     header = raised(lambda: requests.get("http://127.0.0.1:9/", headers={"a b": "c"}, timeout=5))
 
-    assert is_refused_by_parsers(through.__context__ or through)
-    assert not is_refused_by_parsers(raised(lambda: urlsplit("http://[::1/")))
-    assert not is_refused_by_parsers(header)
-    assert not is_refused_by_parsers(ValueError())
+    assert rejected_by_stdlib(through.__context__ or through)
+    assert not rejected_by_stdlib(raised(lambda: urlsplit("http://[::1/")))
+    assert not rejected_by_stdlib(header)
+    assert not rejected_by_stdlib(ValueError())

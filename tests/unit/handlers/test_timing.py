@@ -106,7 +106,7 @@ def test_what_the_server_says_of_its_time_stands_on_the_record() -> None:
 
     assert isinstance(record.server, ServerTiming)
     assert record.server.api_time == 0.1
-    assert record.server.entries[0].seconds == 0.005
+    assert record.server.entries[0].duration == 0.005
 
 
 def test_a_server_that_says_nothing_leaves_none() -> None:

@@ -9,7 +9,7 @@ from requests.structures import CaseInsensitiveDict
 
 from sessionkit.headers import _rate_limit
 from sessionkit.headers._rate_limit import (
-    MOST_QUOTAS,
+    MAX_QUOTAS,
     Quota,
     read_quotas,
     read_reset,
@@ -31,8 +31,8 @@ def test_the_field_of_the_present_draft_is_read() -> None:
         RateLimit_Policy='"burst";q=100;w=60,"daily";q=1000;w=86400',
         RateLimit='"burst";r=50;t=30, "daily";r=999',
     ) == [
-        Quota("burst", 50, 30.0, limit=100, seconds=60.0),
-        Quota("daily", 999, None, limit=1000, seconds=86400.0),
+        Quota("burst", 50, 30.0, limit=100, window=60.0),
+        Quota("daily", 999, None, limit=1000, window=86400.0),
     ]
 
 
@@ -59,7 +59,7 @@ def test_names_may_hold_commas_semicolons_and_quotes() -> None:
 def test_the_dictionary_of_draft_07_is_read() -> None:
     """The form that a widely used middleware of Node sent for years."""
     assert read(RateLimit="limit=100, remaining=50, reset=30", RateLimit_Policy="100;w=60") == [
-        Quota("", 50, 30.0, limit=100, seconds=60.0)
+        Quota("", 50, 30.0, limit=100, window=60.0)
     ]
 
 
@@ -67,7 +67,7 @@ def test_the_three_fields_of_earlier_drafts_are_read() -> None:
     """Drafts 03 to 06; the window of the policy that the limit belongs to is found."""
     assert read(
         RateLimit_Limit="100, 10;w=1, 100;w=60", RateLimit_Remaining="50", RateLimit_Reset="30"
-    ) == [Quota("ratelimit", 50, 30.0, limit=100, seconds=60.0)]
+    ) == [Quota("ratelimit", 50, 30.0, limit=100, window=60.0)]
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_periods_in_the_names_are_windows() -> None:
         X_RateLimit_Limit_Hour="100",
         X_RateLimit_Remaining_Hour="94",
     ) == [
-        Quota("x-ratelimit-minute", 4, None, limit=10, seconds=60.0),
-        Quota("x-ratelimit-hour", 94, None, limit=100, seconds=3600.0),
+        Quota("x-ratelimit-minute", 4, None, limit=10, window=60.0),
+        Quota("x-ratelimit-hour", 94, None, limit=100, window=3600.0),
     ]
 
 
@@ -144,8 +144,8 @@ def test_requests_count_and_other_units_do_not() -> None:
 def test_pairs_of_counts_and_seconds_are_read() -> None:
     """20 requests in 1 second and 100 in 120, of which 1 and 99 were made."""
     assert read(X_App_Rate_Limit="20:1,100:120", X_App_Rate_Limit_Count="1:1,99:120,5:60") == [
-        Quota("x-app-rate-limit-count 1", 19, limit=20, seconds=1.0),
-        Quota("x-app-rate-limit-count 120", 1, limit=100, seconds=120.0),
+        Quota("x-app-rate-limit-count 1", 19, limit=20, window=1.0),
+        Quota("x-app-rate-limit-count 120", 1, limit=100, window=120.0),
     ]
 
 
@@ -202,7 +202,7 @@ def test_malformed_fields_are_passed_over(fields: dict[str, str]) -> None:
 
 def test_a_server_cannot_make_us_keep_a_thousand_budgets() -> None:
     """A hostile list is cut short."""
-    assert len(read(RateLimit=", ".join(f'"{n}";r=1;t=1' for n in range(1_000)))) == MOST_QUOTAS
+    assert len(read(RateLimit=", ".join(f'"{n}";r=1;t=1' for n in range(1_000)))) == MAX_QUOTAS
 
 
 def test_a_hundred_hostile_fields_cost_no_more_than_those_that_are_kept(
@@ -212,5 +212,5 @@ def test_a_hundred_hostile_fields_cost_no_more_than_those_that_are_kept(
     looked: list[int | None] = []
     monkeypatch.setattr(_rate_limit, "_window", lambda limit, _: looked.append(limit))
 
-    assert len(read(**{f"X{n}_RateLimit_Remaining": "1" for n in range(100)})) == MOST_QUOTAS
-    assert len(looked) == MOST_QUOTAS
+    assert len(read(**{f"X{n}_RateLimit_Remaining": "1" for n in range(100)})) == MAX_QUOTAS
+    assert len(looked) == MAX_QUOTAS

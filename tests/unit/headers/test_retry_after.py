@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from sessionkit.errors import read_request_id, read_retry_after
+from sessionkit.errors.tools import read_request_id, read_retry_after
 from sessionkit.headers._retry_after import read_wait
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec.inspect import type_info
 
-from sessionkit.mapping._words import choice, excerpt, expected, found, has_form, said_by
+from sessionkit.mapping._words import choice, excerpt, expected, found, has_form, message_of
 
 Many = enum.IntEnum("Many", "A B C D E F G H K L", start=0)
 
@@ -85,6 +85,6 @@ def test_only_kinds_of_text_have_a_form() -> None:
 
 def test_a_models_own_words_are_cut_and_cleaned() -> None:
     """A validator may quote what it was given; a log must not suffer for it."""
-    assert said_by(ValueError("it is\nodd - at `$.value`")) == "it is odd"
-    assert said_by(ValueError("password=hunter2")) == "password=***"
-    assert len(said_by(ValueError("x" * 500))) == 120
+    assert message_of(ValueError("it is\nodd - at `$.value`")) == "it is odd"
+    assert message_of(ValueError("password=hunter2")) == "password=***"
+    assert len(message_of(ValueError("x" * 500))) == 120
