@@ -23,7 +23,7 @@ from urllib3.util import Retry
 from benchmarks.side_by_side import report, resident, serving, told
 from sessionkit import SessionKitError, SessionStack, recommended
 from sessionkit.auth import ClientCredentials
-from sessionkit.handlers import DeadlineHandler, RetryHandler
+from sessionkit.handlers import RetryHandler, TimeoutHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,7 @@ def uploaded(stack: SessionStack) -> tuple[requests.Response, bool]:
 
 def hurried(stack: SessionStack) -> tuple[requests.Response, bool]:
     """Replace an object within a deadline."""
-    response = stack.put("uploads/7", data=UPLOAD, deadline=10.0)
+    response = stack.put("uploads/7", data=UPLOAD, total_timeout=10.0)
     return response, response.json() == {"size": len(UPLOAD)}
 
 
@@ -114,7 +114,7 @@ def stacked(session: requests.Session, origin: str) -> SessionStack:
     """Return the recommended stack, with a login and with hardly a wait between two attempts."""
     login = ClientCredentials(f"{origin}/token", client_id="app", client_secret="secret")
     handlers = recommended(login)
-    handlers["deadline"] = DeadlineHandler(connect=5.0, read=READ_TIMEOUT)
+    handlers["timeout"] = TimeoutHandler(connect=5.0, read=READ_TIMEOUT)
     statuses = {429, 502, 503, 504}
     handlers["retry"] = RetryHandler(Retry(3, backoff_factor=0.001, status_forcelist=statuses))
     return SessionStack(session, handlers, base_url=origin)

@@ -9,7 +9,7 @@ from sessionkit.auth._schemes import Bearer
 from sessionkit.auth.renewal._policy import USUAL
 from sessionkit.handlers._errors import ErrorHandler
 from sessionkit.handlers._retry import RetryHandler
-from sessionkit.handlers._timeouts import DeadlineHandler
+from sessionkit.handlers._timeouts import TimeoutHandler
 from sessionkit.handlers._timing import TimingHandler
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 #: Outermost first; the places of handlers that users add are known too, so that
 #: ``explain()`` can warn of an order in which they cannot do their work.
 ORDER = (
-    *("otel", "logging", "errors", "timing", "deprecation", "deadline", "retry"),
-    *("breaker", "headers", "auth", "cache", "ratelimit", "otel_attempts"),
+    *("otel", "logging", "errors", "timing", "deprecation", "timeout", "retry"),
+    *("circuit_breaker", "headers", "auth", "cache", "ratelimit", "otel_attempts"),
 )
 
 DEFAULT_SCHEME = Bearer()
@@ -38,12 +38,13 @@ def recommended(
     scheme: Scheme = DEFAULT_SCHEME,
     origins: Iterable[str] | None = None,
     policy: RenewalPolicy = USUAL,
+    total_timeout: float | None = None,
     errors: bool = True,
 ) -> dict[str, Handler]:
     """Return the recommended handlers by name, outermost first: a plain mapping, yours to edit.
 
     ``errors`` is outermost, so that all others look at plain responses. ``timing`` measures the
-    whole call. ``deadline`` brings default timeouts. ``retry`` stands outside ``auth``, so each
+    whole call. ``timeout`` brings default timeouts. ``retry`` stands outside ``auth``, so each
     attempt takes the current token and a renewal costs no retry. Where the environment variable
     ``SESSIONKIT_LOG`` names a level, such as ``info``, ``stderr_log`` is put outermost: it writes
     each call to standard error.
@@ -54,6 +55,8 @@ def recommended(
         scheme: Where a token goes on a request.
         origins: Origins that a token may go to; by default that of the stack's ``base_url``.
         policy: When a token is renewed.
+        total_timeout: Seconds that a call may take, all attempts, waits and renewal included; None
+            sets no limit.
         errors: Whether answers of 400 and above are raised. False for a stack that is handed to
             code written for a plain session.
     """
@@ -67,7 +70,7 @@ def recommended(
     if errors:
         chain["errors"] = ErrorHandler()
     chain["timing"] = TimingHandler()
-    chain["deadline"] = DeadlineHandler()
+    chain["timeout"] = TimeoutHandler(total_timeout)
     chain["retry"] = RetryHandler()
     if grant is not None:
         # A program without a login need not load what renews tokens.

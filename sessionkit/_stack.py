@@ -203,7 +203,7 @@ class SessionStack(_Session):
         """Send a request through the handlers; see :meth:`requests.Session.request`.
 
         Only the arguments given here reach the session, and unknown keywords go through untouched.
-        Options that handlers declare (``deadline=``, ``retries=``) are taken out for them.
+        Options that handlers declare (``total_timeout=``, ``retries=``) are taken out for them.
 
         Raises:
             SessionKitError: What handlers raise on purpose; also a ``requests.RequestException``.

@@ -199,7 +199,7 @@ class Program:
     def call(self, deadline: float = 60.0) -> str:
         """Call the API; return the status, or all that the error says."""
         try:
-            return str(self._stack.using(deadline=deadline).get("/orders").status_code)
+            return str(self._stack.using(total_timeout=deadline).get("/orders").status_code)
         except KeyboardInterrupt:
             return "KeyboardInterrupt"
         except requests.RequestException as error:

@@ -288,7 +288,7 @@ def _adapter_gives_up() -> Iterator[Place]:
 @contextmanager
 def _deadline_passes() -> Iterator[Place]:
     with Rude(sending(b""), stays=True) as server:
-        yield Place(f"{server.origin}/a", options={"deadline": SHORT})
+        yield Place(f"{server.origin}/a", options={"total_timeout": SHORT})
 
 
 def _statuses() -> Iterator[Fault]:

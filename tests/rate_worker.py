@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 
 from sessionkit import SessionStack
 from sessionkit.handlers import RateLimitHandler
-from sessionkit.handlers.limits import FleetRate
+from sessionkit.handlers.limits import SharedRateLimiter
 from tests.threads import at_once
 
 
@@ -39,7 +39,7 @@ def watched(url: str, leaves: list[float]) -> RedisStorage:
 def main(origin: str, redis: str, amount: int, *, threads: int, calls: int) -> None:
     """Serve one line of input."""
     leaves: list[float] = []
-    rate = FleetRate((amount, 1), watched(redis, leaves))
+    rate = SharedRateLimiter((amount, 1), watched(redis, leaves))
     with requests.Session() as session:
         session.mount("http://", HTTPAdapter(pool_maxsize=threads))
         stack = SessionStack(session, [RateLimitHandler(rate)], base_url=origin)

@@ -11,7 +11,7 @@ import requests
 
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import Header, StaticToken
-from sessionkit.handlers import DeadlineHandler
+from sessionkit.handlers import TimeoutHandler
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Seen
 
@@ -36,7 +36,7 @@ def _with_key(session: requests.Session, origins: Iterable[str]) -> requests.Ses
 
 def _with_budget(session: requests.Session, origins: Iterable[str]) -> requests.Session:
     chain = recommended(errors=False)
-    chain["deadline"] = DeadlineHandler(total=60)
+    chain["timeout"] = TimeoutHandler(total=60)
     return SessionStack(session, chain, clock=FakeClock())
 
 

@@ -1,6 +1,6 @@
 """Links of the chain, each of one purpose. None knows another.
 
-Imported by their paths, for each needs an extra: `cache.CacheHandler`, `limits.FleetRate`,
+Imported by their paths, for each needs an extra: `cache.CacheHandler`, `limits.SharedRateLimiter`,
 `otel.OtelHandler`, `prometheus.PrometheusHandler`.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from sessionkit.handlers._breaker import BreakerHandler as BreakerHandler
+    from sessionkit.handlers._breaker import CircuitBreakerHandler as CircuitBreakerHandler
     from sessionkit.handlers._curl import as_curl as as_curl
     from sessionkit.handlers._deprecation import ApiDeprecationWarning as ApiDeprecationWarning
     from sessionkit.handlers._deprecation import DeprecationHandler as DeprecationHandler
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from sessionkit.handlers._logging import LoggingHandler as LoggingHandler
     from sessionkit.handlers._retry import RetryHandler as RetryHandler
     from sessionkit.handlers._retry_budget import RetryBudget as RetryBudget
-    from sessionkit.handlers._retry_conditions import When as When
+    from sessionkit.handlers._retry_conditions import RetryIf as RetryIf
     from sessionkit.handlers._size import SizeHandler as SizeHandler
-    from sessionkit.handlers._timeouts import DeadlineHandler as DeadlineHandler
+    from sessionkit.handlers._timeouts import TimeoutHandler as TimeoutHandler
     from sessionkit.handlers._timing import TimingHandler as TimingHandler
     from sessionkit.handlers.ratelimit._handler import RateLimitHandler as RateLimitHandler
     from sessionkit.handlers.ratelimit._window import Limiter as Limiter
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "ApiDeprecationWarning": "_deprecation",
-    "BreakerHandler": "_breaker",
-    "DeadlineHandler": "_timeouts",
+    "CircuitBreakerHandler": "_breaker",
+    "TimeoutHandler": "_timeouts",
     "DeprecationHandler": "_deprecation",
     "ErrorHandler": "_errors",
     "HeadersHandler": "_headers",
@@ -45,14 +45,13 @@ _PLACES = {
     "ServerTiming": "sessionkit.headers._server_timing",
     "SizeHandler": "_size",
     "TimingHandler": "_timing",
-    "When": "_retry_conditions",
+    "RetryIf": "_retry_conditions",
     "as_curl": "_curl",
 }
 
 __all__ = [
     "ApiDeprecationWarning",
-    "BreakerHandler",
-    "DeadlineHandler",
+    "CircuitBreakerHandler",
     "DeprecationHandler",
     "ErrorHandler",
     "HeadersHandler",
@@ -62,10 +61,11 @@ __all__ = [
     "RateLimitHandler",
     "RetryBudget",
     "RetryHandler",
+    "RetryIf",
     "ServerTiming",
     "SizeHandler",
+    "TimeoutHandler",
     "TimingHandler",
-    "When",
     "as_curl",
 ]
 

@@ -43,10 +43,10 @@ State = Literal["closed", "open", "half-open"]
 
 
 class _Settings(NamedTuple):
-    failures: int
-    cooldown: float
-    longest: float
-    probes: int
+    failure_threshold: int
+    recovery_timeout: float
+    max_recovery_timeout: float
+    half_open_max_calls: int
 
 
 class _Circuit:
@@ -106,7 +106,7 @@ class _Circuits:
                 return _Refused(circuit.until - now, circuit.last)
             circuit.half_open = True
             circuit.trials += 1
-            if circuit.trials >= self._settings.probes:
+            if circuit.trials >= self._settings.half_open_max_calls:
                 # Where these hang, there will be others.
                 circuit.trials = 0
                 circuit.until = now + self._cooldown(circuit)
@@ -127,12 +127,12 @@ class _Circuits:
                 return  # began before the circuit opened
             circuit.failures += 1
             circuit.last = fault
-            if trial is not None or circuit.failures >= self._settings.failures:
+            if trial is not None or circuit.failures >= self._settings.failure_threshold:
                 circuit.openings += 1
                 circuit.half_open = False
                 circuit.trials = 0
                 circuit.until = now + max(
-                    self._cooldown(circuit), min(told, self._settings.longest)
+                    self._cooldown(circuit), min(told, self._settings.max_recovery_timeout)
                 )
 
     def succeeded(self, origin: str, trial: _Trial | None) -> None:
@@ -153,7 +153,7 @@ class _Circuits:
             if circuit.openings != trial.opening or circuit.until is None:
                 return
             if circuit.until > now:
-                circuit.trials, circuit.until = self._settings.probes, now
+                circuit.trials, circuit.until = self._settings.half_open_max_calls, now
             circuit.trials -= 1
 
     def states(self, now: float) -> dict[str, State]:
@@ -168,7 +168,8 @@ class _Circuits:
         return circuit
 
     def _cooldown(self, circuit: _Circuit) -> float:
-        return min(self._settings.cooldown * circuit.openings, self._settings.longest)
+        _, first, longest, _ = self._settings
+        return min(first * circuit.openings, longest)
 
 
 def _state(circuit: _Circuit, now: float) -> State:
@@ -177,31 +178,33 @@ def _state(circuit: _Circuit, now: float) -> State:
     return "half-open" if circuit.half_open or now >= circuit.until else "open"
 
 
-class BreakerHandler:
+class CircuitBreakerHandler:
     """Refuse calls to an origin that fails again and again, until a trial call succeeds.
 
-    *Closed*, every call goes through. After *failures* in a row the circuit of that origin *opens*:
-    calls are refused at once with :class:`~sessionkit.errors.CircuitOpen`, and nothing is sent.
-    After the cooldown it is *half-open*: as many calls as *probes* go through as trials, all others
-    are still refused. A trial that succeeds closes the circuit; one that fails opens it again, for
-    longer each time. Trials that hang are replaced after another cooldown.
+    *Closed*, every call goes through. After *failure_threshold* failures in a row the circuit of
+    that origin *opens*: calls are refused at once with :class:`~sessionkit.errors.CircuitOpen`, and
+    nothing is sent. After *recovery_timeout* it is *half-open*: *half_open_max_calls* calls go
+    through as trials, all others are still refused. A trial that succeeds closes the circuit; one
+    that fails opens it again, for longer each time. Trials that hang are replaced after another
+    recovery timeout.
 
     A failure is a fault of transport (no connection, a time-out, a connection lost) or a status of
-    *statuses*; a ``Retry-After`` with it may lengthen the cooldown. Any other answer is a success,
-    a 404 too: the server is well. What sessionkit itself raises further in, and answers out of a
-    cache, say nothing of the server and count neither way; nor is it a failure what a redirect
-    meets at another origin. An answer counts by its head: a body that breaks off while ``retry`` or
-    the caller reads it is not seen here.
+    *statuses*; a ``Retry-After`` with it may lengthen the recovery timeout. Any other response is a
+    success, a 404 too: the server is well. What sessionkit itself raises further in, and responses
+    out of a cache, say nothing of the server and count neither way; nor does a failure count that a
+    redirect meets at another origin. A response counts by its head: a body that breaks off while
+    ``retry`` or the caller reads it is not seen here.
 
     Place it inside ``retry``: each attempt counts, and retries stop when the circuit opens. Shared
     between threads, and between stacks that shall know of each other's failures; no lock is held
     while a call is under way. A forked child starts with all circuits closed.
 
     Args:
-        failures: In a row, until the circuit opens.
-        cooldown: Seconds until the first trial; times the number of openings, up to *longest*.
-        longest: The longest cooldown, in seconds.
-        probes: Trials that may be under way at once.
+        failure_threshold: Failures in a row, until the circuit opens.
+        recovery_timeout: Seconds until the first trial, times the number of openings since the
+            last success.
+        max_recovery_timeout: The most of it, in seconds.
+        half_open_max_calls: Trials that may be under way at once.
         statuses: Counted as failures; add 429 where a server uses it for "overloaded".
 
     Raises:
@@ -212,18 +215,18 @@ class BreakerHandler:
 
     def __init__(
         self,
-        failures: int = 5,
+        failure_threshold: int = 5,
         *,
-        cooldown: float = 30.0,
-        longest: float = 300.0,
-        probes: int = 1,
+        recovery_timeout: float = 30.0,
+        max_recovery_timeout: float = 300.0,
+        half_open_max_calls: int = 1,
         statuses: Iterable[int] = _STATUSES,
     ) -> None:
         self._settings = settings = _Settings(
-            _count("failures", failures),
-            _seconds("cooldown", cooldown),
-            _seconds("longest", longest),
-            _count("probes", probes),
+            _count("failure_threshold", failure_threshold),
+            _seconds("recovery_timeout", recovery_timeout),
+            _seconds("max_recovery_timeout", max_recovery_timeout),
+            _count("half_open_max_calls", half_open_max_calls),
         )
         self._statuses = frozenset(statuses)
         self._circuits = PerProcess(lambda _parents: _Circuits(settings))
@@ -273,10 +276,11 @@ class BreakerHandler:
         return response.status_code in self._statuses and not _is_elsewhere(response, origin)
 
     def __repr__(self) -> str:
-        failures, cooldown, longest, probes = self._settings
+        threshold, *times, calls = self._settings
         return (
-            f"BreakerHandler({failures}, cooldown={cooldown:g}, longest={longest:g}, "
-            f"probes={probes}, statuses={sorted(self._statuses)})"
+            f"CircuitBreakerHandler({threshold}, recovery_timeout={times[0]:g}, "
+            f"max_recovery_timeout={times[1]:g}, half_open_max_calls={calls}, "
+            f"statuses={sorted(self._statuses)})"
         )
 
 
@@ -321,7 +325,7 @@ def _count(name: str, value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
     message = f"{name}={value!r} is no whole number from 1"
-    raise ConfigError(message, hint="such as BreakerHandler(5, probes=1)")
+    raise ConfigError(message, hint="such as CircuitBreakerHandler(5, half_open_max_calls=1)")
 
 
 def _seconds(name: str, value: object) -> float:
@@ -329,4 +333,4 @@ def _seconds(name: str, value: object) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
         return value
     message = f"{name}={value!r} is not a number of seconds"
-    raise ConfigError(message, hint="such as BreakerHandler(cooldown=30.0)")
+    raise ConfigError(message, hint="such as CircuitBreakerHandler(recovery_timeout=30.0)")

@@ -57,17 +57,17 @@ class ErrorHandler:
 
     Args:
         rules: Which error an answer is, where its status does not say it; the first that fits
-            wins. They come before *root*, and before what this handler does by itself. Of a stream
-            below 400 only status, method and headers are looked at; one from 400 on whose body
-            was looked into is cut at 64 KiB.
-        root: An exception class of yours. Every error is then one of it too, by a class
+            wins. They come before *base_class*, and before what this handler does by itself. Of a
+            stream below 400 only status, method and headers are looked at; one from 400 on whose
+            body was looked into is cut at 64 KiB.
+        base_class: An exception class of yours. Every error is then one of it too, by a class
             that :func:`~sessionkit.errors.vendor_error` makes.
-        request_ids: Headers that name a request, looked at before the usual ones.
+        request_id_headers: Headers that name a request, looked at before the usual ones.
     """
 
     options = frozenset({"expect", "raise_for_status"})
 
-    __slots__ = ("_request_ids", "_root", "_rules", "_suspects")
+    __slots__ = ("_base_class", "_request_id_headers", "_rules", "_suspects")
 
     name = "errors"
 
@@ -75,16 +75,16 @@ class ErrorHandler:
         self,
         rules: Iterable[Rule] = (),
         *,
-        root: type[Exception] | None = None,
-        request_ids: Collection[str] = (),
+        base_class: type[Exception] | None = None,
+        request_id_headers: Collection[str] = (),
     ) -> None:
         self._rules = _checked(rules)
-        self._root = root
-        if root is not None:
+        self._base_class = base_class
+        if base_class is not None:
             from sessionkit.errors import vendor_error
 
-            vendor_error(root, StatusError)  # refuses a root that cannot be one
-        self._request_ids = tuple(request_ids)
+            vendor_error(base_class, StatusError)  # refuses a root that cannot be one
+        self._request_id_headers = tuple(request_id_headers)
         named = (rule.statuses or () for rule in self._rules)
         #: Statuses that are no error by themselves, but may be one by a rule.
         self._suspects = frozenset(s for some in named for s in some if s < _FIRST_ERROR_STATUS)
@@ -125,8 +125,11 @@ class ErrorHandler:
             del fault
 
     def __repr__(self) -> str:
-        root = None if self._root is None else self._root.__name__
-        known = {"rules": list(self._rules), "root": root, "request_ids": list(self._request_ids)}
+        known = {
+            "rules": list(self._rules),
+            "base_class": self._base_class and self._base_class.__name__,
+            "request_id_headers": list(self._request_id_headers),
+        }
         return f"ErrorHandler({', '.join(f'{k}={v}' for k, v in known.items() if v)})"
 
     def _fault(self, error: Exception, exchange: Exchange) -> SessionKitError | None:
@@ -206,17 +209,17 @@ class ErrorHandler:
             attempts=len(record.attempts),
             duration=exchange.clock.monotonic() - record.started,
         )
-        if self._request_ids and fault.response is not None:
+        if self._request_id_headers and fault.response is not None:
             vars(fault).pop("request_id", None)
-            name = read_request_id(fault.response.headers, self._request_ids)
+            name = read_request_id(fault.response.headers, self._request_id_headers)
             fault.complete(request_id=name)
         fault.include_sent(record.sent)  # by an earlier attempt, or before a redirect
         scrub_exception(fault, _secrets(exchange))
-        if self._root is None:
+        if self._base_class is None:
             return fault
         from sessionkit.errors.tools import as_vendor_error
 
-        return as_vendor_error(self._root, fault)
+        return as_vendor_error(self._base_class, fault)
 
     def _watched(self, response: Response, exchange: Exchange) -> Response:
         """Make a stream raise our errors while its body is read."""

@@ -57,9 +57,9 @@ class HeadersHandler:
         user_agent: Product and version of yours, such as ``acme-sdk/2.1``. It is put before that of
             requests: products stand in the order of their significance (RFC 9110, section
             10.1.5). It goes with every call.
-        request_id: Name of the header in which each call has an id of its own, a random UUID, also
-            found at ``response.exchange.request_id``; None sends none. It goes with every call: it
-            says nothing, and finds a call in the logs of whoever answered it.
+        request_id_header: Name of the header in which each call has an id of its own, a random
+            UUID, also found at ``response.exchange.request_id``; None sends none. It goes with
+            every call: it says nothing, and finds a call in the logs of the server.
         origins: Further origins that *headers* go to, such as ``https://files.example``.
 
     Raises:
@@ -69,21 +69,21 @@ class HeadersHandler:
 
     options = frozenset({"operation"})
 
-    __slots__ = ("_headers", "_origins", "_request_id", "_user_agent")
+    __slots__ = ("_headers", "_origins", "_request_id_header", "_user_agent")
 
     def __init__(
         self,
         headers: Mapping[str, HeaderValue] | None = None,
         *,
         user_agent: str | None = None,
-        request_id: str | None = "X-Request-Id",
+        request_id_header: str | None = "X-Request-Id",
         origins: Iterable[str] = (),
     ) -> None:
         given = {name: value for name, value in (headers or {}).items() if value is not None}
         self._headers = given
-        self._request_id = request_id
+        self._request_id_header = request_id_header
         self._user_agent = None if user_agent is None else _product(user_agent)
-        named = ("User-Agent" if user_agent is not None else None, request_id, *given)
+        named = ("User-Agent" if user_agent is not None else None, request_id_header, *given)
         _check_names([name for name in named if name is not None])
         _check_values(given)
         self._origins = frozenset(map(_origin, origins))
@@ -95,8 +95,8 @@ class HeadersHandler:
             InvalidRequest: A function returned what no header can carry, such as a line break.
         """
         headers: dict[str, str] = {}
-        if self._request_id is not None:
-            headers |= _identified(exchange, self._request_id)
+        if self._request_id_header is not None:
+            headers |= _identified(exchange, self._request_id_header)
         if self._user_agent is not None and not _is_given(exchange, "User-Agent"):
             headers["User-Agent"] = self._user_agent
         if self._headers and self._concern(exchange):
@@ -131,7 +131,7 @@ class HeadersHandler:
         known = {
             "headers": list(self._headers),
             "user_agent": self._user_agent,
-            "request_id": self._request_id,
+            "request_id_header": self._request_id_header,
             "origins": sorted(self._origins),
         }
         return f"HeadersHandler({', '.join(f'{k}={v}' for k, v in known.items() if v)})"

@@ -33,7 +33,7 @@ class LoggingHandler:
     """Write one line for each call into a log of the standard library.
 
     Place it outermost, so that it sees the whole call: all attempts, and the error that it ended
-    with. A call that went well at once is written at *success*; at WARNING one that was answered by
+    with. A call that went well at once is written at *level*; at WARNING one that was answered by
     400 or more, unless that is what ``expect=`` asked for, or that was sent more than once; at
     ERROR one that ended in any other exception.
 
@@ -51,26 +51,26 @@ class LoggingHandler:
 
     Args:
         logger: A logger, or the name of one.
-        success: The level of calls that went well.
-        details: Write two more lines at DEBUG: the request as a command line of curl, and the
+        level: The level of calls that went well.
+        verbose: Write two more lines at DEBUG: the request as a command line of curl, and the
             answer with its headers and what has been read of its body, at most 4096 characters of
             it. A stream is never read for it.
     """
 
     options = frozenset({"operation"})
 
-    __slots__ = ("_details", "_logger", "_success")
+    __slots__ = ("_level_of_success", "_logger", "_verbose")
 
     def __init__(
         self,
         logger: logging.Logger | str = "sessionkit.http",
         *,
-        success: int = logging.INFO,
-        details: bool = False,
+        level: int = logging.INFO,
+        verbose: bool = False,
     ) -> None:
         self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
-        self._success = success
-        self._details = details
+        self._level_of_success = level
+        self._verbose = verbose
 
     def handle(self, exchange: Exchange, forward: Forward) -> Response:
         """Forward, and write down how it went. What the handlers further in raise passes."""
@@ -86,7 +86,7 @@ class LoggingHandler:
         self, exchange: Exchange, response: Response | None, error: Exception | None
     ) -> None:
         level = self._level(exchange, response, error)
-        details = self._details and self._logger.isEnabledFor(logging.DEBUG)
+        details = self._verbose and self._logger.isEnabledFor(logging.DEBUG)
         if not (details or self._logger.isEnabledFor(level)):
             return
         ended = _Ended(exchange, response, error)
@@ -103,11 +103,15 @@ class LoggingHandler:
             return logging.WARNING if isinstance(error, HTTPError) else logging.ERROR
         refused = response.status_code >= 400 and "expect" not in exchange.options
         again = len(exchange.record.attempts) > 1
-        return max(logging.WARNING, self._success) if refused or again else self._success
+        return (
+            max(logging.WARNING, self._level_of_success)
+            if refused or again
+            else self._level_of_success
+        )
 
     def __repr__(self) -> str:
-        success = logging.getLevelName(self._success)
-        shown = f"{self._logger.name!r}, success={success}, details={self._details}"
+        success = logging.getLevelName(self._level_of_success)
+        shown = f"{self._logger.name!r}, level={success}, verbose={self._verbose}"
         return f"LoggingHandler({shown})"
 
 
@@ -129,7 +133,7 @@ def stderr_log(wanted: str) -> LoggingHandler | None:
     pen = logging.StreamHandler()
     pen.setFormatter(logging.Formatter(_FORMAT))
     logger.addHandler(pen)
-    return LoggingHandler(logger, details=True)
+    return LoggingHandler(logger, verbose=True)
 
 
 class _Ended:

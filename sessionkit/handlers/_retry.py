@@ -31,11 +31,11 @@ _DRAFT_HEADER = "Idempotency-Key"
 class Budget(Protocol):
     """What a handler needs of a budget of retries."""
 
-    def take(self) -> bool:
+    def try_withdraw(self) -> bool:
         """Take one retry; False where none is left."""
         ...
 
-    def give_back(self) -> None:
+    def refund(self) -> None:
         """Return one: it helped."""
         ...
 
@@ -59,7 +59,7 @@ class RetryHandler:
     stands as it is.
 
     The wait is what the server asked for by ``Retry-After`` or by the reset of a spent
-    ``RateLimit``, else the policy's backoff. Where it is longer than *longest_wait*, or would
+    ``RateLimit``, else the policy's backoff. Where it is longer than *max_wait*, or would
     outlast the call's deadline, nothing is waited for and the answer stands, so that the caller
     can see what the server asked.
 
@@ -75,16 +75,16 @@ class RetryHandler:
             ``raise_on_status`` have no meaning here. A number is the most tries after the first.
             By default three more tries on 429, 502, 503 and 504, at once and then after 1 and 2
             seconds and up to half a second of jitter.
-        longest_wait: The longest single wait, in seconds. A backoff is shortened to it.
+        max_wait: The longest single wait, in seconds. A backoff is shortened to it.
         when: A function of the exchange and its answer or exception, in place of the judgement
-            above about what may pass; see :class:`When`. How often, and whether it is safe, stays
-            with policy, method and key.
+            above about what may pass; see :class:`RetryIf`. How often, and whether it is safe,
+            stays with policy, method and key.
         budget: Shared by many calls, so that retries do not finish off a server that struggles:
-            an object with ``take()``, asked before each further try, and ``give_back()``, told of
-            one that helped. Its ``earn()``, where it has one, is told of calls that succeed at
-            once. :class:`RetryBudget` is one.
-        key_header: The header of the key (draft-ietf-httpapi-idempotency-key-header).
-        generate_keys: Give every call that changes things a key: only for a server that heeds it.
+            an object with ``try_withdraw()``, called before each further try, and ``refund()``,
+            called after one that helped. Its ``deposit()``, where it has one, is called after each
+            call that succeeds at once. :class:`RetryBudget` is one.
+        idempotency_header: The header of the key (draft-ietf-httpapi-idempotency-key-header).
+        always_send_key: Give every call that changes things a key: only for a server that heeds it.
 
     Raises:
         ConfigError: A policy or number that makes no sense.
@@ -92,24 +92,31 @@ class RetryHandler:
 
     options = frozenset({"idempotency_key", "retries"})
 
-    __slots__ = ("_budget", "_generate_keys", "_key_header", "_longest_wait", "_policy", "_when")
+    __slots__ = (
+        "_always_send_key",
+        "_budget",
+        "_idempotency_header",
+        "_max_wait",
+        "_policy",
+        "_when",
+    )
 
     def __init__(
         self,
         policy: Retry | int | None = None,
         *,
-        longest_wait: float = 60.0,
+        max_wait: float = 60.0,
         when: Test | None = None,
         budget: Budget | None = None,
-        key_header: str = _DRAFT_HEADER,
-        generate_keys: bool = False,
+        idempotency_header: str = _DRAFT_HEADER,
+        always_send_key: bool = False,
     ) -> None:
         self._policy = _read_policy("policy", policy, _default_policy())
-        self._longest_wait = _read_wait(longest_wait)
+        self._max_wait = _read_wait(max_wait)
         self._when = when
         self._budget = budget
-        self._key_header = key_header
-        self._generate_keys = generate_keys
+        self._idempotency_header = idempotency_header
+        self._always_send_key = always_send_key
 
     def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
         """Forward until the call succeeds, fails for good, or the policy is spent.
@@ -123,7 +130,7 @@ class RetryHandler:
             policy = _read_policy("retries", exchange.options["retries"], policy)
         if exchange.method.upper() not in Retry.DEFAULT_ALLOWED_METHODS:
             exchange = self._with_key(exchange)
-            if exchange.header(self._key_header):
+            if exchange.header(self._idempotency_header):
                 policy = policy.new(allowed_methods=None)
         # Unread, because the body of a refusal may be endless; it is dropped, not waited for.
         unread = exchange.unread()
@@ -144,19 +151,19 @@ class RetryHandler:
 
     def _with_key(self, exchange: Exchange) -> Exchange:
         """Give a call that changes things its idempotency key, where one is wanted."""
-        if exchange.header(self._key_header):
+        if exchange.header(self._idempotency_header):
             return exchange
         key = exchange.option("idempotency_key")
         if key is None:
-            key = self._generate_keys
+            key = self._always_send_key
         if key is True:
-            key = _new_key(self._key_header)
+            key = _new_key(self._idempotency_header)
         if not key:
             return exchange
         if not isinstance(key, str):
             hint = "True for a new one, or a text of your own"
             raise ConfigError(f"idempotency_key={key!r} is no key", hint=hint)
-        return exchange.with_headers({self._key_header: key})
+        return exchange.with_headers({self._idempotency_header: key})
 
     def _final(
         self, response: requests.Response, exchange: Exchange, *, first: bool
@@ -166,9 +173,9 @@ class RetryHandler:
             exchange.read(response)
         if self._budget is not None and _is_well(response.status_code):
             if not first:
-                self._budget.give_back()
-            elif hasattr(self._budget, "earn"):
-                self._budget.earn()
+                self._budget.refund()
+            elif hasattr(self._budget, "deposit"):
+                self._budget.deposit()
         return response
 
     def _after_answer(
@@ -195,12 +202,12 @@ class RetryHandler:
             return self._in_time(left, self._backoff(left), exchange)
         # The field came with urllib3 2.6.
         wait = min(wait, getattr(policy, "retry_after_max", wait))
-        return None if wait > self._longest_wait else self._in_time(left, wait, exchange)
+        return None if wait > self._max_wait else self._in_time(left, wait, exchange)
 
     def _meets_itself(self, status: int, exchange: Exchange) -> bool:
         """Tell whether an earlier attempt, under the same key, may still be at work there."""
         again = status == HTTPStatus.CONFLICT and len(exchange.record.attempts) > 1
-        return again and exchange.header(self._key_header) is not None
+        return again and exchange.header(self._idempotency_header) is not None
 
     def _after_error(
         self, error: requests.RequestException, exchange: Exchange, policy: Retry
@@ -219,13 +226,13 @@ class RetryHandler:
         return None if left is None else self._in_time(left, self._backoff(left), exchange)
 
     def _backoff(self, policy: Retry) -> float:
-        return min(policy.get_backoff_time(), self._longest_wait)
+        return min(policy.get_backoff_time(), self._max_wait)
 
     def _in_time(self, policy: Retry, wait: float, exchange: Exchange) -> _Again | None:
         deadline = exchange.deadline
         if deadline is not None and exchange.clock.monotonic() + wait >= deadline:
             return None
-        if self._budget is not None and not self._budget.take():
+        if self._budget is not None and not self._budget.try_withdraw():
             return None
         return _Again(policy, wait)
 
@@ -240,14 +247,15 @@ class RetryHandler:
             f"methods={'any' if not methods else sorted(methods)}",
             f"backoff={policy.backoff_factor} to {policy.backoff_max}",
             f"jitter={policy.backoff_jitter}",
-            f"longest_wait={self._longest_wait}",
+            f"max_wait={self._max_wait}",
         ]
         if self._when is not None:
             shown.append(f"when={getattr(self._when, '__qualname__', self._when)}")
         if self._budget is not None:
             shown.append(f"budget={self._budget}")
-        if self._generate_keys or self._key_header != _DRAFT_HEADER:
-            shown.append(f"key_header={self._key_header}, generate_keys={self._generate_keys}")
+        if self._always_send_key or self._idempotency_header != _DRAFT_HEADER:
+            shown.append(f"idempotency_header={self._idempotency_header}")
+            shown.append(f"always_send_key={self._always_send_key}")
         return f"RetryHandler({', '.join(shown)})"
 
 
@@ -273,7 +281,7 @@ def _read_wait(value: object) -> float:
     # Not a number is not less than infinity either.
     if isinstance(value, (int, float)) and 0 <= value < math.inf:
         return value
-    message = f"longest_wait={value!r} is not a number of seconds"
+    message = f"max_wait={value!r} is not a number of seconds"
     raise ConfigError(message, hint="a number such as 60.0; 0 never waits")
 
 

@@ -52,11 +52,11 @@ class RetryBudget:
         )
 
     @property
-    def left(self) -> float:
+    def balance(self) -> float:
         """Retries in store."""
         return self._purses.get().left
 
-    def take(self, cost: float = 1.0) -> bool:
+    def try_withdraw(self, cost: float = 1.0) -> bool:
         """Take what a retry costs, and tell whether it was there; if not, nothing is taken.
 
         Args:
@@ -70,7 +70,7 @@ class RetryBudget:
             purse.left -= cost
             return True
 
-    def give_back(self, cost: float = 1.0) -> None:
+    def refund(self, cost: float = 1.0) -> None:
         """Return what a retry cost that has led to a success.
 
         Args:
@@ -78,7 +78,7 @@ class RetryBudget:
         """
         self._add(cost)
 
-    def earn(self) -> None:
+    def deposit(self) -> None:
         """Add what a success at the first attempt earns."""
         self._add(self._ratio)
 

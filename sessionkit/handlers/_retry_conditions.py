@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TRANSIENT = frozenset({429, 502, 503, 504})
 
 
-class When:
+class RetryIf:
     """A condition on what became of an attempt, for ``RetryHandler(when=...)``.
 
     It is a function of the exchange and of the answer, or of the exception in its place; put
@@ -47,7 +47,7 @@ class When:
 
     __slots__ = ("_test",)
 
-    transient: ClassVar[When]
+    transient: ClassVar[RetryIf]
 
     def __init__(self, test: Test) -> None:
         self._test = test
@@ -56,28 +56,32 @@ class When:
         """Tell whether another attempt is worth it."""
         return bool(self._test(exchange, outcome))
 
-    def __or__(self, other: Test) -> When:
-        return When(lambda exchange, outcome: self(exchange, outcome) or other(exchange, outcome))
+    def __or__(self, other: Test) -> RetryIf:
+        return RetryIf(
+            lambda exchange, outcome: self(exchange, outcome) or other(exchange, outcome)
+        )
 
-    def __and__(self, other: Test) -> When:
-        return When(lambda exchange, outcome: self(exchange, outcome) and other(exchange, outcome))
+    def __and__(self, other: Test) -> RetryIf:
+        return RetryIf(
+            lambda exchange, outcome: self(exchange, outcome) and other(exchange, outcome)
+        )
 
-    def __ror__(self, other: Test) -> When:
-        return When(other) | self
+    def __ror__(self, other: Test) -> RetryIf:
+        return RetryIf(other) | self
 
-    def __rand__(self, other: Test) -> When:
-        return When(other) & self
+    def __rand__(self, other: Test) -> RetryIf:
+        return RetryIf(other) & self
 
-    def __invert__(self) -> When:
-        return When(lambda exchange, outcome: not self(exchange, outcome))
+    def __invert__(self) -> RetryIf:
+        return RetryIf(lambda exchange, outcome: not self(exchange, outcome))
 
     @classmethod
-    def status(cls, *statuses: int) -> When:
+    def status(cls, *statuses: int) -> RetryIf:
         """Return the condition that an answer came, with one of *statuses*."""
         return cls(lambda _, outcome: getattr(outcome, "status_code", None) in statuses)
 
     @classmethod
-    def raised(cls, *kinds: type[Exception]) -> When:
+    def raised(cls, *kinds: type[Exception]) -> RetryIf:
         """Return the condition that no answer came, but an exception of requests of *kinds*."""
         return cls(lambda _, outcome: isinstance(outcome, kinds))
 
@@ -88,7 +92,7 @@ def _is_transient(_: Exchange, outcome: requests.Response | Exception) -> bool:
     return outcome.status_code in TRANSIENT
 
 
-When.transient = When(_is_transient)
+RetryIf.transient = RetryIf(_is_transient)
 
 
 def classify(error: Exception) -> type[HTTPError] | None:

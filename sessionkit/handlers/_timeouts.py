@@ -1,4 +1,4 @@
-"""How long a call may take: time-outs for each attempt, and one budget over all of them."""
+"""Timeouts for each attempt of a call, and one total timeout over all of them."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ if TYPE_CHECKING:
 
 #: Seconds before the deadline that count as reached: sockets and clocks round differently.
 _SLACK = 0.01
-#: Seconds (30 years); sockets overflow at longer time-outs.
+#: Seconds (30 years); sockets overflow at longer timeouts.
 _LONGEST = 1e9
 
 
-class DeadlineHandler:
-    """Give every call time-outs, and where wanted one budget over attempts, waits and renewal.
+class TimeoutHandler:
+    """Give every call timeouts, and where wanted a total over attempts, waits and renewal.
 
     A call that passes ``timeout=`` keeps it, ``timeout=None`` (wait for ever) included. A call
-    that passes ``deadline=`` has that budget in place of *total*; ``deadline=None`` lifts it, and
-    a budget of zero or less is one that is spent. Every time-out is shortened to what is left of
-    the budget, no wait is begun that would outlast it, and a body that trickles is left when it is
-    spent. What comes before and after a body (status line, headers, trailers) is read by
-    ``http.client`` in one go, and bounded per read alone: a server that drips those, a byte at a
-    time, outlasts the budget. Shared between threads.
+    that passes ``total_timeout=`` has that one in place of *total*; ``total_timeout=None`` lifts
+    it, and zero or less is one that has passed. From its start it sets the call's deadline: every
+    timeout is shortened to what is left until then, no wait is begun that would outlast it, and a
+    body that trickles is left when it passes. What comes before and after a body (status line,
+    headers, trailers) is read by ``http.client`` in one go, and bounded per read alone: a server
+    that drips those, a byte at a time, outlasts the deadline. Shared between threads.
 
     Args:
-        total: Seconds that a call may take altogether; None sets no limit.
+        total: Seconds that a call may take, all attempts, waits and renewal included; None sets
+            no limit.
         connect: Seconds to wait for a connection; None sets no limit.
         read: Seconds to wait for the server between two reads; None sets no limit. With
-            *connect* None too, the session's own time-outs hold.
+            *connect* None too, the session's own timeouts hold.
 
     Raises:
         ConfigError: A number that is not positive, or above 1e9.
     """
 
-    options = frozenset({"deadline"})
+    options = frozenset({"total_timeout"})
 
     __slots__ = ("_connect", "_read", "_total")
 
@@ -59,18 +60,18 @@ class DeadlineHandler:
         self._read = _positive("read", read)
 
     def handle(self, exchange: Exchange, forward: Forward) -> Response:
-        """Fill in the time-outs, set the deadline and forward.
+        """Fill in the timeouts, set the deadline and forward.
 
         Raises:
-            DeadlineExceeded: The budget was spent before there was an answer.
-            ConfigError: The ``deadline`` of the call is not a number of seconds.
+            DeadlineExceeded: The total timeout passed before there was a response.
+            ConfigError: The ``total_timeout`` of the call is not a number of seconds.
         """
         if "timeout" not in exchange.options and (self._connect or self._read):
             exchange = exchange.with_options({"timeout": (self._connect, self._read)})
-        total = exchange.options.get("deadline", self._total)
+        total = exchange.options.get("total_timeout", self._total)
         if total is not None:
-            budget = _countable("deadline", total)
-            exchange = exchange.with_deadline(exchange.clock.monotonic() + budget)
+            seconds = _countable("total_timeout", total)
+            exchange = exchange.with_deadline(exchange.clock.monotonic() + seconds)
         if exchange.deadline is None:
             return forward(exchange)
         try:
@@ -81,12 +82,12 @@ class DeadlineHandler:
             raise _exceeded(exchange, error) from error
 
     def __repr__(self) -> str:
-        return f"DeadlineHandler({self._total}, connect={self._connect}, read={self._read})"
+        return f"TimeoutHandler({self._total}, connect={self._connect}, read={self._read})"
 
 
 def _ran_out(error: requests.RequestException, exchange: Exchange) -> bool:
-    """Tell whether *error* is a time-out that the deadline brought about."""
-    # A stall inside a body is a ConnectionError to requests; the time-out is its argument.
+    """Tell whether *error* is a timeout that the deadline brought about."""
+    # A stall inside a body is a ConnectionError to requests; the timeout is its argument.
     inner = error.args[0] if error.args else None
     timed_out = isinstance(error, requests.Timeout) or isinstance(inner, LowTimeout)
     deadline = exchange.deadline
@@ -99,7 +100,7 @@ def _exceeded(exchange: Exchange, error: requests.RequestException) -> DeadlineE
     attempts = len(record.attempts)
     return DeadlineExceeded(
         f"the deadline passed after {elapsed:.3f}s, in attempt {attempts}",
-        hint="give the call a longer deadline=, or DeadlineHandler a longer total",
+        hint="give the call a longer total_timeout=, or TimeoutHandler a longer total",
         method=exchange.method,
         url=exchange.url,
         attempts=attempts,

@@ -22,7 +22,7 @@ _PATIENCE = 5.0
 _NETWORKED = ("redis", "valkey")
 
 
-class FleetRate:
+class SharedRateLimiter:
     """A limiter for ``RateLimitHandler`` that all processes share which name the same storage.
 
     Each leave to send is one round trip to the storage, which keeps the moving window of
@@ -49,7 +49,7 @@ class FleetRate:
         rate: str | tuple[int, float],
         storage: str | Storage,
         *,
-        name: str = "sessionkit",
+        prefix: str = "sessionkit",
     ) -> None:
         limits: Any = require("limits", "limits")
         self._rate = read_rate(rate)
@@ -57,8 +57,8 @@ class FleetRate:
         if seconds != int(seconds):
             message = f"a fleet's rate has whole seconds, not {seconds:g}"
             raise ConfigError(message, hint="such as (20, 2) for ten a second")
-        self._item = limits.RateLimitItemPerSecond(count, int(seconds), namespace=name)
-        self._name = name
+        self._item = limits.RateLimitItemPerSecond(count, int(seconds), namespace=prefix)
+        self._name = prefix
         self._shown = redact_url(storage) if isinstance(storage, str) else type(storage).__name__
         self._limiter = _moving_window(limits, storage, self._shown)
 
@@ -72,7 +72,7 @@ class FleetRate:
             yield wait
 
     def __repr__(self) -> str:
-        return f"FleetRate({self._rate} on {self._shown}, name={self._name!r})"
+        return f"SharedRateLimiter({self._rate} on {self._shown}, prefix={self._name!r})"
 
     def _ask(self, key: str, clock: Clock) -> float:
         limiter, item = self._limiter, self._item

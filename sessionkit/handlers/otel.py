@@ -49,9 +49,9 @@ class OtelHandler:
     ``traceparent``, and are measured in ``http.client.request.duration``. An answer out of a cache
     has no attempt. A redirect belongs to its attempt, and a stream to it up to its head.
 
-    ``auth.listen(otel.hear)`` adds what happens to tokens as events of the call's span. A call may
-    name itself by ``operation=``. No attribute holds a credential: URLs are masked, bodies and
-    headers are not looked at, exceptions are told by their class alone. Shared between threads; it
+    ``auth.listen(otel.on_event)`` adds what happens to tokens as events of the call's span. A call
+    may name itself by ``operation=``. No attribute holds a credential: URLs are masked, bodies and
+    headers are not looked at, exceptions are named by their class alone. Shared between threads; it
     holds no state.
 
     Args:
@@ -110,7 +110,7 @@ class OtelHandler:
                 span.set_attribute("sessionkit.renewals", len(record.renewals))
                 span.set_attribute("sessionkit.from_cache", record.from_cache)
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Note what happened to a token in the span of the call that it happened to.
 
         For :meth:`AuthHandler.listen <sessionkit.auth.AuthHandler.listen>`.

@@ -67,18 +67,18 @@ class PrometheusHandler:
     - ``cached_total``: calls that a cache answered.
     - ``token_renewals_total`` and ``token_renewal_seconds``: what became of tokens, by ``outcome``:
       ``renewed``, ``adopted`` from another process, ``waited`` for another thread, ``failed``; told
-      by ``auth.listen(prometheus.hear)``.
+      by ``auth.listen(prometheus.on_event)``.
 
     Labels are bounded, whatever servers and callers do: ``status`` is a class such as ``5xx`` or
     ``none``, ``error`` a class name or empty, unknown methods and hosts beyond the first
-    *most_hosts* are ``other``. No label holds a path, a query or a credential. Thread-safe; one
+    *max_hosts* are ``other``. No label holds a path, a query or a credential. Thread-safe; one
     handler may serve several stacks.
 
     Args:
         registry: Where the metrics are registered; by default prometheus_client's own.
         namespace: The first word of every metric's name.
         buckets: Upper bounds of the histograms, in seconds.
-        most_hosts: Different hosts that get a label of their own.
+        max_hosts: Different hosts that get a label of their own.
 
     Raises:
         ConfigError: The registry has metrics of these names already.
@@ -98,12 +98,12 @@ class PrometheusHandler:
         *,
         namespace: str = "sessionkit",
         buckets: Iterable[float] = _BUCKETS,
-        most_hosts: int = 100,
+        max_hosts: int = 100,
     ) -> None:
         client: Any = require("prometheus_client", "prometheus")
         registry = client.REGISTRY if registry is None else registry
         self._namespace = namespace
-        self._host, self._error = _Bounded(most_hosts), _Bounded(100)
+        self._host, self._error = _Bounded(max_hosts), _Bounded(100)
         bounds = tuple(buckets)
         place = ("method", "host")
         ended = (*place, "status", "error")
@@ -142,7 +142,7 @@ class PrometheusHandler:
         self._ended(exchange, response.status_code, "")
         return response
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Count what happened to a token.
 
         For :meth:`AuthHandler.listen <sessionkit.auth.AuthHandler.listen>`.

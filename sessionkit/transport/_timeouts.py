@@ -15,7 +15,7 @@ def cap_timeout(timeout: Any, exchange: Exchange) -> Any:
     left = (exchange.deadline or 0.0) - exchange.clock.monotonic()
     if left <= 0:
         message = "the deadline of this call passed before an attempt could be made"
-        hint = "give the call more time: deadline= is for attempts, waits and renewal together"
+        hint = "give the call more time: total_timeout= is for attempts, waits and renewal together"
         raise DeadlineExceeded(
             message, hint=hint, method=exchange.method, url=exchange.url, sent=exchange.record.sent
         )

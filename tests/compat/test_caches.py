@@ -129,7 +129,7 @@ def test_cachecontrol_asks_whether_what_it_has_is_still_right(chunked: bool) -> 
 
     with Loopback(answer) as server, controlled() as session:
         stack = SessionStack(session, recommended(StaticToken("t")), base_url=server.origin)
-        answers: list[Any] = [stack.get("/x", deadline=30) for _ in range(3)]
+        answers: list[Any] = [stack.get("/x", total_timeout=30) for _ in range(3)]
 
         assert [answer.json() for answer in answers] == [[1, 2, 3]] * 3
         assert [answer.status_code for answer in answers] == [200] * 3

@@ -85,7 +85,7 @@ def tour(stack: Any, api: Api | None) -> list[Any]:
         given.append(b"".join(streamed.iter_content(5)))
     with stack.get("/lines", stream=True) as streamed:
         given.append(list(streamed.iter_lines()))
-    given.append(stack.get("/budget", deadline=30).json()["path"])
+    given.append(stack.get("/budget", total_timeout=30).json()["path"])
     moved = stack.get("/moved")
     given.append((moved.json()["path"], [past.status_code for past in moved.history]))
     with pytest.raises(NotFound, match="not here"):
@@ -288,7 +288,7 @@ def test_what_vcrpy_compressed_or_left_alone_reads_the_same(tmp_path: Path) -> N
             stack = SessionStack(session, recommended(), base_url=server.origin)
             with by_vcrpy(tmp_path, stack):
                 assert stack.get("/x").content == plain
-                assert stack.get("/y", deadline=30).content == plain
+                assert stack.get("/y", total_timeout=30).content == plain
                 with stack.get("/z", stream=True) as streamed:
                     assert b"".join(streamed.iter_content(3)) == plain
         assert len(server.seen) == 4

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from sessionkit import SessionStack
-from sessionkit.handlers import DeadlineHandler
+from sessionkit.handlers import TimeoutHandler
 from sessionkit.stores import SqliteTokenStore
 from tests.compat.sdk_contract import SdkContract
 from tests.compat.vendor import Vendor
@@ -48,7 +48,7 @@ class TestJira(SdkContract):
         """Leave time-outs to the SDK: its session gives ``timeout`` itself."""
         return {
             **super().chain(vendor, store),
-            "deadline": DeadlineHandler(connect=None, read=None),
+            "timeout": TimeoutHandler(connect=None, read=None),
         }
 
     def connect(self, vendor: Vendor, session: requests.Session, token: str = "") -> Any:

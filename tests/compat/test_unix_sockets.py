@@ -104,7 +104,7 @@ def test_a_call_with_a_budget_of_time_reads_from_the_socket(
     _, server, session = engine
     stack = SessionStack(session, recommended(), base_url=server.origin)
 
-    assert stack.get("token", deadline=30).json()["access_token"] == "access-1"
+    assert stack.get("token", total_timeout=30).json()["access_token"] == "access-1"
 
 
 def test_a_token_for_one_socket_goes_to_no_other(

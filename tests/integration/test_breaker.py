@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter
 
 from sessionkit import SessionStack, recommended
 from sessionkit.errors import CircuitOpen, ConnectFailed, ServiceUnavailable
-from sessionkit.handlers import BreakerHandler, RetryHandler
+from sessionkit.handlers import CircuitBreakerHandler, RetryHandler
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply, Seen
 from tests.threads import at_once
@@ -35,7 +35,7 @@ def test_eight_calls_are_under_way_at_once(session: requests.Session) -> None:
         return Reply(200)
 
     with Loopback(answer) as server:
-        breaker = BreakerHandler()
+        breaker = CircuitBreakerHandler()
         stack = SessionStack(session, [breaker], base_url=server.origin)
         results = at_once(8, lambda _: stack.get("tasks").status_code)
 
@@ -52,7 +52,7 @@ def test_eight_failing_calls_are_under_way_at_once(session: requests.Session) ->
         return Reply(503)
 
     with Loopback(answer) as server:
-        breaker = BreakerHandler(3)
+        breaker = CircuitBreakerHandler(3)
         stack = SessionStack(session, [breaker], base_url=server.origin, clock=FakeClock())
         assert at_once(8, lambda _: stack.get("tasks").status_code) == [503] * 8
         assert at_once(8, lambda _: isinstance(_tried(stack), CircuitOpen)) == [True] * 8
@@ -82,7 +82,9 @@ def test_one_of_eight_waiting_threads_makes_the_trial(session: requests.Session)
 
     clock = FakeClock()
     with Loopback(answer) as server:
-        stack = SessionStack(session, [BreakerHandler(2)], base_url=server.origin, clock=clock)
+        stack = SessionStack(
+            session, [CircuitBreakerHandler(2)], base_url=server.origin, clock=clock
+        )
         assert [_tried(stack), _tried(stack)] == [503, 503]
         clock.advance(30)
         trial = threading.Thread(target=_tried, args=(stack,))
@@ -106,7 +108,7 @@ def test_a_server_that_is_gone_is_asked_no_more() -> None:
     clock = FakeClock()
     with requests.Session() as session:
         stack = SessionStack(session, chain, base_url=origin, clock=clock)
-        breaker = BreakerHandler()
+        breaker = CircuitBreakerHandler()
         stack.handlers.add(breaker, after="retry")
         with pytest.raises(ConnectFailed):
             stack.get("tasks")
@@ -126,7 +128,7 @@ def test_a_post_that_is_refused_was_not_sent(session: requests.Session) -> None:
     """While a circuit is open, an order is not placed, and the caller may rely on it."""
     with Loopback(lambda _: Reply(503)) as server:
         stack = SessionStack(session, recommended(), base_url=server.origin, clock=FakeClock())
-        stack.handlers.add(BreakerHandler(1), after="retry")
+        stack.handlers.add(CircuitBreakerHandler(1), after="retry")
         with pytest.raises(ServiceUnavailable):
             stack.post("orders", json={"product": 7})
         with pytest.raises(CircuitOpen) as caught:
@@ -139,7 +141,7 @@ def test_a_post_that_is_refused_was_not_sent(session: requests.Session) -> None:
 def test_streams_pass_unread(session: requests.Session) -> None:
     """A large download is not pulled into memory to be counted."""
     with Loopback(lambda _: Reply(200, iter([b"x" * 1000] * 50))) as server:
-        stack = SessionStack(session, [BreakerHandler()], base_url=server.origin)
+        stack = SessionStack(session, [CircuitBreakerHandler()], base_url=server.origin)
         with stack.get("export", stream=True) as response:
             assert not response._content_consumed
             assert sum(map(len, response.iter_content(4096))) == 50_000
@@ -150,7 +152,7 @@ def test_a_redirect_to_a_failing_server_opens_no_circuit_of_ours(
     session: requests.Session, gone: bool
 ) -> None:
     """An API stays in use while the store of files that it points to is down."""
-    breaker = BreakerHandler(2)
+    breaker = CircuitBreakerHandler(2)
     with Loopback(lambda _: Reply(503)) as files:
         place = {"Location": f"{files.origin}/7"}
 

@@ -74,15 +74,15 @@ def test_two_tokens_on_one_storage_never_mix(cache: CacheHandler) -> None:
 
 @pytest.mark.parametrize("path", ["gzip", "chunks", "length"])
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("deadline", [None, 30.0])
+@pytest.mark.parametrize("total_timeout", [None, 30.0])
 def test_bodies_come_back_to_the_byte(
-    cache: CacheHandler, path: str, stream: bool, deadline: float | None
+    cache: CacheHandler, path: str, stream: bool, total_timeout: float | None
 ) -> None:
     """However they travelled, and however they are read."""
     with Loopback(packed) as server, stack_over(server, cache) as stack:
         answers, kept = [], []
         for _ in range(2):
-            with stack.get(path, stream=stream, deadline=deadline) as response:
+            with stack.get(path, stream=stream, total_timeout=total_timeout) as response:
                 answers.append(b"".join(response.iter_content(10_000)))
                 kept.append(response.exchange.from_cache)  # type: ignore[attr-defined]  # set by the stack
 

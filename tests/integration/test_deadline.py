@@ -12,7 +12,7 @@ from sessionkit import SessionStack, recommended
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.auth import ClientCredentials
 from sessionkit.errors import DeadlineExceeded, RenewalFailed, ServiceUnavailable
-from sessionkit.handlers import DeadlineHandler, RetryHandler
+from sessionkit.handlers import RetryHandler, TimeoutHandler
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply, Seen
 
@@ -31,7 +31,7 @@ def over() -> Iterator[threading.Event]:
 
 def exceeded(server: Loopback, *further_in: RetryHandler) -> DeadlineExceeded:
     """Make a call with a budget on the machine's own clock, and return how it failed."""
-    handlers = [DeadlineHandler(BUDGET), *further_in]
+    handlers = [TimeoutHandler(BUDGET), *further_in]
     with requests.Session() as session, pytest.raises(DeadlineExceeded) as caught:
         SessionStack(session, handlers, base_url=server.origin).get("tasks")
     return caught.value
@@ -82,7 +82,7 @@ def test_a_budget_lengthens_no_time_out(
         yield b"."
         over.wait(5)
 
-    handlers = [DeadlineHandler(60, read=0.1), *further_in]
+    handlers = [TimeoutHandler(60, read=0.1), *further_in]
     stalled = Reply(200, stall(), {"Content-Length": "2"})
     began = SYSTEM_CLOCK.monotonic()
     with Loopback(lambda _: stalled) as server, requests.Session() as session:
@@ -105,7 +105,7 @@ def test_a_renewal_counts_against_the_budget(over: threading.Event) -> None:
         login = ClientCredentials(f"{server.origin}/token", client_id="a", client_secret="b")
         stack = SessionStack(session, recommended(login), base_url=server.origin)
         with pytest.raises(RenewalFailed, match="token endpoint gave no answer") as caught:
-            stack.get("tasks", deadline=BUDGET)
+            stack.get("tasks", total_timeout=BUDGET)
 
     assert isinstance(caught.value.__cause__, requests.ReadTimeout)
     assert SYSTEM_CLOCK.monotonic() - began < SOON
@@ -129,7 +129,7 @@ def test_one_budget_holds_for_attempts_waits_and_renewal_together() -> None:
         login = ClientCredentials(f"{server.origin}/token", client_id="a", client_secret="b")
         stack = SessionStack(session, recommended(login), base_url=server.origin, clock=clock)
         with pytest.raises(ServiceUnavailable) as caught:
-            stack.get("tasks", deadline=44.5)
+            stack.get("tasks", total_timeout=44.5)
 
     # Token, 503, wait, 401, token, 503: the next wait would end at 45.
     assert (caught.value.attempts, caught.value.duration) == (3, 25.0)

@@ -15,7 +15,7 @@ import requests
 
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import RefreshToken, StaticToken
-from sessionkit.handlers import DeadlineHandler
+from sessionkit.handlers import TimeoutHandler
 from tests.loopback import Identity, Loopback, Reply, Seen
 from tests.twins import TOKEN, WAYS, told_the_same
 
@@ -52,7 +52,7 @@ def test_a_gibibyte_streams_through_all_handlers_in_flat_memory() -> None:
     with Loopback(answer) as server, requests.Session() as session:
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         chain = recommended(grant)
-        chain["deadline"] = DeadlineHandler(total=60)
+        chain["timeout"] = TimeoutHandler(total=60)
         stack = SessionStack(session, chain, base_url=server.origin)
         stack.get("/first")
         identity.expire()

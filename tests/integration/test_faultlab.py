@@ -32,8 +32,7 @@ from sessionkit.errors import (
     TransportError,
 )
 from sessionkit.handlers import (
-    BreakerHandler,
-    DeadlineHandler,
+    CircuitBreakerHandler,
     DeprecationHandler,
     ErrorHandler,
     HeadersHandler,
@@ -42,6 +41,7 @@ from sessionkit.handlers import (
     RetryBudget,
     RetryHandler,
     SizeHandler,
+    TimeoutHandler,
 )
 from sessionkit.handlers._errors import MOST_SECONDS
 from tests.faultlab import (
@@ -86,17 +86,17 @@ class Counting(HTTPAdapter):
 def with_all(origin: str) -> dict[str, Any]:
     """Return a chain of all handlers there are, each in its place."""
     chain: dict[str, Any] = {
-        "logging": LoggingHandler(details=True),
+        "logging": LoggingHandler(verbose=True),
         "errors": ErrorHandler(),
         "deprecation": DeprecationHandler(),
     }
     chain |= recommended(StaticToken(TOKEN), origins=[origin])
     auth = chain.pop("auth")
-    chain["deadline"] = DeadlineHandler(DEADLINE)
-    chain["retry"] = RetryHandler(budget=RetryBudget(), generate_keys=True)
+    chain["timeout"] = TimeoutHandler(DEADLINE)
+    chain["retry"] = RetryHandler(budget=RetryBudget(), always_send_key=True)
     return {
         **chain,
-        "breaker": BreakerHandler(1_000),
+        "circuit_breaker": CircuitBreakerHandler(1_000),
         "headers": HeadersHandler(user_agent="lab/1"),
         "auth": auth,
         "ratelimit": RateLimitHandler(),
@@ -131,13 +131,18 @@ class Visit:
 
     def ask(self, fault: Fault, *, stream: bool = False, **options: Any) -> requests.Response:
         """Make the call with time enough, and read its answer."""
-        given: dict[str, Any] = {"timeout": SOON, "deadline": SOON, "stream": stream, **options}
+        given: dict[str, Any] = {
+            "timeout": SOON,
+            "total_timeout": SOON,
+            "stream": stream,
+            **options,
+        }
         return begun(self.stack.get(self._lab.url(fault), **given), stream=stream)
 
     def end(self, fault: Fault, *, stream: bool) -> requests.Response | Exception:
         """Make the call in a hurry, and return how it ended."""
         try:
-            return self.ask(fault, stream=stream, timeout=TIMEOUT, deadline=DEADLINE)
+            return self.ask(fault, stream=stream, timeout=TIMEOUT, total_timeout=DEADLINE)
         except Exception as error:  # noqa: BLE001  # whatever it is
             return error
 
@@ -291,7 +296,7 @@ def test_a_bomb_is_given_up_at_the_limit(stream: bool, lab: FaultLab) -> None:
         url = lab.url(named("a gzip bomb"))
         with (
             pytest.raises(BodyTooLarge),
-            visit.stack.get(url, stream=stream, deadline=SOON) as response,
+            visit.stack.get(url, stream=stream, total_timeout=SOON) as response,
         ):
             response.content  # noqa: B018  # read
 
@@ -302,7 +307,7 @@ def test_the_text_of_an_error_is_not_waited_for_beyond_the_deadline(
 ) -> None:
     """A stream's error is told in time, with what came of its body."""
     with Visit(lab, "recommended") as visit, pytest.raises(StatusError) as caught:
-        visit.ask(named(name), stream=True, deadline=MOST_SECONDS / 4)
+        visit.ask(named(name), stream=True, total_timeout=MOST_SECONDS / 4)
 
     assert (caught.value.duration or SOON) < MOST_SECONDS
 
@@ -315,7 +320,7 @@ def test_a_deadline_holds_for_the_redirects_too(lab: FaultLab) -> None:
 
             assert visit.ask(fault).json() == FINE
             with contextlib.suppress(DeadlineExceeded):
-                visit.ask(fault, deadline=DEADLINE, allow_redirects=False)
+                visit.ask(fault, total_timeout=DEADLINE, allow_redirects=False)
             assert visit.adapter.checked_out == 0
 
 

@@ -193,7 +193,7 @@ def plain(fault: Fault, session: requests.Session) -> Exception | None:
         chain = recommended(login, scheme=Query("desk"), origins=[place.url], errors=False)
         chain["retry"] = RetryHandler(0)
         chain |= guarding(place)
-        options = place.fresh("headers", "data", "deadline", "verify")
+        options = place.fresh("headers", "data", "total_timeout", "verify")
         try:
             ask(SessionStack(session, chain), place, "GET", params={}, **options)
         except Exception as error:  # noqa: BLE001  # whatever requests raises

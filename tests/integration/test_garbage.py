@@ -17,7 +17,7 @@ import requests
 
 from sessionkit import SessionKitError, SessionStack, recommended
 from sessionkit.auth import ClientCredentials, StaticToken
-from sessionkit.handlers import BreakerHandler, RateLimitHandler
+from sessionkit.handlers import CircuitBreakerHandler, RateLimitHandler
 from sessionkit.testing import FakeClock
 from tests.loopback import Identity, Loopback, Reply, Seen
 
@@ -122,7 +122,12 @@ def all_handlers() -> dict[str, Any]:
     """Return the recommended chain with what else there is, each in its place."""
     chain: dict[str, Any] = recommended(StaticToken("s3cret-token"))
     auth = chain.pop("auth")
-    return {**chain, "breaker": BreakerHandler(), "auth": auth, "ratelimit": RateLimitHandler()}
+    return {
+        **chain,
+        "circuit_breaker": CircuitBreakerHandler(),
+        "auth": auth,
+        "ratelimit": RateLimitHandler(),
+    }
 
 
 CHAINS: dict[str, Callable[[], Any]] = {

@@ -233,7 +233,7 @@ def test_a_hanging_token_endpoint_does_not_fail_a_call_whose_token_lives(
         stack.handlers["auth"].login(token=ending)
         hanging.set()
         try:
-            assert stack.get("/second", deadline=2).ok
+            assert stack.get("/second", total_timeout=2).ok
         finally:
             done.set()
 

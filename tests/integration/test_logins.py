@@ -224,7 +224,7 @@ def test_the_deadline_of_a_call_holds_while_a_user_types() -> None:
         with SessionStack(handlers=chain, base_url=running.server.origin, clock=clock) as stack:
             started = clock.monotonic()
             with pytest.raises(AuthError, match="deadline") as caught:
-                stack.get("/orders", deadline=30.0)
+                stack.get("/orders", total_timeout=30.0)
 
     assert clock.monotonic() - started == 30.0
     assert "login(stack)" in caught.value.hint
@@ -246,7 +246,7 @@ def test_a_token_endpoint_that_hangs_holds_no_call_beyond_its_deadline() -> None
             started = SYSTEM_CLOCK.monotonic()
             try:
                 with pytest.raises(SessionKitError):
-                    stack.get("/x", deadline=0.3)
+                    stack.get("/x", total_timeout=0.3)
                 assert SYSTEM_CLOCK.monotonic() - started < 5
             finally:
                 done.set()

@@ -87,7 +87,7 @@ def test_eight_threads_are_never_refused_by_a_server_that_tells_its_budget(
     api = Metered(clock, style)
     with Loopback(api) as server:
         stack = SessionStack(
-            session, [RateLimitHandler(longest_wait=1_000)], base_url=server.origin, clock=clock
+            session, [RateLimitHandler(max_wait=1_000)], base_url=server.origin, clock=clock
         )
         results = clock.run(
             [lambda: [stack.get("x").status_code for _ in range(12)] for _ in range(8)]
@@ -107,7 +107,7 @@ def test_with_retries_every_call_succeeds_whatever_the_server_tells(
     api = Metered(clock, style)
     with Loopback(api) as server:
         stack = SessionStack(session, recommended(), base_url=server.origin, clock=clock)
-        stack.handlers.add(RateLimitHandler(longest_wait=1_000))
+        stack.handlers.add(RateLimitHandler(max_wait=1_000))
         results = clock.run(
             [lambda: [stack.get("x").status_code for _ in range(12)] for _ in range(8)]
         )
@@ -148,7 +148,7 @@ def test_a_deadline_ends_a_wait_before_it_begins(session: requests.Session) -> N
         stack.handlers.add(RateLimitHandler((1, 30.0)))
         stack.get("x")
         with pytest.raises(RateLimitExhausted) as caught:
-            stack.get("x", deadline=5.0)
+            stack.get("x", total_timeout=5.0)
 
     assert caught.value.retry_after == 30.05
     assert caught.value.duration == 0.0

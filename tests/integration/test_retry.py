@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from sessionkit import SessionStack
-from sessionkit.handlers import DeadlineHandler, RetryHandler, TimingHandler
+from sessionkit.handlers import RetryHandler, TimeoutHandler, TimingHandler
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply, Seen
 from tests.threads import at_once
@@ -53,7 +53,7 @@ def session() -> Iterator[requests.Session]:
 def stack_on(
     session: requests.Session, server: Loopback, clock: FakeClock | None = None
 ) -> SessionStack:
-    handlers = [TimingHandler(), DeadlineHandler(), RetryHandler(POLICY)]
+    handlers = [TimingHandler(), TimeoutHandler(), RetryHandler(POLICY)]
     return SessionStack(session, handlers, base_url=server.origin, clock=clock or FakeClock())
 
 
@@ -166,7 +166,7 @@ def test_a_wait_beyond_the_deadline_is_not_made(session: requests.Session) -> No
     """The 503 stands, with what the server asked for, at once."""
     clock = FakeClock()
     with Loopback(in_turn(Reply(503, {"error": "busy"}, {"Retry-After": "30"}))) as server:
-        response = stack_on(session, server, clock).request("GET", "tasks", deadline=10)
+        response = stack_on(session, server, clock).request("GET", "tasks", total_timeout=10)
 
         assert (response.status_code, response.headers["Retry-After"]) == (503, "30")
         assert response.json() == {"error": "busy"}

@@ -101,7 +101,7 @@ def test_a_session_is_wrapped_without_any_handler(
 def test_without_a_session_there_is_one_with_the_recommended_handlers(server: Loopback) -> None:
     """The short way is the safe one: time limits, retries and honest errors."""
     with Api(base_url=server.origin) as api:
-        assert api.stack.handlers.names == ("errors", "timing", "deadline", "retry")
+        assert api.stack.handlers.names == ("errors", "timing", "timeout", "retry")
         with pytest.raises(NotFound):
             api.items.get("gone")
 

@@ -8,7 +8,7 @@ import requests
 from sessionkit import SessionStack, Token, recommended
 from sessionkit.auth import AuthHandler, Header, RenewalPolicy, StaticToken
 from sessionkit.errors import NotFound
-from sessionkit.handlers import DeadlineHandler, ErrorHandler, RetryHandler, TimingHandler
+from sessionkit.handlers import ErrorHandler, RetryHandler, TimeoutHandler, TimingHandler
 from sessionkit.stores import MemoryTokenStore
 from tests.loopback import Reply
 from tests.unit.stacks import Keeper, opened
@@ -18,15 +18,15 @@ def test_the_recommended_handlers_stand_in_their_order() -> None:
     """Each handler works on what those around it leave for it."""
     chain = recommended(StaticToken("t"))
 
-    assert list(chain) == ["errors", "timing", "deadline", "retry", "auth"]
+    assert list(chain) == ["errors", "timing", "timeout", "retry", "auth"]
     assert [type(handler) for handler in chain.values()] == [
-        *(ErrorHandler, TimingHandler, DeadlineHandler, RetryHandler, AuthHandler),
+        *(ErrorHandler, TimingHandler, TimeoutHandler, RetryHandler, AuthHandler),
     ]
 
 
 def test_without_a_grant_nobody_logs_in() -> None:
     """A public API needs no token, and gets none."""
-    assert list(recommended()) == ["errors", "timing", "deadline", "retry"]
+    assert list(recommended()) == ["errors", "timing", "timeout", "retry"]
 
 
 def test_without_errors_a_stack_answers_as_a_plain_session_does() -> None:
@@ -37,7 +37,13 @@ def test_without_errors_a_stack_answers_as_a_plain_session_does() -> None:
     with opened(lambda _: Reply(404), recommended()) as (stack, _), pytest.raises(NotFound):
         stack.get("x")
 
-    assert list(chain) == ["timing", "deadline", "retry"]
+    assert list(chain) == ["timing", "timeout", "retry"]
+
+
+def test_a_total_timeout_is_set_where_the_chain_is_made() -> None:
+    """One setting bounds every call as a whole."""
+    assert "TimeoutHandler(20," in repr(recommended(total_timeout=20)["timeout"])
+    assert "TimeoutHandler(None," in repr(recommended()["timeout"])
 
 
 def test_the_chain_is_a_mapping_of_the_users_own() -> None:
@@ -48,7 +54,7 @@ def test_the_chain_is_a_mapping_of_the_users_own() -> None:
     chain["mine"] = keeper
     with requests.Session() as session:
         assert SessionStack(session, chain).handlers.names == (
-            *("errors", "timing", "deadline", "auth", "mine"),
+            *("errors", "timing", "timeout", "auth", "mine"),
         )
 
     assert "retry" in recommended()

@@ -82,7 +82,7 @@ def test_the_usual_stack_needs_no_factory() -> None:
             "client_id": "app",
             "client_secret": PLANTED,
         }
-        assert stack.handlers.names == ("errors", "timing", "deadline", "retry", "auth")
+        assert stack.handlers.names == ("errors", "timing", "timeout", "retry", "auth")
 
 
 def test_the_usual_stack_can_be_told_to_raise_nothing_and_where_tokens_may_go() -> None:

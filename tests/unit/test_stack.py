@@ -21,7 +21,7 @@ from sessionkit import Exchange, Forward, SessionStack, recommended
 from sessionkit._session_proxy import DELEGATED, VERBS
 from sessionkit.auth import AuthHandler, RefreshToken, StaticToken
 from sessionkit.errors import ConfigError
-from sessionkit.handlers import DeadlineHandler, RetryHandler
+from sessionkit.handlers import RetryHandler, TimeoutHandler
 from sessionkit.testing import FakeClock
 from tests.loopback import Identity, Loopback, Reply, Seen
 from tests.unit.stacks import Keeper, Recorder, opened, passing
@@ -653,24 +653,24 @@ def test_parameters_from_using_hold_where_the_call_gives_none() -> None:
 def test_using_takes_the_options_that_the_handlers_declare() -> None:
     """A budget for each of many calls is set once, and read by its handler only."""
     keeper, recorder = Keeper(), Recorder()
-    handlers = [keeper, DeadlineHandler(), RetryHandler()]
+    handlers = [keeper, TimeoutHandler(), RetryHandler()]
     with opened(handlers=handlers, session=recorder, clock=FakeClock()) as (stack, server):
-        light = stack.using(deadline=60, retries=0)
+        light = stack.using(total_timeout=60, retries=0)
         light.get("x")
-        light.get("x", deadline=None)
+        light.get("x", total_timeout=None)
         light.send(requests.Request("GET", server.origin).prepare())
 
-    options = [exchange.options["deadline"] for exchange in keeper.exchanges]
+    options = [exchange.options["total_timeout"] for exchange in keeper.exchanges]
     assert options == [60, None, 60]
-    assert not {"deadline", "retries"} & set(recorder.requested[0])
+    assert not {"total_timeout", "retries"} & set(recorder.requested[0])
 
 
 def test_using_refuses_a_name_that_nobody_reads(session: requests.Session) -> None:
     """A misspelt option is an error that lists those there are, not a setting without effect."""
     stack = SessionStack(session, [RetryHandler()])
 
-    with pytest.raises(ConfigError, match="deadline, timeuot") as caught:
-        stack.using(timeuot=3, deadline=3, timeout=3)
+    with pytest.raises(ConfigError, match="timeuot, total_timeout") as caught:
+        stack.using(timeuot=3, total_timeout=3, timeout=3)
 
     assert "retries" in caught.value.hint
     assert "timeout" in caught.value.hint

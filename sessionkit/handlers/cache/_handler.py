@@ -57,8 +57,8 @@ class CacheHandler:
         path: A file, made with mode 0600, for all processes of this machine; by default in memory.
         principal: From an exchange to who asks, in place of the credentials: for tokens that change
             while their owner does not, and for signed requests.
-        most_bytes: All answers together; beyond, those that were not used lately make room.
-        largest: Bytes of the largest body that is kept.
+        max_bytes: All answers together; beyond, those that were not used lately make room.
+        max_body_bytes: Bytes of the largest body that is kept.
 
     Raises:
         ConfigError: A path or a number, or a version of hishel, that cannot be used.
@@ -67,25 +67,25 @@ class CacheHandler:
 
     options = frozenset({"cache"})
 
-    __slots__ = ("_hishel", "_largest", "_most_bytes", "_path", "_principal", "_shelves")
+    __slots__ = ("_hishel", "_max_body_bytes", "_max_bytes", "_path", "_principal", "_shelves")
 
     def __init__(
         self,
         path: str | os.PathLike[str] | None = None,
         *,
         principal: Callable[[Exchange], object] | None = None,
-        most_bytes: int = 64 * _MEBIBYTE,
-        largest: int = 4 * _MEBIBYTE,
+        max_bytes: int = 64 * _MEBIBYTE,
+        max_body_bytes: int = 4 * _MEBIBYTE,
     ) -> None:
         self._hishel = _library()
         self._path = None if path is None else absolute(os.fspath(path), "CacheHandler")
         self._principal = principal
-        self._most_bytes = _positive("most_bytes", most_bytes)
-        self._largest = _positive("largest", largest)
+        self._max_bytes = _positive("max_bytes", max_bytes)
+        self._max_body_bytes = _positive("max_body_bytes", max_body_bytes)
         if self._path is not None and not self._path.parent.is_dir():
             message = f"there is no folder {self._path.parent} for the cache {self._path.name}"
             raise ConfigError(message, hint="make it, readable by you alone")
-        self._shelves = PerProcess(lambda _parents: Shelf(self._path, self._most_bytes))
+        self._shelves = PerProcess(lambda _parents: Shelf(self._path, self._max_bytes))
 
     def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
         """Answer from the cache, or forward and keep what comes.
@@ -111,7 +111,7 @@ class CacheHandler:
             preview = exchange.preview()
         except (requests.RequestException, ValueError):
             return None  # the session will say what is wrong with this request
-        tools = Tools(self._hishel, self._shelves.get(), self._largest)
+        tools = Tools(self._hishel, self._shelves.get(), self._max_body_bytes)
         return Visit(tools, exchange, forward, preview=preview, principal=principal)
 
     def clear(self) -> None:
@@ -125,7 +125,8 @@ class CacheHandler:
     def __repr__(self) -> str:
         place = "" if self._path is None else f"{str(self._path)!r}, "
         who = "" if self._principal is None else "principal=..., "
-        return f"CacheHandler({place}{who}most_bytes={self._most_bytes}, largest={self._largest})"
+        sizes = f"max_bytes={self._max_bytes}, max_body_bytes={self._max_body_bytes}"
+        return f"CacheHandler({place}{who}{sizes})"
 
 
 def _library() -> Any:

@@ -37,7 +37,7 @@ class RateLimitHandler:
     begins, holds more, neither here nor at a server that is up to 50 ms (5 % of a short window)
     farther for one request than for another.
 
-    A call that would have to wait longer than *longest_wait*, or beyond its deadline, is not sent
+    A call that would have to wait longer than *max_wait*, or beyond its deadline, is not sent
     and not waited for: it ends at once with :class:`~sessionkit.errors.RateLimitExhausted`, which
     says when there is room again.
 
@@ -50,16 +50,16 @@ class RateLimitHandler:
 
     Args:
         rate: Such as ``"10/second"``, ``"100/15 minutes"`` or ``(10, 1.0)``; or a limiter such as
-            :class:`sessionkit.handlers.limits.FleetRate`. None sets no rate.
+            :class:`sessionkit.handlers.limits.SharedRateLimiter`. None sets no rate.
         key: Returns what tells budgets apart, such as a tenant. It is hashed before it is kept.
         learn: Whether to heed what servers say.
-        longest_wait: Seconds that one call may wait altogether; 0 never waits.
+        max_wait: Seconds that one call may wait altogether; 0 never waits.
 
     Raises:
         ConfigError: A rate or number that makes no sense.
     """
 
-    __slots__ = ("_key", "_learned", "_limiter", "_longest_wait")
+    __slots__ = ("_key_func", "_learned", "_limiter", "_max_wait")
 
     name = "ratelimit"
 
@@ -67,14 +67,14 @@ class RateLimitHandler:
         self,
         rate: str | tuple[int, float] | Limiter | None = None,
         *,
-        key: Callable[[Exchange], str] | None = None,
-        learn: bool = True,
-        longest_wait: float = 60.0,
+        key_func: Callable[[Exchange], str] | None = None,
+        respect_server: bool = True,
+        max_wait: float = 60.0,
     ) -> None:
         self._limiter = _limiter(rate)
-        self._key = key
-        self._learned = Learned() if learn else None
-        self._longest_wait = _seconds(longest_wait)
+        self._key_func = key_func
+        self._learned = Learned() if respect_server else None
+        self._max_wait = _seconds(max_wait)
 
     def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
         """Wait for leave, forward, and learn from the answer.
@@ -87,7 +87,7 @@ class RateLimitHandler:
         if origin is None:
             return forward(exchange)
         own = self._own_key(exchange)
-        latest = exchange.clock.monotonic() + self._longest_wait
+        latest = exchange.clock.monotonic() + self._max_wait
         whose = origin if own is None else f"{origin} {_digest(own)}"
         learned = self._learned
         if learned is None:
@@ -109,14 +109,14 @@ class RateLimitHandler:
 
     def __repr__(self) -> str:
         rate = "" if self._limiter is None else f"{self._limiter!r}, "
-        key = "" if self._key is None else "by key, "
+        key = "" if self._key_func is None else "by key, "
         learn = "learning, " if self._learned is not None else ""
-        return f"RateLimitHandler({rate}{key}{learn}longest_wait={self._longest_wait:g})"
+        return f"RateLimitHandler({rate}{key}{learn}max_wait={self._max_wait:g})"
 
     def _own_key(self, exchange: Exchange) -> str | None:
-        if self._key is None:
+        if self._key_func is None:
             return None
-        own = self._key(exchange)
+        own = self._key_func(exchange)
         if not isinstance(own, str):
             message = f"the key of a budget must be a text, not {type(own).__name__}"
             raise ConfigError(message, hint="return a text from the function given as key=")
@@ -153,7 +153,7 @@ def _pause(exchange: Exchange, wait: float, *, latest: float, whose: str) -> Non
     attempts = exchange.record.attempts
     raise RateLimitExhausted(
         f"{whose} has no room for {wait:.3g} s, longer than this call may wait",
-        hint="call again after retry_after seconds, or give longest_wait or the deadline more time",
+        hint="call again after retry_after seconds, or give max_wait or the deadline more time",
         method=exchange.method,
         url=exchange.url,
         attempts=len(attempts),
@@ -217,5 +217,5 @@ def _seconds(value: object) -> float:
     # Not a number is not less than infinity either.
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
         return value
-    message = f"longest_wait={value!r} is not a number of seconds"
+    message = f"max_wait={value!r} is not a number of seconds"
     raise ConfigError(message, hint="a number such as 60.0; 0 never waits")

@@ -44,7 +44,7 @@ def test_a_tour_keeps_every_promise() -> None:
         "try 2": 201,
     }
     assert list(report.shares) == [
-        *("errors", "timing", "deadline", "retry", "auth"),
+        *("errors", "timing", "timeout", "retry", "auth"),
         *("renewal", "wire", "server"),
     ]
     assert notes.units == {

@@ -12,7 +12,7 @@ import requests
 
 from sessionkit import SessionStack
 from sessionkit.errors import CircuitOpen, ConfigError, RateLimitExhausted
-from sessionkit.handlers import BreakerHandler, RetryHandler
+from sessionkit.handlers import CircuitBreakerHandler, RetryHandler
 from sessionkit.handlers._breaker import MOST_ORIGINS
 from sessionkit.testing import FakeClock
 from tests.unit.handlers.scripted import Item, Reply, Script, stack_over
@@ -31,9 +31,11 @@ def calls(stack: SessionStack, count: int) -> list[object]:
     return results
 
 
-def broken(*items: Item, **settings: Any) -> tuple[SessionStack, BreakerHandler, FakeClock, Script]:
+def broken(
+    *items: Item, **settings: Any
+) -> tuple[SessionStack, CircuitBreakerHandler, FakeClock, Script]:
     """Return a stack whose breaker of two failures has just opened; *items* come next."""
-    breaker = BreakerHandler(2, **settings)
+    breaker = CircuitBreakerHandler(2, **settings)
     script = Script(503, 503, *items)
     stack, clock = stack_over(script, breaker)
     assert calls(stack, 2) == [503, 503]
@@ -44,7 +46,7 @@ def broken(*items: Item, **settings: Any) -> tuple[SessionStack, BreakerHandler,
 def test_after_five_failures_in_a_row_nothing_is_sent() -> None:
     """A server in trouble is not hit harder, and callers do not wait for it in vain."""
     script = Script(*[503] * 5)
-    stack, _ = stack_over(script, BreakerHandler())
+    stack, _ = stack_over(script, CircuitBreakerHandler())
 
     assert calls(stack, 8) == [503] * 5 + ["CircuitOpen"] * 3
     assert script.sent == 5
@@ -52,7 +54,7 @@ def test_after_five_failures_in_a_row_nothing_is_sent() -> None:
 
 def test_a_success_between_starts_the_count_anew() -> None:
     """A server that fails now and then is not cut off."""
-    stack, _ = stack_over(Script(*[503, 503, 200] * 5), BreakerHandler(3))
+    stack, _ = stack_over(Script(*[503, 503, 200] * 5), CircuitBreakerHandler(3))
 
     assert calls(stack, 15) == [503, 503, 200] * 5
 
@@ -89,7 +91,7 @@ def test_a_trial_that_succeeds_closes_the_circuit() -> None:
 
 def test_a_trial_that_fails_opens_it_again_for_longer_each_time() -> None:
     """A server that stays down is asked ever less often, up to the longest cooldown."""
-    stack, _, clock, script = broken(*[503] * 5, longest=70)
+    stack, _, clock, script = broken(*[503] * 5, max_recovery_timeout=70)
 
     waits = []
     for _ in range(5):
@@ -165,7 +167,7 @@ def test_three_probes_let_three_through_and_no_fourth() -> None:
     """The number of trials is a number, not a minimum."""
     innermost = Nested()
     second, first = Nested(), Nested()
-    stack, breaker, clock, script = broken(first, second, innermost, probes=3)
+    stack, breaker, clock, script = broken(first, second, innermost, half_open_max_calls=3)
     for trial in (first, second, innermost):
         trial.stack, trial.others = stack, 1
     clock.advance(30)
@@ -181,7 +183,7 @@ def test_three_probes_let_three_through_and_no_fourth() -> None:
 def test_trials_of_one_opening_count_as_one_opening() -> None:
     """Three trials that fail together do not make the cooldown four times as long."""
     second, first = Nested(503), Nested(503)
-    stack, _, clock, _ = broken(first, second, 503, probes=3)
+    stack, _, clock, _ = broken(first, second, 503, half_open_max_calls=3)
     for trial in (first, second):
         trial.stack, trial.others = stack, 1
     clock.advance(30)
@@ -285,7 +287,7 @@ def test_a_trial_that_is_interrupted_leaves_its_place_to_the_next() -> None:
 
 def test_one_of_three_trials_that_says_nothing_frees_one_place() -> None:
     """Places are counted one by one."""
-    stack, breaker, clock, _ = broken(KeyError("bug"), probes=3)
+    stack, breaker, clock, _ = broken(KeyError("bug"), half_open_max_calls=3)
     clock.advance(30)
     with pytest.raises(KeyError):
         stack.get("tasks")
@@ -307,7 +309,7 @@ def test_one_of_three_trials_that_says_nothing_frees_one_place() -> None:
 )
 def test_faults_of_transport_and_of_the_server_are_failures(fault: Item) -> None:
     """Whatever shape the trouble has, it counts."""
-    stack, _ = stack_over(Script(fault, fault), BreakerHandler(2))
+    stack, _ = stack_over(Script(fault, fault), CircuitBreakerHandler(2))
 
     assert calls(stack, 3)[2] == "CircuitOpen"
 
@@ -323,7 +325,7 @@ def test_faults_of_transport_and_of_the_server_are_failures(fault: Item) -> None
 )
 def test_what_the_server_decides_is_no_failure(outcome: Item) -> None:
     """A wrong request, a missing thing or a spent budget cuts nobody off."""
-    breaker = BreakerHandler(2)
+    breaker = CircuitBreakerHandler(2)
     stack, _ = stack_over(Script(*[outcome] * 9), breaker)
 
     assert "CircuitOpen" not in calls(stack, 9)
@@ -332,7 +334,7 @@ def test_what_the_server_decides_is_no_failure(outcome: Item) -> None:
 
 def test_the_statuses_can_be_chosen() -> None:
     """Where 429 means "overloaded", it counts; and 500 may mean "bad input"."""
-    stack, _ = stack_over(Script(500, 429, 429), BreakerHandler(2, statuses={429, 503}))
+    stack, _ = stack_over(Script(500, 429, 429), CircuitBreakerHandler(2, statuses={429, 503}))
 
     assert calls(stack, 4) == [500, 429, 429, "CircuitOpen"]
 
@@ -340,7 +342,7 @@ def test_the_statuses_can_be_chosen() -> None:
 def test_what_began_before_the_opening_does_not_close_it() -> None:
     """A slow success from better times says nothing about now."""
     slow = Nested()
-    breaker = BreakerHandler(2)
+    breaker = CircuitBreakerHandler(2)
     stack, _ = stack_over(Script(slow, 503, 503), breaker)
     slow.stack, slow.others = stack, 2
 
@@ -352,7 +354,7 @@ def test_what_began_before_the_opening_does_not_close_it() -> None:
 def test_what_began_before_the_opening_does_not_lengthen_it() -> None:
     """Sixteen calls that fail together open the circuit once."""
     slow = Nested(503)
-    breaker = BreakerHandler(2)
+    breaker = CircuitBreakerHandler(2)
     stack, _ = stack_over(Script(slow, 503, 503), breaker)
     slow.stack, slow.others = stack, 2
     calls(stack, 1)
@@ -366,7 +368,7 @@ def test_a_server_may_ask_for_a_longer_rest() -> None:
     """A Retry-After beyond the cooldown is kept, within the longest one."""
     for told, wait in (("5", 30), ("90", 90), ("9000", 300), ("soon", 30)):
         busy = Reply(503, {"Retry-After": told})
-        stack, _ = stack_over(Script(busy), BreakerHandler(1))
+        stack, _ = stack_over(Script(busy), CircuitBreakerHandler(1))
         calls(stack, 1)
         with pytest.raises(CircuitOpen) as caught:
             stack.get("tasks")
@@ -375,7 +377,7 @@ def test_a_server_may_ask_for_a_longer_rest() -> None:
 
 def test_each_origin_has_its_own_circuit() -> None:
     """One host in trouble does not take the others along."""
-    stack, _ = stack_over(Script(503, 503, 200, 200), BreakerHandler(2))
+    stack, _ = stack_over(Script(503, 503, 200, 200), CircuitBreakerHandler(2))
     calls(stack, 2)
 
     assert stack.get("http://other.example/").status_code == 200
@@ -385,7 +387,7 @@ def test_each_origin_has_its_own_circuit() -> None:
 
 def test_a_call_without_an_origin_is_for_requests_to_refuse() -> None:
     """A URL that cannot be sent fails as it always does."""
-    stack, _ = stack_over(Script(), BreakerHandler())
+    stack, _ = stack_over(Script(), CircuitBreakerHandler())
 
     with pytest.raises(requests.exceptions.InvalidURL):
         stack.get("http://")
@@ -395,7 +397,7 @@ def test_an_answer_without_a_request_counts_neither_way() -> None:
     """An answer that a handler further in made says nothing of the server."""
     answer = requests.Response()
     answer.status_code = 503
-    breaker = BreakerHandler(1)
+    breaker = CircuitBreakerHandler(1)
     stack, _ = stack_over(Script(), breaker, lambda *_: answer)
 
     assert calls(stack, 3) == [503] * 3
@@ -410,7 +412,7 @@ def test_an_answer_from_a_cache_of_the_session_counts_neither_way() -> None:
         exchange.record.from_cache = True
         return response
 
-    breaker = BreakerHandler(1)
+    breaker = CircuitBreakerHandler(1)
     stack, clock = stack_over(Script(503, 503), breaker)
     calls(stack, 1)
     stack.handlers.add(cached)
@@ -423,7 +425,7 @@ def test_an_answer_from_a_cache_of_the_session_counts_neither_way() -> None:
 def test_retries_stop_when_the_circuit_opens() -> None:
     """A call that failed before says that it was sent, though its last attempt was not."""
     script = Script(503, 503)
-    stack, _ = stack_over(script, RetryHandler(9), BreakerHandler(2))
+    stack, _ = stack_over(script, RetryHandler(9), CircuitBreakerHandler(2))
 
     with pytest.raises(CircuitOpen) as caught:
         stack.get("tasks")
@@ -435,7 +437,7 @@ def test_retries_stop_when_the_circuit_opens() -> None:
 
 def test_the_number_of_origins_is_bounded() -> None:
     """A crawler that meets a million dead hosts keeps its memory."""
-    breaker = BreakerHandler(1)
+    breaker = CircuitBreakerHandler(1)
     stack, _ = stack_over(Script(*[503] * (MOST_ORIGINS + 2)), breaker)
 
     for number in range(MOST_ORIGINS + 2):
@@ -448,7 +450,7 @@ def test_the_number_of_origins_is_bounded() -> None:
 
 def test_an_origin_that_never_failed_costs_no_memory() -> None:
     """Only trouble is remembered."""
-    breaker = BreakerHandler()
+    breaker = CircuitBreakerHandler()
     stack, _ = stack_over(Script(*[200] * 5), breaker)
 
     for number in range(5):
@@ -459,12 +461,12 @@ def test_an_origin_that_never_failed_costs_no_memory() -> None:
 
 def test_before_the_first_call_there_is_nothing_to_tell() -> None:
     """A health page may ask at any time."""
-    assert BreakerHandler().states == {}
+    assert CircuitBreakerHandler().states == {}
 
 
 def test_a_closed_circuit_with_failures_shows_as_closed() -> None:
     """Two failures of five are no reason for an alarm."""
-    breaker = BreakerHandler()
+    breaker = CircuitBreakerHandler()
     stack, _ = stack_over(Script(503), breaker)
     calls(stack, 1)
 
@@ -472,9 +474,9 @@ def test_a_closed_circuit_with_failures_shows_as_closed() -> None:
 
 
 @pytest.fixture
-def held() -> Iterator[tuple[BreakerHandler, SessionStack]]:
+def held() -> Iterator[tuple[CircuitBreakerHandler, SessionStack]]:
     """A breaker whose lock another thread holds."""
-    breaker = BreakerHandler(1)
+    breaker = CircuitBreakerHandler(1)
     stack, _ = stack_over(Script(503, 200), breaker)
     calls(stack, 1)
     taken, free = threading.Event(), threading.Event()
@@ -495,7 +497,7 @@ def held() -> Iterator[tuple[BreakerHandler, SessionStack]]:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_forked_child_starts_with_all_circuits_closed(
-    held: tuple[BreakerHandler, SessionStack],
+    held: tuple[CircuitBreakerHandler, SessionStack],
 ) -> None:
     """A lock that was held at the fork does not hang the child."""
     breaker, stack = held
@@ -510,24 +512,25 @@ def test_a_forked_child_starts_with_all_circuits_closed(
 @pytest.mark.parametrize(
     "settings",
     [
-        {"failures": 0},
-        {"failures": 2.5},
-        {"failures": True},
-        {"probes": 0},
-        {"cooldown": -1},
-        {"cooldown": float("nan")},
-        {"longest": float("inf")},
-        {"cooldown": "30"},
+        {"failure_threshold": 0},
+        {"failure_threshold": 2.5},
+        {"failure_threshold": True},
+        {"half_open_max_calls": 0},
+        {"recovery_timeout": -1},
+        {"recovery_timeout": float("nan")},
+        {"max_recovery_timeout": float("inf")},
+        {"recovery_timeout": "30"},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any]) -> None:
     """A wrong number is told where it is given."""
     with pytest.raises(ConfigError):
-        BreakerHandler(**settings)
+        CircuitBreakerHandler(**settings)
 
 
 def test_it_shows_its_settings() -> None:
     """explain() tells when it opens, and for how long."""
-    assert repr(BreakerHandler()) == (
-        "BreakerHandler(5, cooldown=30, longest=300, probes=1, statuses=[500, 502, 503, 504])"
+    assert repr(CircuitBreakerHandler()) == (
+        "CircuitBreakerHandler(5, recovery_timeout=30, max_recovery_timeout=300, "
+        "half_open_max_calls=1, statuses=[500, 502, 503, 504])"
     )

@@ -651,7 +651,7 @@ def test_a_rule_is_asked_too_where_a_handler_raised_for_the_status() -> None:
 )
 def test_every_failure_is_the_vendors(item: Any, kind: type[SessionKitError]) -> None:
     """One ``except`` of the vendor's name is enough, and the old ones still catch."""
-    stack, _ = stack_over(Script(item), ErrorHandler(root=AcmeError))
+    stack, _ = stack_over(Script(item), ErrorHandler(base_class=AcmeError))
 
     with pytest.raises(AcmeError) as caught:
         stack.get("a")
@@ -668,7 +668,7 @@ def test_every_failure_is_the_vendors(item: Any, kind: type[SessionKitError]) ->
 
 def test_a_mistake_in_the_stack_is_not_the_vendors_failure() -> None:
     """A ConfigError is for whoever builds the client, not for its users."""
-    stack, _ = stack_over(Script(ConfigError("wrong")), ErrorHandler(root=AcmeError))
+    stack, _ = stack_over(Script(ConfigError("wrong")), ErrorHandler(base_class=AcmeError))
 
     with pytest.raises(ConfigError) as caught:
         stack.get("a")
@@ -677,7 +677,9 @@ def test_a_mistake_in_the_stack_is_not_the_vendors_failure() -> None:
 
 def test_a_rules_class_under_the_root_stays_itself() -> None:
     """What the vendor has written is what is raised."""
-    handler = ErrorHandler([Rule(AcmeLocked, status=409), Rule(Gone, status=404)], root=AcmeError)
+    handler = ErrorHandler(
+        [Rule(AcmeLocked, status=409), Rule(Gone, status=404)], base_class=AcmeError
+    )
 
     with pytest.raises(AcmeError) as caught:
         answer_of(handler, 409)
@@ -690,7 +692,7 @@ def test_a_rules_class_under_the_root_stays_itself() -> None:
 def test_a_stream_that_breaks_is_the_vendors_too() -> None:
     """After the head of an answer the same holds as before it."""
     body = Body(iter([b"a"]), low.ProtocolError("cut"))
-    stack, _ = stack_over(Script(200), ErrorHandler(root=AcmeError), with_body(body))
+    stack, _ = stack_over(Script(200), ErrorHandler(base_class=AcmeError), with_body(body))
     response = stack.get("a", stream=True)
 
     with pytest.raises(AcmeError) as caught:
@@ -703,10 +705,10 @@ def test_the_header_that_names_a_request_can_be_the_vendors() -> None:
     reply = Reply(404, {"X-Request-Id": "proxy-1", "X-Acme-Trace": "acme-7"})
 
     with pytest.raises(NotFound, match=r"id acme-7\]") as caught:
-        answer_of(ErrorHandler(request_ids=["X-Acme-Trace"]), reply)
+        answer_of(ErrorHandler(request_id_headers=["X-Acme-Trace"]), reply)
     assert caught.value.request_id == "acme-7"
     with pytest.raises(NotFound, match=r"id proxy-1\]"):
-        answer_of(ErrorHandler(request_ids=["X-Other"]), reply)
+        answer_of(ErrorHandler(request_id_headers=["X-Other"]), reply)
 
 
 def test_an_outer_handler_sees_the_error_and_may_answer_instead() -> None:
@@ -726,7 +728,8 @@ def test_an_outer_handler_sees_the_error_and_may_answer_instead() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"rules": [NotFound]}, {"rules": ["x"]}, {"root": "AcmeError"}, {"root": object}]
+    "given",
+    [{"rules": [NotFound]}, {"rules": ["x"]}, {"base_class": "AcmeError"}, {"base_class": object}],
 )
 def test_settings_without_sense_are_refused(given: Any) -> None:
     """The mistake shows where the handler is made."""
@@ -736,9 +739,12 @@ def test_settings_without_sense_are_refused(given: Any) -> None:
 
 def test_a_handler_shows_its_settings() -> None:
     """``explain()`` prints them, and that there are none."""
-    handler = ErrorHandler([Rule(None, status=404)], root=AcmeError, request_ids=["X-Acme"])
+    handler = ErrorHandler(
+        [Rule(None, status=404)], base_class=AcmeError, request_id_headers=["X-Acme"]
+    )
 
     assert repr(ErrorHandler()) == "ErrorHandler()"
     assert repr(handler) == (
-        "ErrorHandler(rules=[Rule(None, status=[404])], root=AcmeError, request_ids=['X-Acme'])"
+        "ErrorHandler(rules=[Rule(None, status=[404])], base_class=AcmeError, "
+        "request_id_headers=['X-Acme'])"
     )

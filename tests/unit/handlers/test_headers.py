@@ -42,7 +42,7 @@ def test_every_call_has_an_id_of_its_own() -> None:
 def test_the_id_is_the_same_over_all_attempts_of_a_call() -> None:
     """What was tried three times is one call to whoever reads the logs."""
     replies = iter([Reply(503), Reply(503), Reply(), Reply()])
-    handlers = [RetryHandler(), HeadersHandler(request_id="X-Trace")]
+    handlers = [RetryHandler(), HeadersHandler(request_id_header="X-Trace")]
     with opened(lambda _: next(replies), handlers) as (stack, server):
         stack.get("a")
         stack.get("b")
@@ -71,7 +71,7 @@ def test_the_id_survives_a_pickled_record() -> None:
 
 def test_without_a_name_no_id_is_sent() -> None:
     """Servers that refuse unknown headers get none."""
-    assert "x-request-id" not in sent(HeadersHandler(request_id=None))
+    assert "x-request-id" not in sent(HeadersHandler(request_id_header=None))
 
 
 def test_the_user_agent_names_the_sdk_before_requests() -> None:
@@ -225,7 +225,7 @@ def test_a_function_that_returns_no_text_is_named() -> None:
         ({"headers": {"User-Agent": "x"}, "user_agent": "acme/1"}, "given twice: user-agent"),
         ({"user_agent": "acme/1\r\nX: 1"}, "not a list of products"),
         ({"user_agent": ""}, "not a list of products"),
-        ({"request_id": "X Id"}, "not a name"),
+        ({"request_id_header": "X Id"}, "not a name"),
         ({"origins": ["files.example"]}, "not an origin"),
     ],
 )
@@ -240,7 +240,7 @@ def test_settings_are_shown_without_values() -> None:
     handler = HeadersHandler({"X-Tenant": "planted-4711"}, user_agent="acme/1")
 
     assert "headers=['X-Tenant']" in repr(handler)
-    assert "request_id=X-Request-Id" in repr(handler)
+    assert "request_id_header=X-Request-Id" in repr(handler)
     assert "planted-4711" not in repr(handler)
 
 

@@ -15,7 +15,7 @@ from limits.storage import MemoryStorage, RedisStorage
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.errors import ConfigError, RateLimitExhausted, StoreError
 from sessionkit.handlers import ErrorHandler, RateLimitHandler
-from sessionkit.handlers.limits import FleetRate
+from sessionkit.handlers.limits import SharedRateLimiter
 from tests.servers import redis_server
 from tests.unit.handlers.scripted import Script, stack_over
 
@@ -27,7 +27,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def waits(limiter: FleetRate, key: str = "one") -> float:
+def waits(limiter: SharedRateLimiter, key: str = "one") -> float:
     """Ask once: send if there is room, and give up if there is not."""
     with closing(limiter.waits(key, SYSTEM_CLOCK)) as asking:  # type: ignore[type-var]  # a generator
         return next(iter(asking), 0.0)
@@ -35,7 +35,7 @@ def waits(limiter: FleetRate, key: str = "one") -> float:
 
 def test_limiters_of_one_storage_share_one_budget(redis: str) -> None:
     """Two programs together send no more than one alone."""
-    one, two = (FleetRate("3/hour", redis, name="shared") for _ in range(2))
+    one, two = (SharedRateLimiter("3/hour", redis, prefix="shared") for _ in range(2))
 
     assert [waits(limiter) == 0 for limiter in (one, two, one, two, one)] == [True] * 3 + [
         False
@@ -45,8 +45,8 @@ def test_limiters_of_one_storage_share_one_budget(redis: str) -> None:
 
 def test_keys_and_names_tell_budgets_apart(redis: str) -> None:
     """Each key has its own budget, and so has each name."""
-    one = FleetRate("1/hour", redis, name="apart")
-    other = FleetRate("1/hour", redis, name="other")
+    one = SharedRateLimiter("1/hour", redis, prefix="apart")
+    other = SharedRateLimiter("1/hour", redis, prefix="other")
 
     assert [waits(one, "a") == 0, waits(one, "b") == 0, waits(other, "a") == 0] == [True] * 3
     assert waits(one, "a") > 0
@@ -54,17 +54,17 @@ def test_keys_and_names_tell_budgets_apart(redis: str) -> None:
 
 def test_a_storage_of_the_users_own_is_taken(redis: str) -> None:
     """Whoever has a storage of limits already, with its own settings, gives it."""
-    limiter = FleetRate((1, 3_600), RedisStorage(redis), name="own")
+    limiter = SharedRateLimiter((1, 3_600), RedisStorage(redis), prefix="own")
 
     assert waits(limiter) == 0
     assert waits(limiter) > 0
-    assert waits(FleetRate("1/hour", "memory://")) == 0
+    assert waits(SharedRateLimiter("1/hour", "memory://")) == 0
 
 
 def test_a_wait_ends_when_there_is_room_again(redis: str) -> None:
     """Two calls at one a second: the second is sent a second after the first."""
     moments = []
-    limiter = FleetRate("1/second", redis, name="again")
+    limiter = SharedRateLimiter("1/second", redis, prefix="again")
     for _ in range(2):
         for wait in limiter.waits("one", SYSTEM_CLOCK):
             assert 0.05 < wait <= 1.05
@@ -76,18 +76,18 @@ def test_a_wait_ends_when_there_is_room_again(redis: str) -> None:
 
 def test_a_stack_refuses_what_the_fleet_has_no_room_for(redis: str) -> None:
     """The handler treats a fleet's rate as it treats its own."""
-    handler = RateLimitHandler(FleetRate("1/hour", redis, name="stack"))
+    handler = RateLimitHandler(SharedRateLimiter("1/hour", redis, prefix="stack"))
     stack, _ = stack_over(Script(200), handler)
 
     assert stack.get("tasks").status_code == 200
-    with pytest.raises(RateLimitExhausted, match="the budget of FleetRate") as caught:
+    with pytest.raises(RateLimitExhausted, match="the budget of SharedRateLimiter") as caught:
         stack.get("tasks")
     assert "planted-7" not in f"{caught.value!r} {caught.value}"
 
 
 def test_a_storage_that_is_down_is_one_clear_error() -> None:
     """Nothing is sent while nobody knows what the others send; the password stays hidden."""
-    limiter = FleetRate("1/second", "redis://:planted-7@127.0.0.1:1/0")
+    limiter = SharedRateLimiter("1/second", "redis://:planted-7@127.0.0.1:1/0")
     script = Script()
     stack, _ = stack_over(script, ErrorHandler(), RateLimitHandler(limiter))
 
@@ -117,14 +117,14 @@ def test_a_storage_that_is_down_is_one_clear_error() -> None:
 def test_what_cannot_work_is_told_when_it_is_built(rate: Any, storage: Any, message: str) -> None:
     """A wrong rate or storage does not wait for the first call."""
     with pytest.raises(ConfigError, match=message):
-        FleetRate(rate, storage)
+        SharedRateLimiter(rate, storage)
 
 
 def test_a_storage_that_is_unknown_is_told_without_its_password() -> None:
     """A traceback shows the cause too."""
     url = "nothing://app:planted-7@127.0.0.1"
     with pytest.raises(ConfigError) as caught:
-        FleetRate("1/second", url)
+        SharedRateLimiter("1/second", url)
 
     assert "planted-7" not in "".join(traceback.format_exception(caught.value))
     assert caught.value.__context__ is None
@@ -139,14 +139,14 @@ def test_a_missing_extra_is_told_with_its_line(
     monkeypatch.setitem(sys.modules, module, None)
 
     with pytest.raises(ImportError, match=r'pip install "requests-sessionkit\[limits\]"'):
-        FleetRate("1/second", "redis://127.0.0.1:1/0")
+        SharedRateLimiter("1/second", "redis://127.0.0.1:1/0")
 
 
 def test_it_shows_its_settings_without_the_password() -> None:
     """explain() tells the rate and where it is kept, and no secret."""
     url = "redis://:planted-7@127.0.0.1:1/0"
 
-    assert repr(FleetRate("50/second", url)) == (
-        "FleetRate(50 in 1 s on redis://***@127.0.0.1:1/0, name='sessionkit')"
+    assert repr(SharedRateLimiter("50/second", url)) == (
+        "SharedRateLimiter(50 in 1 s on redis://***@127.0.0.1:1/0, prefix='sessionkit')"
     )
-    assert "on MemoryStorage" in repr(FleetRate("50/second", MemoryStorage()))
+    assert "on MemoryStorage" in repr(SharedRateLimiter("50/second", MemoryStorage()))

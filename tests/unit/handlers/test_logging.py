@@ -62,9 +62,9 @@ def closed_port() -> str:
         return f"http://127.0.0.1:{free.getsockname()[1]}"
 
 
-def chain(logger: logging.Logger, *handlers: Any, details: bool = False) -> list[Any]:
+def chain(logger: logging.Logger, *handlers: Any, verbose: bool = False) -> list[Any]:
     """Return a chain that writes to *logger*."""
-    return [LoggingHandler(logger, details=details), *handlers]
+    return [LoggingHandler(logger, verbose=verbose), *handlers]
 
 
 def test_a_call_is_one_line() -> None:
@@ -238,7 +238,7 @@ def test_a_line_that_nobody_wants_is_not_made() -> None:
             return "told"
 
     logger, lines = log_at(logging.CRITICAL)
-    stack, _ = stack_over(Script(Told()), LoggingHandler(logger, details=True))
+    stack, _ = stack_over(Script(Told()), LoggingHandler(logger, verbose=True))
     with pytest.raises(Told):
         stack.get("a")
 
@@ -248,7 +248,7 @@ def test_a_line_that_nobody_wants_is_not_made() -> None:
 def test_success_may_be_quiet() -> None:
     """In a busy service only what went wrong is written."""
     logger, lines = log_at(logging.INFO)
-    handler = LoggingHandler(logger, success=logging.DEBUG, details=True)
+    handler = LoggingHandler(logger, level=logging.DEBUG, verbose=True)
     with opened(lambda seen: Reply(200 if seen.path == "/a" else 404), [handler]) as (stack, _):
         stack.get("a")
         stack.get("b")
@@ -268,7 +268,7 @@ def test_a_logger_can_be_named() -> None:
         logger.removeHandler(lines)
 
     assert lines.only.name == "sessionkit.http"
-    assert repr(LoggingHandler("shop")) == "LoggingHandler('shop', success=INFO, details=False)"
+    assert repr(LoggingHandler("shop")) == "LoggingHandler('shop', level=INFO, verbose=False)"
 
 
 def test_renewals_are_told() -> None:
@@ -277,7 +277,7 @@ def test_renewals_are_told() -> None:
     identity = Identity(expires_in=3600)
     with Loopback(identity.answer) as server, requests.Session() as session:
         login = ClientCredentials(f"{server.origin}/token", "app", client_secret=SECRET)
-        handlers = {"logging": LoggingHandler(logger, details=True), **recommended(login)}
+        handlers = {"logging": LoggingHandler(logger, verbose=True), **recommended(login)}
         stack = SessionStack(session, handlers, base_url=server.origin)
         stack.get("a")
         identity.down = True
@@ -296,7 +296,7 @@ def test_renewals_are_told() -> None:
 def test_details_show_what_went_over_the_wire() -> None:
     """Asked for, the log has the request as a line of curl, and the answer as curl shows it."""
     logger, lines = log_at()
-    with opened(lambda _: Reply(200, {"id": 7}), chain(logger, details=True)) as (stack, server):
+    with opened(lambda _: Reply(200, {"id": 7}), chain(logger, verbose=True)) as (stack, server):
         stack.post("a", json={"name": "x"})
 
     line, request, answer = [record.getMessage() for record in lines.records]
@@ -311,7 +311,7 @@ def test_details_are_cut_and_never_fake_a_line() -> None:
     """A body can neither fill the disk nor pass for a line of the log."""
     logger, lines = log_at()
     body = b"first\nERROR sessionkit.http: faked\r\x1b[31m" + b"x" * 100_000
-    with opened(lambda _: Reply(200, body), chain(logger, details=True)) as (stack, _):
+    with opened(lambda _: Reply(200, body), chain(logger, verbose=True)) as (stack, _):
         stack.get("a")
 
     answer = lines.records[-1].getMessage().removeprefix("answer: ")
@@ -324,7 +324,7 @@ def test_details_are_cut_and_never_fake_a_line() -> None:
 def test_a_body_that_is_no_text_is_told_by_its_size() -> None:
     """An image does not ring the bell of a terminal."""
     logger, lines = log_at()
-    with opened(lambda _: Reply(200, b"\xff\7\0"), chain(logger, details=True)) as (stack, _):
+    with opened(lambda _: Reply(200, b"\xff\7\0"), chain(logger, verbose=True)) as (stack, _):
         stack.get("a")
 
     assert lines.records[-1].getMessage().endswith("< (3 bytes that are no text)")
@@ -333,7 +333,7 @@ def test_a_body_that_is_no_text_is_told_by_its_size() -> None:
 def test_a_stream_is_left_to_the_caller() -> None:
     """The log does not wait for, or keep, what the caller wants to read piece by piece."""
     logger, lines = log_at()
-    with opened(lambda _: Reply(200, b"x" * 10), chain(logger, details=True)) as (stack, _):
+    with opened(lambda _: Reply(200, b"x" * 10), chain(logger, verbose=True)) as (stack, _):
         answer = stack.get("a", stream=True)
         assert lines.records[0].http_received_bytes == 0  # type: ignore[attr-defined]  # set by the handler
         assert answer.raw.tell() == 0
@@ -388,7 +388,7 @@ def test_no_line_holds_a_secret(kind: str, path: str, errors: bool) -> None:
         home = closed_port() if path == "nobody" else server.origin
         grant = StaticToken(SECRET) if scheme else None
         usual = recommended(grant, errors=errors, **({"scheme": scheme} if scheme else {}))
-        handlers = {"logging": LoggingHandler(logger, details=True), "broken": broken, **usual}
+        handlers = {"logging": LoggingHandler(logger, verbose=True), "broken": broken, **usual}
         stack = SessionStack(session, handlers, base_url=home)
         with suppress(requests.RequestException, ValueError):
             stack.request("POST" if "data" in options else "GET", path, retries=0, **options)
@@ -436,7 +436,7 @@ def test_nothing_that_arrives_makes_the_log_fail(
     """A line in the log never costs a call its answer, and always is a line."""
     logger, lines = log_at()
     script = Script(Scripted(200, headers, body))
-    stack, _ = stack_over(script, LoggingHandler(logger, details=True))
+    stack, _ = stack_over(script, LoggingHandler(logger, verbose=True))
     with suppress(UnicodeError):  # of requests: what cannot be sent
         stack.get("a", params={"q": text, text: "x"}, operation=text)
 
@@ -530,7 +530,7 @@ def test_the_variable_never_breaks_a_program(
         monkeypatch.setenv("SESSIONKIT_LOG", wanted)
 
     assert list(recommended())[:-4] == ["stderr_log"] * names
-    assert list(recommended())[-4:] == ["errors", "timing", "deadline", "retry"]
+    assert list(recommended())[-4:] == ["errors", "timing", "timeout", "retry"]
 
 
 def test_the_variable_stands_beside_a_log_of_the_programs_own(

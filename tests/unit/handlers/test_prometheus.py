@@ -36,7 +36,7 @@ class Counted:
         )
         self.stack.handlers.add(self.handler, first=True)
         if grant is not None:
-            self.stack.handlers["auth"].listen(self.handler.hear)
+            self.stack.handlers["auth"].listen(self.handler.on_event)
 
     def __call__(self, name: str, **labels: str) -> float | None:
         """Return a sample; labels that are not given are those of a GET at the server."""
@@ -132,7 +132,7 @@ def test_a_stream_is_counted_by_its_head() -> None:
 
 def test_labels_are_bounded() -> None:
     """No caller, no link and no server makes metrics without end."""
-    counted = Counted(*[200] * 7, most_hosts=2)
+    counted = Counted(*[200] * 7, max_hosts=2)
     for number in range(5):
         counted.stack.get(f"http://host-{number}.example:8080/tasks")
     counted.stack.request("BREW", "http://host-0.example/pot")

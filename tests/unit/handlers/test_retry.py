@@ -34,7 +34,7 @@ from sessionkit.errors import (
     RenewalFailed,
     StoreUnreadable,
 )
-from sessionkit.handlers import DeadlineHandler, RetryBudget, RetryHandler, When
+from sessionkit.handlers import RetryBudget, RetryHandler, RetryIf, TimeoutHandler
 from sessionkit.testing import FakeClock
 from tests.unit.handlers.scripted import Item, Reply, Script, stack_over
 
@@ -361,7 +361,7 @@ def test_a_backoff_is_shortened_to_the_longest_wait() -> None:
     """Our own waits stay within the limit too."""
     script = Script(503, 503, 200)
     policy = Retry(total=2, backoff_factor=100, status_forcelist={503})
-    stack, clock = stack_over(script, RetryHandler(policy, longest_wait=2))
+    stack, clock = stack_over(script, RetryHandler(policy, max_wait=2))
 
     assert stack.get("tasks").status_code == 200
     assert clock.monotonic() == 2.0
@@ -370,7 +370,7 @@ def test_a_backoff_is_shortened_to_the_longest_wait() -> None:
 def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
     """Waiting for an answer that could not be fetched in time helps nobody."""
     script = Script(Reply(503, {"Retry-After": "11"}))
-    stack, clock = stack_over(script, DeadlineHandler(10), RetryHandler())
+    stack, clock = stack_over(script, TimeoutHandler(10), RetryHandler())
 
     assert stack.get("tasks").status_code == 503
     assert (script.sent, clock.monotonic()) == (1, 0.0)
@@ -379,7 +379,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
 def test_an_error_stands_when_no_time_is_left() -> None:
     """The real error, not a made-up one."""
     script = Script(refused(), refused())
-    stack, _ = stack_over(script, DeadlineHandler(0.9), RetryHandler(EXACT))
+    stack, _ = stack_over(script, TimeoutHandler(0.9), RetryHandler(EXACT))
 
     with pytest.raises(requests.ConnectionError, match="refused"):
         stack.get("tasks")
@@ -419,8 +419,8 @@ def test_retries_without_sense_are_refused(value: Any) -> None:
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "3", None])
 def test_a_longest_wait_without_sense_is_refused(value: Any) -> None:
     """So too where the handler is built."""
-    with pytest.raises(ConfigError, match="longest_wait="):
-        RetryHandler(longest_wait=value)
+    with pytest.raises(ConfigError, match="max_wait="):
+        RetryHandler(max_wait=value)
 
 
 # Bodies and answers
@@ -523,7 +523,7 @@ def test_a_call_with_a_key_is_tried_again(method: str, item: int | Exception) ->
 def test_each_call_has_a_key_of_its_own() -> None:
     """Two orders are two orders."""
     script = Script(200, 200, 200)
-    stack, _ = stack_over(script, RetryHandler(generate_keys=True))
+    stack, _ = stack_over(script, RetryHandler(always_send_key=True))
     for _ in range(3):
         stack.post("orders")
 
@@ -548,7 +548,7 @@ def test_a_header_that_the_caller_gives_is_a_key(name: str) -> None:
 def test_a_prepared_request_gets_its_key_too() -> None:
     """And the caller's own object is left alone."""
     script = Script(503, 200)
-    stack, _ = stack_over(script, DeadlineHandler(), RetryHandler())
+    stack, _ = stack_over(script, TimeoutHandler(), RetryHandler())
     request = requests.Request("POST", "http://api.example/orders").prepare()
 
     assert stack.send(request, idempotency_key=True).status_code == 200
@@ -567,7 +567,7 @@ def test_without_a_key_nothing_is_repeated_or_added(options: dict[str, Any]) -> 
 def test_a_handler_may_give_keys_to_all_calls_that_need_one() -> None:
     """A vendor's client whose server heeds them; a call can still do without."""
     script = Script(503, 200, 503, 503, 200)
-    handler = RetryHandler(EXACT, key_header="X-Once", generate_keys=True)
+    handler = RetryHandler(EXACT, idempotency_header="X-Once", always_send_key=True)
     stack, _ = stack_over(script, handler)
 
     assert stack.post("orders").status_code == 200
@@ -615,7 +615,7 @@ def test_a_key_does_not_make_a_body_that_can_be_sent_once_repeatable() -> None:
 
 def test_a_condition_stands_in_place_of_the_list() -> None:
     """What this server means by 423 is known to whoever writes its client."""
-    handler = RetryHandler(EXACT, when=When.status(423))
+    handler = RetryHandler(EXACT, when=RetryIf.status(423))
     script = Script(423, 423, 200, 503)
     stack, _ = stack_over(script, handler)
 
@@ -631,7 +631,7 @@ def test_a_condition_may_look_at_the_answer() -> None:
 
     pending = Reply(200, {"Retry-After": "3"}, b'{"state": "pending"}')
     script = Script(pending, pending, Reply(200, body=b'{"state": "done"}'))
-    stack, clock = stack_over(script, RetryHandler(EXACT, when=When.transient | unready))
+    stack, clock = stack_over(script, RetryHandler(EXACT, when=RetryIf.transient | unready))
 
     assert stack.get("report").json() == {"state": "done"}
     assert clock.sleeps == (3.0, 3.0)
@@ -640,7 +640,7 @@ def test_a_condition_may_look_at_the_answer() -> None:
 def test_a_condition_decides_over_exceptions_too() -> None:
     """A certificate that is renewed this minute, for one; all else is raised at once."""
     bad = requests.exceptions.SSLError("expired")
-    handler = RetryHandler(EXACT, when=When.raised(requests.exceptions.SSLError))
+    handler = RetryHandler(EXACT, when=RetryIf.raised(requests.exceptions.SSLError))
     stack, _ = stack_over(Script(bad, 200, requests.ReadTimeout("slow")), handler)
 
     assert stack.get("tasks").status_code == 200
@@ -650,7 +650,7 @@ def test_a_condition_decides_over_exceptions_too() -> None:
 
 def test_a_condition_does_not_make_anything_safe() -> None:
     """A POST is still not repeated, a failed renewal still raised, and limits still hold."""
-    always = When(lambda _, __: True)
+    always = RetryIf(lambda _, __: True)
     calls: list[tuple[str, Item]] = [
         *(("POST", 503), ("POST", requests.ReadTimeout("slow"))),
         ("GET", RenewalFailed("refused")),
@@ -677,11 +677,11 @@ class Purse:
         self.left = left
         self.returned = 0
 
-    def take(self) -> bool:
+    def try_withdraw(self) -> bool:
         self.left -= 1
         return self.left >= 0
 
-    def give_back(self) -> None:
+    def refund(self) -> None:
         self.returned += 1
 
 
@@ -690,7 +690,7 @@ class EarningPurse(Purse):
 
     earned = 0
 
-    def earn(self) -> None:
+    def deposit(self) -> None:
         self.earned += 1
 
 
@@ -741,9 +741,9 @@ def test_the_real_budget_fits() -> None:
 
     assert stack.get("tasks").status_code == 503
     assert stack.get("tasks").status_code == 503
-    assert budget.left == 0.0
+    assert budget.balance == 0.0
     assert [stack.get("tasks").status_code for _ in range(2)] == [200, 200]
-    assert budget.left == 1.0
+    assert budget.balance == 1.0
     assert stack.get("tasks").status_code == 200
 
 
@@ -772,10 +772,10 @@ def test_it_shows_its_settings() -> None:
     assert repr(RetryHandler()) == (
         "RetryHandler(total=3, statuses=[429, 502, 503, 504], "
         "methods=['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PUT', 'TRACE'], "
-        "backoff=0.5 to 120, jitter=0.5, longest_wait=60.0)"
+        "backoff=0.5 to 120, jitter=0.5, max_wait=60.0)"
     )
     assert "connect=2" in repr(RetryHandler(Retry(connect=2, allowed_methods=None)))
-    shown = repr(RetryHandler(when=When.transient, budget=RetryBudget(9), generate_keys=True))
+    shown = repr(RetryHandler(when=RetryIf.transient, budget=RetryBudget(9), always_send_key=True))
     assert "when=" in shown
     assert "budget=RetryBudget(9, ratio=0.2)" in shown
-    assert "key_header=Idempotency-Key, generate_keys=True" in shown
+    assert "idempotency_header=Idempotency-Key, always_send_key=True" in shown

@@ -13,29 +13,29 @@ from sessionkit.errors import ConfigError
 from sessionkit.handlers import RetryBudget
 from tests.threads import at_once
 
-STEPS = st.lists(st.sampled_from(["take", "give_back", "earn"]), max_size=200)
+STEPS = st.lists(st.sampled_from(["try_withdraw", "refund", "deposit"]), max_size=200)
 
 
 def test_a_full_budget_allows_as_many_retries_as_it_holds() -> None:
     """A server that is down for everybody gets a hundred retries, then none."""
     budget = RetryBudget()
 
-    taken = [budget.take() for _ in range(150)]
+    taken = [budget.try_withdraw() for _ in range(150)]
 
     assert taken == [True] * 100 + [False] * 50
-    assert budget.left == 0.0
+    assert budget.balance == 0.0
 
 
 def test_five_successes_pay_for_one_retry() -> None:
     """Once it is spent, retries follow successes, not failures."""
     budget = RetryBudget(1)
-    assert budget.take()
+    assert budget.try_withdraw()
 
     for _ in range(4):
-        budget.earn()
-    assert not budget.take()
-    budget.earn()
-    assert budget.take()
+        budget.deposit()
+    assert not budget.try_withdraw()
+    budget.deposit()
+    assert budget.try_withdraw()
 
 
 def test_a_retry_that_helped_costs_nothing() -> None:
@@ -43,19 +43,19 @@ def test_a_retry_that_helped_costs_nothing() -> None:
     budget = RetryBudget(2)
 
     for _ in range(50):
-        assert budget.take()
-        budget.give_back()
+        assert budget.try_withdraw()
+        budget.refund()
 
-    assert budget.left == 2.0
+    assert budget.balance == 2.0
 
 
 def test_a_retry_may_cost_more_and_is_taken_whole_or_not_at_all() -> None:
     """After a time-out a retry may weigh double; a refusal leaves the budget as it was."""
     budget = RetryBudget(3)
 
-    assert budget.take(2.0)
-    assert not budget.take(2.0)
-    assert budget.take(1.0)
+    assert budget.try_withdraw(2.0)
+    assert not budget.try_withdraw(2.0)
+    assert budget.try_withdraw(1.0)
 
 
 @given(st.floats(1, 50), st.floats(0, 5), STEPS)
@@ -67,14 +67,14 @@ def test_what_is_left_stays_between_nothing_and_all(
 
     for step in steps:
         getattr(budget, step)()
-        assert 0.0 <= budget.left <= capacity
+        assert 0.0 <= budget.balance <= capacity
 
 
 def test_threads_never_take_more_than_there_is() -> None:
     """Sixteen threads of failing calls share one budget to the last retry."""
     budget = RetryBudget(100)
 
-    results = at_once(16, lambda _: sum(budget.take() for _ in range(50)))
+    results = at_once(16, lambda _: sum(budget.try_withdraw() for _ in range(50)))
 
     assert sum(n for n in results if isinstance(n, int)) == 100
 
@@ -84,7 +84,7 @@ def test_threads_never_take_more_than_there_is() -> None:
 def test_a_forked_child_goes_on_with_what_there_was() -> None:
     """A lock that was held at the fork does not hang the child."""
     budget = RetryBudget(2)
-    assert budget.take()
+    assert budget.try_withdraw()
     held, free = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -97,13 +97,13 @@ def test_a_forked_child_goes_on_with_what_there_was() -> None:
     held.wait(30)
     child = os.fork()
     if not child:
-        os._exit(0 if [budget.take(), budget.take()] == [True, False] else 1)
+        os._exit(0 if [budget.try_withdraw(), budget.try_withdraw()] == [True, False] else 1)
     _, status = os.waitpid(child, 0)
     free.set()
     thread.join()
 
     assert os.waitstatus_to_exitcode(status) == 0
-    assert budget.left == 1.0
+    assert budget.balance == 1.0
 
 
 @pytest.mark.parametrize(

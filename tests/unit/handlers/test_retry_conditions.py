@@ -11,7 +11,7 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, ProtocolError
 
 from sessionkit import Exchange
 from sessionkit.errors import RenewalFailed
-from sessionkit.handlers import When
+from sessionkit.handlers import RetryIf
 from sessionkit.handlers._retry_conditions import classify
 
 NO_EXCHANGE: Any = None
@@ -42,7 +42,7 @@ def never(_: Exchange, outcome: object) -> bool:
 
 def test_a_status_is_a_condition() -> None:
     """An answer with one of them, and no exception."""
-    condition = When.status(409, 423)
+    condition = RetryIf.status(409, 423)
 
     assert holds(condition, answer(409))
     assert not holds(condition, answer(503))
@@ -51,7 +51,7 @@ def test_a_status_is_a_condition() -> None:
 
 def test_a_class_of_exceptions_is_a_condition() -> None:
     """One of requests', and no answer."""
-    condition = When.raised(requests.ReadTimeout, requests.ConnectTimeout)
+    condition = RetryIf.raised(requests.ReadTimeout, requests.ConnectTimeout)
 
     assert holds(condition, requests.ConnectTimeout("slow"))
     assert not holds(condition, requests.ConnectionError("gone"))
@@ -73,23 +73,23 @@ def test_a_class_of_exceptions_is_a_condition() -> None:
 )
 def test_what_is_transient_is_known(outcome: Any, passes: bool) -> None:
     """The handler's own judgement can be built upon."""
-    assert holds(When.transient, outcome) is passes
+    assert holds(RetryIf.transient, outcome) is passes
 
 
 def test_conditions_are_put_together() -> None:
     """Or, and, not: also with plain functions, on either side."""
     busy, gone = answer(503), answer(410)
 
-    assert holds(When.transient | When.status(410), gone)
-    assert not holds(When.transient & ~When.status(503), busy)
-    assert holds(When.transient & ~When.status(410), busy)
-    for condition in (When.status(410) | never, never | When.status(410)):
+    assert holds(RetryIf.transient | RetryIf.status(410), gone)
+    assert not holds(RetryIf.transient & ~RetryIf.status(503), busy)
+    assert holds(RetryIf.transient & ~RetryIf.status(410), busy)
+    for condition in (RetryIf.status(410) | never, never | RetryIf.status(410)):
         assert holds(condition, gone)
         assert not holds(condition, busy)
-    for condition in (When.status(410) & always, always & When.status(410)):
+    for condition in (RetryIf.status(410) & always, always & RetryIf.status(410)):
         assert holds(condition, gone)
         assert not holds(condition, busy)
-    assert holds(When(always), busy)
+    assert holds(RetryIf(always), busy)
 
 
 def test_a_condition_may_look_at_the_call() -> None:
@@ -101,7 +101,7 @@ def test_a_condition_may_look_at_the_call() -> None:
         return False
 
     busy = answer(503)
-    assert not (When.status(404) | looking)(NO_EXCHANGE, busy)
+    assert not (RetryIf.status(404) | looking)(NO_EXCHANGE, busy)
     assert seen == [(NO_EXCHANGE, busy)]
 
 

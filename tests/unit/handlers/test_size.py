@@ -21,7 +21,7 @@ from sessionkit import SessionStack, recommended
 from sessionkit.auth import StaticToken
 from sessionkit.bodies._response import DRAIN_BYTES
 from sessionkit.errors import BodyTooLarge, ConfigError, IncompleteBody, ServerError
-from sessionkit.handlers import DeadlineHandler, ErrorHandler, RetryHandler, SizeHandler
+from sessionkit.handlers import ErrorHandler, RetryHandler, SizeHandler, TimeoutHandler
 from tests.loopback import Reply, Seen
 from tests.unit.stacks import opened
 
@@ -75,9 +75,9 @@ CHAINS: dict[str, Callable[[], Any]] = {
     "innermost": lambda: {**recommended(StaticToken("t")), "size": SizeHandler(MOST)},
     "outermost": lambda: {"size": SizeHandler(MOST), **recommended(StaticToken("t"))},
     "in a deadline": lambda: [
-        *(ErrorHandler(), DeadlineHandler(20), RetryHandler(0), SizeHandler(MOST)),
+        *(ErrorHandler(), TimeoutHandler(20), RetryHandler(0), SizeHandler(MOST)),
     ],
-    "around a deadline": lambda: [ErrorHandler(), SizeHandler(MOST), DeadlineHandler(20)],
+    "around a deadline": lambda: [ErrorHandler(), SizeHandler(MOST), TimeoutHandler(20)],
 }
 
 

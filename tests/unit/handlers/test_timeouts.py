@@ -10,7 +10,7 @@ import requests
 from urllib3.exceptions import ReadTimeoutError
 
 from sessionkit.errors import ConfigError, DeadlineExceeded
-from sessionkit.handlers import DeadlineHandler, RetryHandler
+from sessionkit.handlers import RetryHandler, TimeoutHandler
 from sessionkit.testing import FakeClock
 from tests.unit.handlers.scripted import Reply, Script, stack_over
 
@@ -28,7 +28,7 @@ def stalling(seconds: float, error: Exception, clock: FakeClock) -> Callable[[],
 def test_a_call_gets_time_outs() -> None:
     """Plain requests would wait for ever; here 5 seconds to connect and 30 to answer."""
     script = Script(200)
-    stack, _ = stack_over(script, DeadlineHandler())
+    stack, _ = stack_over(script, TimeoutHandler())
 
     stack.get("tasks")
 
@@ -39,7 +39,7 @@ def test_a_call_gets_time_outs() -> None:
 def test_a_timeout_of_the_call_is_kept(given: object) -> None:
     """Who says how long to wait, for ever included, is heeded."""
     script = Script(200)
-    stack, _ = stack_over(script, DeadlineHandler())
+    stack, _ = stack_over(script, TimeoutHandler())
 
     stack.request("GET", "tasks", timeout=given)
 
@@ -49,7 +49,7 @@ def test_a_timeout_of_the_call_is_kept(given: object) -> None:
 def test_a_prepared_request_gets_time_outs_too() -> None:
     """Both ways into a session are guarded."""
     script = Script(200)
-    stack, _ = stack_over(script, DeadlineHandler(connect=1, read=2))
+    stack, _ = stack_over(script, TimeoutHandler(connect=1, read=2))
 
     stack.send(requests.Request("GET", "http://api.example/").prepare())
 
@@ -59,7 +59,7 @@ def test_a_prepared_request_gets_time_outs_too() -> None:
 def test_without_time_outs_the_session_keeps_its_own() -> None:
     """connect=None with read=None leaves the matter to the session."""
     script = Script(200)
-    stack, _ = stack_over(script, DeadlineHandler(connect=None, read=None))
+    stack, _ = stack_over(script, TimeoutHandler(connect=None, read=None))
 
     stack.get("tasks")
 
@@ -69,7 +69,7 @@ def test_without_time_outs_the_session_keeps_its_own() -> None:
 def test_one_limit_may_be_lifted() -> None:
     """A long poll waits for its answer, but not for its connection."""
     script = Script(200)
-    stack, _ = stack_over(script, DeadlineHandler(read=None))
+    stack, _ = stack_over(script, TimeoutHandler(read=None))
 
     stack.get("tasks")
 
@@ -80,7 +80,7 @@ def test_time_outs_shrink_to_what_is_left_of_the_budget() -> None:
     """The second attempt may not take longer than the call has left."""
     clock = FakeClock()
     script = Script(Reply(503, {"Retry-After": "6"}), 200)
-    stack, _ = stack_over(script, DeadlineHandler(10), RetryHandler(), clock=clock)
+    stack, _ = stack_over(script, TimeoutHandler(10), RetryHandler(), clock=clock)
 
     stack.get("tasks")
 
@@ -88,21 +88,21 @@ def test_time_outs_shrink_to_what_is_left_of_the_budget() -> None:
 
 
 def test_a_call_can_bring_its_own_budget() -> None:
-    """deadline= on the call beats the handler's total."""
+    """total_timeout= on the call beats the handler's total."""
     script = Script(200)
-    stack, _ = stack_over(script, DeadlineHandler(100))
+    stack, _ = stack_over(script, TimeoutHandler(100))
 
-    stack.request("GET", "tasks", deadline=2)
+    stack.request("GET", "tasks", total_timeout=2)
 
     assert script.timeouts == [(2, 2)]
 
 
 def test_a_light_stack_can_bring_a_budget() -> None:
-    """using(deadline=...) holds for all its calls, each counted from its own start."""
+    """using(total_timeout=...) holds for all its calls, each counted from its own start."""
     clock = FakeClock()
     script = Script(200, 200)
-    stack, _ = stack_over(script, DeadlineHandler(), clock=clock)
-    hasty = stack.using(deadline=2)
+    stack, _ = stack_over(script, TimeoutHandler(), clock=clock)
+    hasty = stack.using(total_timeout=2)
 
     hasty.get("tasks")
     clock.advance(60)
@@ -114,9 +114,9 @@ def test_a_light_stack_can_bring_a_budget() -> None:
 def test_deadline_none_lifts_the_budget() -> None:
     """One long call needs no second stack."""
     script = Script(200)
-    stack, _ = stack_over(script, DeadlineHandler(2))
+    stack, _ = stack_over(script, TimeoutHandler(2))
 
-    stack.request("GET", "tasks", deadline=None)
+    stack.request("GET", "tasks", total_timeout=None)
 
     assert script.timeouts == [(5.0, 30.0)]
 
@@ -125,10 +125,10 @@ def test_deadline_none_lifts_the_budget() -> None:
 def test_a_spent_budget_sends_nothing(spent: float) -> None:
     """What is left of a larger budget can be handed on without looking at it."""
     script = Script(200)
-    stack, _ = stack_over(script, DeadlineHandler())
+    stack, _ = stack_over(script, TimeoutHandler())
 
     with pytest.raises(DeadlineExceeded):
-        stack.request("GET", "tasks", deadline=spent)
+        stack.request("GET", "tasks", total_timeout=spent)
 
     assert script.sent == 0
 
@@ -144,7 +144,7 @@ def test_a_spent_budget_sends_nothing(spent: float) -> None:
 def test_a_time_out_at_the_deadline_is_a_deadline_exceeded(error: Exception) -> None:
     """The error names what ended the call, and the time-out stands behind it."""
     clock = FakeClock()
-    stack, _ = stack_over(Script(stalling(3, error, clock)), DeadlineHandler(3), clock=clock)
+    stack, _ = stack_over(Script(stalling(3, error, clock)), TimeoutHandler(3), clock=clock)
 
     with pytest.raises(DeadlineExceeded) as caught:
         stack.get("tasks")
@@ -159,7 +159,7 @@ def test_only_a_connect_time_out_says_that_nothing_was_sent() -> None:
     """Whether the server may have acted is told."""
     for error, sent in ((requests.ReadTimeout(), "maybe"), (requests.ConnectTimeout(), "no")):
         clock = FakeClock()
-        stack, _ = stack_over(Script(stalling(3, error, clock)), DeadlineHandler(3), clock=clock)
+        stack, _ = stack_over(Script(stalling(3, error, clock)), TimeoutHandler(3), clock=clock)
         with pytest.raises(DeadlineExceeded) as caught:
             stack.post("tasks")
 
@@ -170,7 +170,7 @@ def test_an_earlier_attempt_may_have_acted() -> None:
     """That the last attempt reached nobody says nothing about the one before it."""
     clock = FakeClock()
     attempts = (requests.ReadTimeout("slow"), stalling(3, requests.ConnectTimeout("slow"), clock))
-    stack, _ = stack_over(Script(*attempts), DeadlineHandler(3), RetryHandler(1), clock=clock)
+    stack, _ = stack_over(Script(*attempts), TimeoutHandler(3), RetryHandler(1), clock=clock)
 
     with pytest.raises(DeadlineExceeded) as caught:
         stack.get("tasks")
@@ -182,7 +182,7 @@ def test_a_time_out_before_the_deadline_stays_what_it_is() -> None:
     """A slow server is not blamed on the budget."""
     clock = FakeClock()
     slow = requests.ReadTimeout("slow")
-    stack, _ = stack_over(Script(stalling(3, slow, clock)), DeadlineHandler(60), clock=clock)
+    stack, _ = stack_over(Script(stalling(3, slow, clock)), TimeoutHandler(60), clock=clock)
 
     with pytest.raises(requests.ReadTimeout) as caught:
         stack.get("tasks")
@@ -194,7 +194,7 @@ def test_another_failure_at_the_deadline_stays_what_it_is() -> None:
     """A refused connection is a refused connection, however late."""
     clock = FakeClock()
     refused = requests.ConnectionError("refused")
-    stack, _ = stack_over(Script(stalling(3, refused, clock)), DeadlineHandler(3), clock=clock)
+    stack, _ = stack_over(Script(stalling(3, refused, clock)), TimeoutHandler(3), clock=clock)
 
     with pytest.raises(requests.ConnectionError) as caught:
         stack.get("tasks")
@@ -205,7 +205,7 @@ def test_another_failure_at_the_deadline_stays_what_it_is() -> None:
 def test_an_answer_that_stands_at_the_deadline_is_returned() -> None:
     """A 503 says more than a deadline does."""
     script = Script(Reply(503, {"Retry-After": "20"}))
-    stack, _ = stack_over(script, DeadlineHandler(10), RetryHandler())
+    stack, _ = stack_over(script, TimeoutHandler(10), RetryHandler())
 
     assert stack.get("tasks").status_code == 503
 
@@ -215,7 +215,7 @@ def test_an_answer_that_stands_at_the_deadline_is_returned() -> None:
 def test_a_number_without_sense_is_refused_at_once(name: str, value: Any) -> None:
     """The mistake shows where it is made, with its name and value."""
     with pytest.raises(ConfigError, match=name) as caught:
-        DeadlineHandler(**{name: value})
+        TimeoutHandler(**{name: value})
 
     assert repr(value) in str(caught.value)
 
@@ -224,14 +224,14 @@ def test_a_number_without_sense_is_refused_at_once(name: str, value: Any) -> Non
 def test_a_deadline_without_sense_is_refused_at_the_call(value: Any) -> None:
     """Nothing is sent under a budget that cannot be kept."""
     script = Script(200)
-    stack, _ = stack_over(script, DeadlineHandler())
+    stack, _ = stack_over(script, TimeoutHandler())
 
-    with pytest.raises(ConfigError, match="deadline"):
-        stack.request("GET", "tasks", deadline=value)
+    with pytest.raises(ConfigError, match="total_timeout"):
+        stack.request("GET", "tasks", total_timeout=value)
 
     assert script.sent == 0
 
 
 def test_it_shows_its_settings() -> None:
     """explain() tells which limits hold."""
-    assert repr(DeadlineHandler(60)) == "DeadlineHandler(60, connect=5.0, read=30.0)"
+    assert repr(TimeoutHandler(60)) == "TimeoutHandler(60, connect=5.0, read=30.0)"

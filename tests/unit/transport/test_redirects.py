@@ -19,7 +19,7 @@ from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.auth import AuthHandler, Bearer, Header, StaticToken
 from sessionkit.bodies._response import DRAIN_BYTES
 from sessionkit.errors import DeadlineExceeded
-from sessionkit.handlers import DeadlineHandler
+from sessionkit.handlers import TimeoutHandler
 from sessionkit.testing import FakeClock
 from sessionkit.transport._redirects import RedirectHook, detach_hook
 from tests.loopback import Reply, Seen
@@ -40,7 +40,7 @@ def carrying(scheme: Any) -> AuthHandler:
 HANDLERS: dict[str, Callable[[], Any]] = {
     "token": lambda: carrying(Bearer()),
     "key": lambda: carrying(Header("X-Key")),
-    "deadline": lambda: DeadlineHandler(20),
+    "deadline": lambda: TimeoutHandler(20),
 }
 
 
@@ -135,7 +135,7 @@ def test_a_redirect_that_the_caller_wants_to_see_is_left_at_the_deadline(
     """A trickle costs the budget of the call, and not a moment more."""
     began = SYSTEM_CLOCK.monotonic()
     with (
-        opened(redirect_with("trickle", over), [DeadlineHandler(0.2)]) as (stack, _),
+        opened(redirect_with("trickle", over), [TimeoutHandler(0.2)]) as (stack, _),
         pytest.raises(DeadlineExceeded),
     ):
         call(stack, way, allow_redirects=False)

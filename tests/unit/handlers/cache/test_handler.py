@@ -273,7 +273,7 @@ def test_a_wrong_address_fails_as_ever() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"most_bytes": 0}, {"largest": -1}, {"largest": True}, {"most_bytes": 1.5}],
+    [{"max_bytes": 0}, {"max_body_bytes": -1}, {"max_body_bytes": True}, {"max_bytes": 1.5}],
     ids=str,
 )
 def test_bounds_that_make_no_sense_are_refused(settings: dict[str, Any]) -> None:
@@ -290,9 +290,12 @@ def test_a_file_in_no_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_cache_shows_its_settings(tmp_path: Path) -> None:
     """``explain()`` says where answers go and how many; not how callers are told apart."""
-    assert repr(CacheHandler(most_bytes=10, largest=5)) == "CacheHandler(most_bytes=10, largest=5)"
+    assert (
+        repr(CacheHandler(max_bytes=10, max_body_bytes=5))
+        == "CacheHandler(max_bytes=10, max_body_bytes=5)"
+    )
     known = CacheHandler(tmp_path / "c.db", principal=lambda _: "ada")
-    assert repr(known).startswith(f"CacheHandler('{tmp_path / 'c.db'}', principal=..., most")
+    assert repr(known).startswith(f"CacheHandler('{tmp_path / 'c.db'}', principal=..., max_bytes")
     known.close()
 
 

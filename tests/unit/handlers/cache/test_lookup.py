@@ -376,7 +376,7 @@ def test_a_stream_is_kept_once_it_was_read_whole() -> None:
 def test_large_bodies_are_not_kept(stream: bool) -> None:
     """A download does not push everything else out."""
     script = Script(Reply(200, FRESH, b"x" * 101), Reply(200, FRESH, b"y" * 100))
-    stack, _ = stack_over(script, CacheHandler(largest=100))
+    stack, _ = stack_over(script, CacheHandler(max_body_bytes=100))
     first, second, third = (stack.get("tasks", stream=stream).content for _ in range(3))
 
     assert (first[:1], second[:1], third[:1]) == (b"x", b"y", b"y")

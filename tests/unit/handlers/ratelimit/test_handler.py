@@ -15,7 +15,7 @@ from sessionkit import Exchange, SessionStack
 from sessionkit._clock import Clock
 from sessionkit.chain._exchange import Secret
 from sessionkit.errors import ConfigError, RateLimitExhausted
-from sessionkit.handlers import DeadlineHandler, RateLimitHandler, RetryHandler
+from sessionkit.handlers import RateLimitHandler, RetryHandler, TimeoutHandler
 from sessionkit.testing import FakeClock
 from tests.unit.handlers.scripted import Reply, Script, stack_over
 
@@ -151,7 +151,7 @@ def test_a_cache_of_the_session_teaches_and_costs_nothing() -> None:
 
 def test_a_call_that_is_not_sent_uses_no_budget_of_the_server() -> None:
     """What the rate refuses, the server never counted."""
-    handler = RateLimitHandler((1, 10.0), longest_wait=0)
+    handler = RateLimitHandler((1, 10.0), max_wait=0)
     stack, clock = stack_over(Script(told(2, 60), 200), handler)
     stack.get("tasks")
     for _ in range(5):
@@ -182,7 +182,7 @@ def test_hosts_have_budgets_of_their_own() -> None:
 
 def test_learning_can_be_left_out() -> None:
     """Who knows better than a server that tells nonsense says so."""
-    stack, clock = stack_over(Script(told(0, 60), 200), RateLimitHandler(learn=False))
+    stack, clock = stack_over(Script(told(0, 60), 200), RateLimitHandler(respect_server=False))
 
     sends(stack, 2)
     assert list(clock.sleeps) == []
@@ -228,20 +228,20 @@ def test_a_wait_beyond_the_longest_is_an_error_at_once() -> None:
 def test_a_wait_beyond_the_deadline_is_an_error_at_once() -> None:
     """A deadline is not spent on a wait that cannot end within it."""
     limiter = RateLimitHandler((1, 10.0))
-    stack, clock = stack_over(Script(200, 200), DeadlineHandler(), limiter)
+    stack, clock = stack_over(Script(200, 200), TimeoutHandler(), limiter)
     stack.get("tasks")
 
     with pytest.raises(RateLimitExhausted, match=r"budget of 1 in 10 s has no room for 10\.1 s"):
-        stack.get("tasks", deadline=TEN)
+        stack.get("tasks", total_timeout=TEN)
     assert list(clock.sleeps) == []
-    assert stack.get("tasks", deadline=10.5).status_code == 200
+    assert stack.get("tasks", total_timeout=10.5).status_code == 200
     assert list(clock.sleeps) == [TEN]
 
 
 def test_all_waits_of_a_call_together_are_bounded() -> None:
     """Waiting for the server and then for the rate is one wait to the caller."""
     script = Script(told(0, 30), 200)
-    stack, clock = stack_over(script, RateLimitHandler((1, 70.0), longest_wait=65))
+    stack, clock = stack_over(script, RateLimitHandler((1, 70.0), max_wait=65))
     stack.get("tasks")
 
     with pytest.raises(RateLimitExhausted):
@@ -250,8 +250,8 @@ def test_all_waits_of_a_call_together_are_bounded() -> None:
 
 
 def test_a_handler_that_never_waits_refuses() -> None:
-    """longest_wait=0 turns a budget into an error, for those who queue by themselves."""
-    stack, clock = stack_over(Script(200), RateLimitHandler((1, 1.0), longest_wait=0))
+    """max_wait=0 turns a budget into an error, for those who queue by themselves."""
+    stack, clock = stack_over(Script(200), RateLimitHandler((1, 1.0), max_wait=0))
     stack.get("tasks")
 
     for _ in range(2):
@@ -299,10 +299,10 @@ def by_tenant(exchange: Exchange) -> str:
 def test_a_key_tells_budgets_apart(budget: str, wait: float) -> None:
     """Each tenant has its own, of a rate and of what the server says."""
     if budget == "rate":
-        handler = RateLimitHandler((1, 10.0), key=by_tenant)
+        handler = RateLimitHandler((1, 10.0), key_func=by_tenant)
         script = Script(200, 200, 200)
     else:
-        handler = RateLimitHandler(key=by_tenant)
+        handler = RateLimitHandler(key_func=by_tenant)
         script = Script(told(0, 10), 200, 200)
     stack, clock = stack_over(script, handler)
 
@@ -355,7 +355,7 @@ def test_a_renewed_token_shares_the_rate_of_its_predecessor() -> None:
 def test_no_credential_is_kept_in_the_clear() -> None:
     """Neither a token nor a key of the user's is found in what the handler remembers."""
     handler = RateLimitHandler((9, 10.0))
-    keyed = RateLimitHandler((9, 10.0), key=lambda _: "planted-7")
+    keyed = RateLimitHandler((9, 10.0), key_func=lambda _: "planted-7")
     for each in (handler, keyed):
         stack, _ = stack_over(Script(told(5, 10), 200), carrying("planted-7"), each)
         stack.get("tasks", headers={"X-Other": "1"})
@@ -381,7 +381,7 @@ def test_a_keys_digest_is_the_same_in_every_process() -> None:
             return iter(())
 
     limiter = Keeping()
-    stack, _ = stack_over(Script(200), RateLimitHandler(limiter, key=lambda _: "north"))
+    stack, _ = stack_over(Script(200), RateLimitHandler(limiter, key_func=lambda _: "north"))
     stack.get("tasks")
 
     digest = hashlib.sha256(b"north").hexdigest()[:32]
@@ -400,7 +400,7 @@ def test_a_limiter_of_the_users_own_is_asked() -> None:
             finally:
                 ended.append(key)
 
-    stack, clock = stack_over(Script(200), RateLimitHandler(Twice(), longest_wait=4.0))
+    stack, clock = stack_over(Script(200), RateLimitHandler(Twice(), max_wait=4.0))
 
     with pytest.raises(RateLimitExhausted) as caught:
         stack.get("tasks")
@@ -454,17 +454,17 @@ def test_an_answer_without_a_url_teaches_nothing() -> None:
 
 def test_a_key_that_is_no_text_is_told() -> None:
     """A key function that forgets to return is found at the first call."""
-    stack, _ = stack_over(Script(), RateLimitHandler(key=lambda _: None))  # type: ignore[arg-type,return-value]  # as a user might
+    stack, _ = stack_over(Script(), RateLimitHandler(key_func=lambda _: None))  # type: ignore[arg-type,return-value]  # as a user might
 
     with pytest.raises(ConfigError, match="must be a text, not NoneType"):
         stack.get("tasks")
 
 
-@pytest.mark.parametrize("longest_wait", [-1, float("nan"), float("inf"), "60", True])
-def test_a_longest_wait_that_makes_no_sense_is_refused(longest_wait: Any) -> None:
+@pytest.mark.parametrize("max_wait", [-1, float("nan"), float("inf"), "60", True])
+def test_a_longest_wait_that_makes_no_sense_is_refused(max_wait: Any) -> None:
     """A wrong number is told where it is given."""
     with pytest.raises(ConfigError, match="is not a number of seconds"):
-        RateLimitHandler(longest_wait=longest_wait)
+        RateLimitHandler(max_wait=max_wait)
 
 
 def test_its_place_is_known() -> None:
@@ -479,10 +479,10 @@ def test_its_place_is_known() -> None:
 @pytest.mark.parametrize(
     ("handler", "shown"),
     [
-        (RateLimitHandler(), "RateLimitHandler(learning, longest_wait=60)"),
+        (RateLimitHandler(), "RateLimitHandler(learning, max_wait=60)"),
         (
-            RateLimitHandler("10/second", key=by_tenant, learn=False, longest_wait=0.5),
-            "RateLimitHandler(10 in 1 s, by key, longest_wait=0.5)",
+            RateLimitHandler("10/second", key_func=by_tenant, respect_server=False, max_wait=0.5),
+            "RateLimitHandler(10 in 1 s, by key, max_wait=0.5)",
         ),
     ],
 )
