@@ -1,4 +1,4 @@
-"""Bodies that are read while they are sent: where they stood, and if they can be sent again."""
+"""Rewind request bodies so that a request can be sent again."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 _WHOLE = (str, bytes, bytearray, Mapping, list, tuple)
 _PAIR = 2
-_ONCE = -1
-_ANY_TIME = -2
+_NOT_REPLAYABLE = -1
+_NO_POSITION = -2
 
 
 def body_objects(options: Mapping[str, Any], prepared: PreparedRequest | None) -> Iterator[object]:
@@ -29,7 +29,7 @@ def body_objects(options: Mapping[str, Any], prepared: PreparedRequest | None) -
 
 
 def _file_parts(files: Any) -> Iterator[object]:
-    """Yield what is read from of each part, in the forms that requests takes.
+    """Yield the file object of each part, in the forms that requests takes.
 
     Other forms are passed over: requests itself will say what is wrong with them.
     """
@@ -42,7 +42,7 @@ def _file_parts(files: Any) -> Iterator[object]:
 
 
 class BodyMarks:
-    """Where each body object stood when it was first sent. Belongs to one call and one thread."""
+    """Positions of body objects when they were first sent. Belongs to one call and one thread."""
 
     __slots__ = ("_marks",)
 
@@ -50,42 +50,42 @@ class BodyMarks:
         # The object itself is kept beside its position, or its id could be given to another one.
         self._marks: dict[int, tuple[object, int]] = {}
 
-    def begin(self, objects: Iterable[object]) -> None:
-        """Remember where new objects stand, and put those sent before back to there.
+    def rewind(self, objects: Iterable[object]) -> None:
+        """Record the position of new objects; rewind those sent before.
 
         Raises:
-            OSError: An object that told its position would not go back to it.
+            OSError: An object that gave its position cannot be set back to it.
         """
         for item in objects:
             known = self._marks.get(id(item))
             if known is None:
                 self._marks[id(item)] = (item, _position(item))
             elif known[1] >= 0:
-                known[0].seek(known[1])  # type: ignore[attr-defined]  # it told its position
+                known[0].seek(known[1])  # type: ignore[attr-defined]  # it gave its position
 
-    def can_repeat(self, objects: Iterable[object]) -> bool:
-        """Tell whether every object could be sent once more, whole."""
+    def can_replay(self, objects: Iterable[object]) -> bool:
+        """Return whether every object can be sent once more, whole."""
         for item in objects:
             known = self._marks.get(id(item))
-            if (_position(item) if known is None else known[1]) == _ONCE:
+            if (_position(item) if known is None else known[1]) == _NOT_REPLAYABLE:
                 return False
         return True
 
 
 def _position(item: object) -> int:
-    """Return where *item* stands, or that it can be read any time, or only once."""
+    """Return the position of *item*, or that it has none, or that it cannot be read twice."""
     seekable = getattr(item, "seekable", None)
     if hasattr(item, "seek") and hasattr(item, "tell"):
         try:
             if seekable is not None and not seekable():
-                return _ONCE
+                return _NOT_REPLAYABLE
             position: int = item.tell()
         except (OSError, ValueError):
-            return _ONCE
+            return _NOT_REPLAYABLE
         return position
     if hasattr(item, "read") or hasattr(item, "__next__"):
-        return _ONCE
-    return _ANY_TIME
+        return _NOT_REPLAYABLE
+    return _NO_POSITION
 
 
 def freeze_iterators(options: dict[str, Any]) -> None:
@@ -101,9 +101,9 @@ def freeze_iterators(options: dict[str, Any]) -> None:
             if name != "data" and not hasattr(value, "read"):
                 options[name] = list(value)
         elif isinstance(value, Mapping) and any(hasattr(v, "__next__") for v in value.values()):
-            options[name] = {k: _listed(v) for k, v in value.items()}
+            options[name] = {k: _as_list(v) for k, v in value.items()}
 
 
-def _listed(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     # An open file is an iterator too; it is rewound instead.
     return list(value) if hasattr(value, "__next__") and not hasattr(value, "read") else value

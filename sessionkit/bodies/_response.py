@@ -1,4 +1,4 @@
-"""Answers nobody will read, and answers read within limits."""
+"""Read or discard response bodies within limits of time and size."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from sessionkit._clock import Clock
 
 #: Bytes taken from a connection at a time.
-PIECE = 65_536
-#: What an answer that nobody reads may still cost, so that its connection is kept.
-DRAIN_BYTES = PIECE
+PIECE_SIZE = 65_536
+#: Limits for draining a response that nobody reads, so that its connection is kept.
+DRAIN_BYTES = PIECE_SIZE
 DRAIN_SECONDS = 0.2
-#: Of a body that is watched while it is read; a trickle may be late by so many bytes.
-_WATCHED_PIECE = 256
+#: Bytes at a time of a body that a cache below copies; they may be waited for past a deadline.
+_COPIED_PIECE_SIZE = 256
 
 
 def is_read(response: Response) -> bool:
-    """Tell whether the body of *response* has been taken from its connection."""
+    """Return whether the body of *response* has been read from its connection."""
     return bool(getattr(response, "_content_consumed", True))
 
 
 def reads_in_pieces(raw: Any) -> bool:
-    """Tell whether *raw* is urllib3's, which gives what is there, decoded.
+    """Return whether *raw* is urllib3's, whose ``read1`` gives what is there, decoded.
 
     Mocks put simpler ones in its place, and vcrpy one of http.client's kind, whose ``read1``
     decodes nothing. Their bodies are in memory.
@@ -41,14 +41,14 @@ def reads_in_pieces(raw: Any) -> bool:
     return hasattr(raw, "read1") and not isinstance(raw, http.client.HTTPResponse)
 
 
-def drop(response: Response, clock: Clock) -> None:
-    """Let go of *response*: drained if that is cheap, so that its connection is kept, then closed.
+def discard(response: Response, clock: Clock) -> None:
+    """Close *response*, drained first if that is cheap, so that its connection is kept.
 
     A refused body may be endless, a trickle or a gzip bomb, so raw bytes are read, never decoded,
-    at most 64 KiB and for at most 0.2 s. A bound in bytes alone is none in time.
+    at most 64 KiB and for at most 0.2 s. A limit in bytes alone is none in time.
     """
     if not is_read(response):
-        # Whatever goes wrong here concerns an answer that nobody wants any more.
+        # Whatever goes wrong here concerns a response that nobody wants any more.
         with contextlib.suppress(Exception):
             _drain(response.raw, clock)
     response.close()
@@ -69,7 +69,7 @@ def _drain(raw: Any, clock: Clock) -> None:
 
 
 def _wait_at_most(raw: Any, seconds: float) -> None:
-    """Bound the next read; urllib3 sets the time-out anew when a pool hands the connection out."""
+    """Limit the next read; urllib3 sets the timeout anew when a pool hands the connection out."""
     sock = getattr(getattr(raw, "connection", None), "sock", None)
     if sock is not None:
         known = sock.gettimeout()
@@ -77,31 +77,31 @@ def _wait_at_most(raw: Any, seconds: float) -> None:
 
 
 def read_within(
-    response: Response, clock: Clock, deadline: float, *, most_bytes: int | None = None
+    response: Response, clock: Clock, deadline: float, *, max_bytes: int | None = None
 ) -> None:
     """Read the body of *response* into its ``content``, giving up at *deadline*.
 
-    The time-out of requests bounds each read, so a trickle could hold a call for ever.
+    The timeout of requests limits each read, so a trickle could hold a call for ever.
 
     Args:
         response: Perhaps unread; nothing is done where its body was read already.
         clock: Time it by this.
         deadline: Moment of the clock's ``monotonic``.
-        most_bytes: Limit on the decoded body, in bytes.
+        max_bytes: Limit on the decoded body, in bytes.
 
     Raises:
         requests.ReadTimeout: The deadline passed.
-        BodyTooLarge: The body is larger than *most_bytes*.
+        BodyTooLarge: The body is larger than *max_bytes*.
         requests.RequestException: As reading ``response.content`` raises it.
     """
     raw = response.raw
     if is_read(response):
         return
     if not reads_in_pieces(raw):
-        response.content  # noqa: B018  # an answer from a mock or a recording
+        response.content  # noqa: B018  # a response from a mock or a recording
         return
     try:
-        content = _read(response, clock, deadline, most_bytes)
+        content = _read(response, clock, deadline, max_bytes)
     except BaseException:
         response.close()
         raise
@@ -109,18 +109,18 @@ def read_within(
     response._content_consumed = True  # noqa: SLF001  # where requests keeps it
 
 
-def _read(response: Response, clock: Clock, deadline: float, most_bytes: int | None) -> bytes:
+def _read(response: Response, clock: Clock, deadline: float, max_bytes: int | None) -> bytes:
     content = bytearray()
     for piece in body_pieces(response, clock, deadline):
         content += piece
-        if most_bytes is not None and len(content) > most_bytes:
-            message = f"the body is larger than {most_bytes} bytes"
+        if max_bytes is not None and len(content) > max_bytes:
+            message = f"the body is larger than {max_bytes} bytes"
             raise BodyTooLarge(message, response=response)
     return bytes(content)
 
 
 def read_some(response: Response, clock: Clock, end: float) -> None:
-    """Read what comes until *end* of a body that nobody asked for, and close *response*.
+    """Read what comes of a body until *end*, and close *response*.
 
     At most 64 KiB, decoded; the rest is lost, and so is what broke it off.
 
@@ -136,11 +136,11 @@ def read_some(response: Response, clock: Clock, end: float) -> None:
     with contextlib.suppress(Exception):
         for piece in body_pieces(response, clock, end):
             body += piece
-            if len(body) >= PIECE:
+            if len(body) >= PIECE_SIZE:
                 break
     # First, because requests hands what it takes for read back to the pool as it is.
     response.close()
-    response._content = bytes(body[:PIECE])  # noqa: SLF001  # where requests keeps what was read
+    response._content = bytes(body[:PIECE_SIZE])  # noqa: SLF001  # where requests keeps what was read
     response._content_consumed = True  # noqa: SLF001  # where requests keeps it
 
 
@@ -158,31 +158,31 @@ def body_pieces(response: Response, clock: Clock, deadline: float) -> Iterator[b
     """
     raw = response.raw
     if not reads_in_pieces(raw):
-        yield from response.iter_content(PIECE)
+        yield from response.iter_content(PIECE_SIZE)
         return
     while True:
         seconds = deadline - clock.monotonic()
         if seconds <= 0:
-            raise _late(response)
+            raise _timed_out(response)
         _wait_at_most(raw, seconds)
         try:
             piece = _piece(raw)
         except requests.ConnectionError as error:
             if clock.monotonic() < deadline:
                 raise
-            raise _late(response) from error
+            raise _timed_out(response) from error
         if not piece:
             return
         yield piece
 
 
-def _late(response: Response) -> requests.ReadTimeout:
+def _timed_out(response: Response) -> requests.ReadTimeout:
     message = "the body was still coming when the deadline passed"
     return requests.ReadTimeout(message, request=response.request)
 
 
-def _is_watched(raw: Any) -> bool:
-    """Tell whether somebody copies what is read, as CacheControl does, but knows ``read`` alone.
+def _is_copied_below(raw: Any) -> bool:
+    """Return whether a cache copies what ``read`` gives, and nothing else, as CacheControl does.
 
     Its ``read1`` is that of the object below, so the copy would be lost, or be cached with a gap.
     """
@@ -194,10 +194,10 @@ def _piece(raw: Any) -> bytes:
     """Read what is there, with urllib3's errors turned into those that requests raises."""
     try:
         piece: bytes | None
-        if _is_watched(raw):
-            piece = raw.read(_WATCHED_PIECE, decode_content=True)
+        if _is_copied_below(raw):
+            piece = raw.read(_COPIED_PIECE_SIZE, decode_content=True)
         else:
-            piece = raw.read1(PIECE, decode_content=True)
+            piece = raw.read1(PIECE_SIZE, decode_content=True)
     except urllib3_errors.ProtocolError as error:
         raise requests.exceptions.ChunkedEncodingError(error) from error
     except urllib3_errors.DecodeError as error:
@@ -209,14 +209,14 @@ def _piece(raw: Any) -> bytes:
     return piece or b""
 
 
-def answer_within(error: Exception) -> Response | None:
-    """Return the answer that a session raised for, or None where there is none."""
+def response_raised_for(error: Exception) -> Response | None:
+    """Return the response whose status a session raised *error* for, or None."""
     if isinstance(error, SessionKitError):
-        return None  # one of ours, from a stack below: its answer is a redacted copy
+        return None  # one of ours, from a stack below: its response is a redacted copy
     kinds = {base.__name__ for base in type(error).__mro__}
     if "RequestException" in kinds and "HTTPError" not in kinds:
-        return None  # one of many redirects, or cut short: it came with an answer, not for one
-    # By its answer alone: some SDKs' sessions raise an error of a kind of their own.
+        return None  # one of many redirects, or cut short: it came with a response, not for one
+    # By its response alone: some SDKs' sessions raise an error of a kind of their own.
     response: Response | None = getattr(error, "response", None)
     return response if hasattr(response, "status_code") else None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from requests import PreparedRequest
 
 from sessionkit.bodies._request import BodyMarks, body_objects
-from sessionkit.bodies._response import drop, read_within
+from sessionkit.bodies._response import discard, read_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -212,7 +212,7 @@ class Exchange:
     @property
     def replayable(self) -> bool:
         """Whether the body could be sent again, whole."""
-        return self.call.marks.can_repeat(body_objects(self.options, self.prepared))
+        return self.call.marks.can_replay(body_objects(self.options, self.prepared))
 
     def option(self, name: str, default: Any = None) -> Any:
         """Return a call option, or *default* where the caller gave none."""
@@ -325,7 +325,7 @@ class Exchange:
         if live is not None:
             self.call.live = None
             self.call.raised = None
-            drop(live, self.call.clock)
+            discard(live, self.call.clock)
 
     def read(self, response: Response) -> None:
         """Read the body of *response* into its ``content``, within the deadline if there is one.

@@ -127,7 +127,7 @@ def _origin(url: str | None) -> str | None:
 
 
 def _header(request: PreparedRequest, name: str) -> str:
-    """Return a header as text; signers such as requests-oauthlib's turn all of them into bytes."""
+    """Return a header as text; signers such as requests-oauthlib's turn all into bytes."""
     value: Any = request.headers.get(name, "")
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
@@ -156,13 +156,13 @@ def _place_query(request: PreparedRequest, secret: Secret, allowed: bool) -> Non
 def _place_cookie(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
     given = _header(request, "Cookie")
     pairs = [pair.strip() for pair in given.split(";") if pair.strip()]
+    ours = f"{secret.name}={secret.value}"
     if allowed:
-        kept = [pair for pair in pairs if pair.partition("=")[0] != secret.name]
-        kept.append(f"{secret.name}={secret.value}")
+        pairs = [*(pair for pair in pairs if pair.partition("=")[0] != secret.name), ours]
     else:
-        kept = [pair for pair in pairs if pair != f"{secret.name}={secret.value}"]
-    if kept:
-        request.headers["Cookie"] = "; ".join(kept)
+        pairs = [pair for pair in pairs if pair != ours]
+    if pairs:
+        request.headers["Cookie"] = "; ".join(pairs)
     else:
         request.headers.pop("Cookie", None)
 
@@ -176,7 +176,7 @@ def _remove_cookie(jar: Any, secret: Secret) -> None:
 
 
 def place_in_options(kwargs: dict[str, Any], secret: Secret, url: str, target: str) -> str:
-    """Put a secret other than ``Authorization`` into the arguments of a request; return its URL.
+    """Put a credential other than ``Authorization`` into *kwargs*; return the URL to send.
 
     These ride beside whatever the session authenticates with, so a key for a gateway works with a
     session that brings a token of its own.
@@ -191,8 +191,8 @@ def place_in_options(kwargs: dict[str, Any], secret: Secret, url: str, target: s
         return url
     if secret.place == "header":
         given = kwargs.get("headers") or {}
-        kept = {k: v for k, v in given.items() if str(k).lower() != secret.name.lower()}
-        kwargs["headers"] = {**kept, secret.name: secret.value}
+        others = {k: v for k, v in given.items() if str(k).lower() != secret.name.lower()}
+        kwargs["headers"] = {**others, secret.name: secret.value}
     elif secret.place == "cookie":
         kwargs["cookies"] = _with_cookie(kwargs.get("cookies"), secret, target)
     else:

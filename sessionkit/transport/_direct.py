@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from sessionkit.bodies._response import answer_within, read_within
+from sessionkit.bodies._response import read_within, response_raised_for
 from sessionkit.chain._exchange import DEFAULT_TIMEOUT, MAX_DIRECT_BYTES, Preview
 from sessionkit.chain._record import Attempt
 from sessionkit.transport._credentials import CredentialPlacer, is_authorization
@@ -48,7 +48,7 @@ def send_direct(
         RedirectHook(clock).attach(prepared)
         response = _sent(session, prepared, timeouts)
         attempt.status = response.status_code
-        read_within(response, clock, end, most_bytes=MAX_DIRECT_BYTES)
+        read_within(response, clock, end, max_bytes=MAX_DIRECT_BYTES)
     except Exception as error:
         attempt.error = type(error).__name__
         raise
@@ -64,7 +64,7 @@ def _sent(
     try:
         return session.send(prepared, allow_redirects=False, timeout=timeouts, **settings)
     except Exception as error:
-        response = answer_within(error)
+        response = response_raised_for(error)
         if response is None:
             raise
         return response

@@ -180,7 +180,7 @@ class HopByHop:
         Raises:
             requests.exceptions.UnrewindableBodyError: The body cannot be sent again.
         """
-        if not self._exchange.call.marks.can_repeat(body_objects({}, request)):
+        if not self._exchange.call.marks.can_replay(body_objects({}, request)):
             message = f"the body was sent once, and a {response.status_code} asks for it again"
             raise requests.exceptions.UnrewindableBodyError(
                 message, request=request, response=response

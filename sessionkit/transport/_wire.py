@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from requests.cookies import RequestsCookieJar, get_cookie_header, merge_cookies
 
 from sessionkit.bodies._request import body_objects
-from sessionkit.bodies._response import answer_within, own_response
+from sessionkit.bodies._response import own_response, response_raised_for
 from sessionkit.chain._exchange import placed_values
 from sessionkit.chain._record import Attempt
 from sessionkit.errors import ConfigError, ReplayImpossible
@@ -68,7 +68,7 @@ class Wire:
         try:
             response = self._attempt(exchange, kwargs)
         except Exception as error:
-            unwrapped = answer_within(error)
+            unwrapped = response_raised_for(error)
             if unwrapped is None:
                 attempt.failed(type(error).__name__, sent_before(error))
                 if (redirect := redirect_of(error)) is not None:
@@ -170,8 +170,8 @@ def _must_follow_redirects_ourselves(exchange: Exchange) -> bool:
 
 def _rewind_bodies(exchange: Exchange) -> None:
     try:
-        exchange.call.marks.begin(body_objects(exchange.options, exchange.prepared))
+        exchange.call.marks.rewind(body_objects(exchange.options, exchange.prepared))
     except (OSError, ValueError) as error:
-        message = "the body told its position but would not go back to it, so nothing was sent"
+        message = "the body gave its position but cannot be set back to it, so nothing was sent"
         hint = "give bytes, or a file that can seek"
         raise ReplayImpossible(message, hint=hint) from error

@@ -96,7 +96,7 @@ def _sent(session: requests.Session, request: requests.Request, clock: Clock) ->
     prepared = request.prepare()
     response = session.send(prepared, allow_redirects=False, timeout=DEFAULT_TIMEOUT, **settings)
     end = clock.monotonic() + sum(DEFAULT_TIMEOUT)
-    read_within(response, clock, end, most_bytes=MAX_DIRECT_BYTES)
+    read_within(response, clock, end, max_bytes=MAX_DIRECT_BYTES)
     return response
 
 

@@ -43,10 +43,10 @@ def test_a_stream_goes_back_to_where_it_stood_at_first(tmp_path: Path) -> None:
     marks = BodyMarks()
     with path.open("rb") as file:
         file.seek(4)
-        marks.begin([file])
+        marks.rewind([file])
         assert file.read() == b"456789"
 
-        marks.begin([file])
+        marks.rewind([file])
 
         assert file.read() == b"456789"
 
@@ -56,11 +56,11 @@ def test_each_object_has_a_mark_of_its_own() -> None:
     first, second = io.BytesIO(b"abc"), io.BytesIO(b"defg")
     second.seek(2)
     marks = BodyMarks()
-    marks.begin([first, second])
+    marks.rewind([first, second])
     first.read()
     second.read()
 
-    marks.begin([first, second])
+    marks.rewind([first, second])
 
     assert (first.tell(), second.tell()) == (0, 2)
 
@@ -69,12 +69,12 @@ def test_a_stream_that_joins_later_is_marked_where_it_stands_then() -> None:
     """A handler that exchanges the body for a second attempt has its own body sent whole."""
     early, late = io.BytesIO(b"abc"), io.BytesIO(b"defg")
     marks = BodyMarks()
-    marks.begin([early])
+    marks.rewind([early])
     late.seek(1)
 
-    marks.begin([late])
+    marks.rewind([late])
     late.read()
-    marks.begin([late])
+    marks.rewind([late])
 
     assert late.tell() == 1
 
@@ -83,9 +83,9 @@ def test_a_stream_that_joins_later_is_marked_where_it_stands_then() -> None:
 def test_what_can_be_read_again_can_be_repeated(body: object) -> None:
     """Streams that seek and objects that iterate anew are sent as often as need be."""
     marks = BodyMarks()
-    marks.begin([body])
+    marks.rewind([body])
 
-    assert marks.can_repeat([body])
+    assert marks.can_replay([body])
 
 
 def test_a_generator_cannot_be_repeated() -> None:
@@ -93,9 +93,9 @@ def test_a_generator_cannot_be_repeated() -> None:
     body = generated()
     marks = BodyMarks()
 
-    assert not marks.can_repeat([body])
-    marks.begin([body])
-    assert not marks.can_repeat([body])
+    assert not marks.can_replay([body])
+    marks.rewind([body])
+    assert not marks.can_replay([body])
 
 
 def test_a_pipe_cannot_be_repeated() -> None:
@@ -105,9 +105,9 @@ def test_a_pipe_cannot_be_repeated() -> None:
     with os.fdopen(reader, "rb") as pipe:
         for body in (pipe, Unseekable(b"x")):
             marks = BodyMarks()
-            marks.begin([body])
+            marks.rewind([body])
 
-            assert not marks.can_repeat([body])
+            assert not marks.can_replay([body])
 
 
 def test_a_closed_file_cannot_be_repeated(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_closed_file_cannot_be_repeated(tmp_path: Path) -> None:
     file = path.open("rb")
     file.close()
 
-    assert not BodyMarks().can_repeat([file])
+    assert not BodyMarks().can_replay([file])
 
 
 def test_a_stream_that_will_not_go_back_says_so(tmp_path: Path) -> None:
@@ -126,10 +126,10 @@ def test_a_stream_that_will_not_go_back_says_so(tmp_path: Path) -> None:
     path.write_bytes(b"x")
     marks = BodyMarks()
     with path.open("rb") as file:
-        marks.begin([file])
+        marks.rewind([file])
 
     with pytest.raises(ValueError, match="closed"):
-        marks.begin([file])
+        marks.rewind([file])
 
 
 FILE = io.BytesIO(b"file")

@@ -16,11 +16,11 @@ from requests.adapters import HTTPAdapter
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.bodies._response import (
     DRAIN_BYTES,
-    answer_within,
-    drop,
+    discard,
     is_read,
     own_response,
     read_within,
+    response_raised_for,
 )
 from sessionkit.errors import BodyTooLarge, ConfigError, NotFound
 from sessionkit.testing import FakeClock
@@ -61,7 +61,7 @@ def trickle(over: threading.Event) -> Iterator[bytes]:
 def test_a_dropped_answer_gives_its_connection_back() -> None:
     """A refusal that was not read costs no new connection, and blocks no small pool."""
     with unread(Reply(401, b"x" * 20_000)) as (response, session, server):
-        drop(response, FakeClock())
+        discard(response, FakeClock())
 
         assert session.get(server.origin).status_code == 401
         assert server.connections == 1
@@ -72,7 +72,7 @@ def test_a_dropped_answer_that_was_read_is_simply_closed() -> None:
     with unread(Reply(200, b"body")) as (response, _, _):
         assert response.content == b"body"
 
-        drop(response, FakeClock())
+        discard(response, FakeClock())
 
         assert response.content == b"body"
 
@@ -81,7 +81,7 @@ def test_an_endless_body_is_dropped_after_a_small_amount() -> None:
     """A refusal of gigabytes costs kilobytes."""
     endless = (b"x" * 4096 for _ in range(1_000_000))
     with unread(Reply(401, endless)) as (response, _, _):
-        drop(response, FakeClock())
+        discard(response, FakeClock())
 
         assert response.raw.tell() <= 2 * DRAIN_BYTES
         assert response.raw.closed
@@ -91,7 +91,7 @@ def test_a_trickling_body_is_dropped_after_a_moment(over: threading.Event) -> No
     """A refusal at ten bytes a second does not hold the call for minutes."""
     with unread(Reply(401, trickle(over), {"Content-Length": "2000"})) as (response, _, _):
         started = SYSTEM_CLOCK.monotonic()
-        drop(response, SYSTEM_CLOCK)
+        discard(response, SYSTEM_CLOCK)
 
         assert SYSTEM_CLOCK.monotonic() - started < SOON
         assert response.raw.closed
@@ -100,7 +100,7 @@ def test_a_trickling_body_is_dropped_after_a_moment(over: threading.Event) -> No
 def test_whatever_goes_wrong_while_dropping_is_kept_quiet() -> None:
     """A refusal that is cut short is cured like any other."""
     with unread(Reply(401, iter([b"cut"]), {"Content-Length": "1000"})) as (response, _, _):
-        drop(response, FakeClock())
+        discard(response, FakeClock())
 
         assert response.raw.closed
 
@@ -139,7 +139,7 @@ def test_a_body_that_was_read_before_is_left_alone() -> None:
     with unread(Reply(200, b"body")) as (response, _, _):
         assert response.content == b"body"
 
-        read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() - 1, most_bytes=1)
+        read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() - 1, max_bytes=1)
 
         assert response.content == b"body"
 
@@ -216,7 +216,7 @@ def test_an_answer_without_a_connection_is_read_as_requests_reads_it() -> None:
         if read:
             read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + SOON)
         else:
-            drop(response, SYSTEM_CLOCK)
+            discard(response, SYSTEM_CLOCK)
         assert response.content == b"mocked"
 
 
@@ -234,7 +234,7 @@ def test_a_body_larger_than_allowed_is_given_up(reply: Reply) -> None:
     with unread(reply) as (response, _, _):
         end = SYSTEM_CLOCK.monotonic() + SOON
         with pytest.raises(BodyTooLarge, match="1000 bytes"):
-            read_within(response, SYSTEM_CLOCK, end, most_bytes=1000)
+            read_within(response, SYSTEM_CLOCK, end, max_bytes=1000)
 
         assert response.raw.closed
 
@@ -242,7 +242,7 @@ def test_a_body_larger_than_allowed_is_given_up(reply: Reply) -> None:
 def test_a_body_of_just_the_size_allowed_is_read() -> None:
     """The limit itself is still fine."""
     with unread(Reply(200, b"x" * 1000)) as (response, _, _):
-        read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + SOON, most_bytes=1000)
+        read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + SOON, max_bytes=1000)
 
         assert len(response.content) == 1000
 
@@ -282,9 +282,9 @@ def test_the_answer_that_a_session_raised_for_is_found() -> None:
     own = VendorsError()
     own.response = response  # type: ignore[attr-defined]  # as such SDKs do
 
-    assert answer_within(requests.HTTPError(response=response)) is response
-    assert answer_within(other) is response
-    assert answer_within(own) is response
+    assert response_raised_for(requests.HTTPError(response=response)) is response
+    assert response_raised_for(other) is response
+    assert response_raised_for(own) is response
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_the_answer_that_a_session_raised_for_is_found() -> None:
 )
 def test_an_error_that_is_no_answer_stays_an_error(error: Exception) -> None:
     """A failure to connect, or an error of a stack below, is not taken for an answer."""
-    assert answer_within(error) is None
+    assert response_raised_for(error) is None
 
 
 def test_what_is_no_answer_yet_is_refused_with_the_cure() -> None:
