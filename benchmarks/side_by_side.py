@@ -53,9 +53,9 @@ class Server:
 class PassThrough:
     """A handler that does nothing."""
 
-    def handle(self, exchange: Any, forward: Any) -> Any:
+    def handle(self, exchange: Any, call_next: Any) -> Any:
         """Forward."""
-        return forward(exchange)
+        return call_next(exchange)
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class Soak:
         except Exception as error:  # noqa: BLE001  # counted, and the end of the run
             end, attempts, wrong = "wrong", 0, f"{type(error).__name__}: {error}"
         else:
-            end, attempts = "success", len(response.exchange.attempts)  # type: ignore[attr-defined]  # set by the stack
+            end, attempts = "success", len(response.record.attempts)  # type: ignore[attr-defined]  # set by the stack
             wrong = "" if whole else "an answer that is not the whole one"
         with self._lock:
             self.ended[end] += 1

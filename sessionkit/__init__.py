@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from sessionkit._stack import SessionStack as SessionStack
     from sessionkit._tokens import Token as Token
     from sessionkit.chain._chain import Handlers as Handlers
+    from sessionkit.chain._exchange import Credential as Credential
     from sessionkit.chain._exchange import Exchange as Exchange
-    from sessionkit.chain._exchange import Secret as Secret
-    from sessionkit.chain._handler import Forward as Forward
+    from sessionkit.chain._handler import CallNext as CallNext
     from sessionkit.chain._handler import Handler as Handler
     from sessionkit.chain._record import Attempt as Attempt
-    from sessionkit.chain._record import Record as Record
+    from sessionkit.chain._record import CallRecord as CallRecord
     from sessionkit.errors import SessionKitError as SessionKitError
 
 __version__ = "0.1.0"
@@ -29,11 +29,11 @@ _PLACES = {
     "Attempt": "chain._record",
     "Clock": "_clock",
     "Exchange": "chain._exchange",
-    "Forward": "chain._handler",
+    "CallNext": "chain._handler",
     "Handler": "chain._handler",
     "Handlers": "chain._chain",
-    "Record": "chain._record",
-    "Secret": "chain._exchange",
+    "CallRecord": "chain._record",
+    "Credential": "chain._exchange",
     "SessionKitError": "errors",
     "SessionStack": "_stack",
     "StackSpec": "_spec",
@@ -44,13 +44,13 @@ _PLACES = {
 __all__ = [
     "ApiClient",
     "Attempt",
+    "CallNext",
+    "CallRecord",
     "Clock",
+    "Credential",
     "Exchange",
-    "Forward",
     "Handler",
     "Handlers",
-    "Record",
-    "Secret",
     "SessionKitError",
     "SessionStack",
     "StackSpec",

@@ -134,6 +134,6 @@ def _check_base(url: object, name: str) -> None:
 
 def _rooted(stack: SessionStack, base_url: str) -> SessionStack:
     """Return a light stack beside *stack* that stands at *base_url*; *stack* stays as it is."""
-    light = stack.using()
+    light = stack.with_options()
     light.base_url = base_url
     return light

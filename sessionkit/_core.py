@@ -14,18 +14,18 @@ from urllib3 import PoolManager
 
 from sessionkit.chain._chain import Handlers, Link, compile_chain, declared_options
 from sessionkit.chain._exchange import Call
-from sessionkit.chain._record import Record
+from sessionkit.chain._record import CallRecord
 from sessionkit.transport._wire import Wire
 
 if TYPE_CHECKING:
     import requests
 
     from sessionkit._clock import Clock
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
 
 
 class Core:
-    """What a stack shares with the light stacks that ``using`` derives from it."""
+    """What a stack shares with the light stacks that ``with_options`` derives from it."""
 
     __slots__ = ("_compiled", "_wires", "clock", "handlers", "pid", "session")
 
@@ -39,24 +39,26 @@ class Core:
 
     def _compile(
         self, links: tuple[Link, ...]
-    ) -> tuple[tuple[Link, ...], Forward, tuple[str, ...], frozenset[str]]:
-        forward = compile_chain(links, self.clock.monotonic)
-        return links, forward, tuple(link.name for link in links), declared_options(links)
+    ) -> tuple[tuple[Link, ...], CallNext, tuple[str, ...], frozenset[str]]:
+        call_next = compile_chain(links, self.clock.monotonic)
+        return links, call_next, tuple(link.name for link in links), declared_options(links)
 
-    def compiled(self) -> tuple[tuple[Link, ...], Forward, tuple[str, ...], frozenset[str]]:
+    def compiled(self) -> tuple[tuple[Link, ...], CallNext, tuple[str, ...], frozenset[str]]:
         """Return the chain as it is now, bound once for each tuple of links."""
         compiled = self._compiled
         if compiled[0] is not self.handlers.links:
             compiled = self._compiled = self._compile(self.handlers.links)
         return compiled
 
-    def begin(self, entry: str, method: str, *, url: str, home: str | None) -> tuple[Call, Forward]:
+    def begin(
+        self, entry: str, method: str, *, url: str, home: str | None
+    ) -> tuple[Call, CallNext]:
         """Return what the attempts of a new call share, and the way through the chain."""
-        _, forward, names, private = self.compiled()
-        record = Record(method, url, names, self.clock.monotonic())
+        _, call_next, names, private = self.compiled()
+        record = CallRecord(method, url, names, self.clock.monotonic())
         call = Call(record, self.wire(entry), self.clock, home)
         call.private = private
-        return call, forward
+        return call, call_next
 
     def wire(self, entry: str) -> Wire:
         """Return the wire for what the caller called: ``request``, ``send`` or a verb."""

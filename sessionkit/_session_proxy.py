@@ -34,7 +34,7 @@ OWN = frozenset(
         "handlers",
         "base_url",
         "paginate",
-        "using",
+        "with_options",
         "explain",
         "send_direct",
         "request",

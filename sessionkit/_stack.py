@@ -53,7 +53,7 @@ class SessionStack(_Session):
     """A chain of handlers around a session, and itself a session.
 
     Every public attribute of the wrapped session is the session's, read, set and deleted through
-    the stack, but for ``handlers``, ``base_url``, ``paginate``, ``using``, ``explain``,
+    the stack, but for ``handlers``, ``base_url``, ``paginate``, ``with_options``, ``explain``,
     ``send_direct`` and names declared in the body of a subclass. Nothing on the session is changed
     but what its own requests would change. Without handlers the stack behaves like the session it
     wraps.
@@ -74,7 +74,7 @@ class SessionStack(_Session):
 
     _own_names: frozenset[str] = OWN | frozenset(VERBS)
     _base_url: str | None
-    _home: str | None
+    _base_origin: str | None
     _options: Mapping[str, Any]
 
     def __init__(
@@ -164,7 +164,7 @@ class SessionStack(_Session):
     def close(self) -> None:
         """Close what the stack made: never a session or store of yours; closing twice is fine.
 
-        Light stacks (:meth:`using`) and shallow copies share, and close nothing.
+        Light stacks (:meth:`with_options`) and shallow copies share, and close nothing.
         """
         for owned in self._owned:
             owned.close()
@@ -184,7 +184,7 @@ class SessionStack(_Session):
 
     @base_url.setter
     def base_url(self, url: str | None) -> None:
-        self._home = None if url is None else home_of(url)
+        self._base_origin = None if url is None else home_of(url)
         self._base_url = url
 
     # Calls
@@ -253,7 +253,7 @@ class SessionStack(_Session):
     ) -> Response:
         """Send one exchange through the chain, and let go of what only the call needed."""
         core = self._core
-        call, forward = core.begin(entry, method, url=url, home=self._home)
+        call, call_next = core.begin(entry, method, url=url, home=self._base_origin)
         record = call.record
         stream = options.get("stream")
         if stream is None:
@@ -262,15 +262,15 @@ class SessionStack(_Session):
             call, method, url=url, options=options, prepared=prepared, stream=bool(stream)
         )
         try:
-            response = forward(exchange)
+            response = call_next(exchange)
             if not stream:
                 exchange.read(response)  # the outermost handler may have asked for it unread
             raised = call.raised if response is call.live else None
         except BaseException:
-            exchange.release()  # nobody will read it; its connection can serve again
+            exchange.discard_response()  # nobody will read it; its connection can serve again
             raise
         finally:
-            record.seconds = core.clock.monotonic() - record.started
+            record.duration = core.clock.monotonic() - record.started
             call.live = call.raised = None
         if raised is not None:
             # The session itself raises for such an answer, and no handler decided otherwise.
@@ -278,7 +278,7 @@ class SessionStack(_Session):
                 raise raised
             finally:
                 del raised  # its traceback holds this frame, and this frame it: a circle
-        response.exchange = record  # type: ignore[attr-defined]  # an attribute of our own
+        response.record = record  # type: ignore[attr-defined]  # an attribute of our own
         return response
 
     def send_direct(self, request: Request, *, timeout: float | None = None) -> Response:
@@ -290,11 +290,11 @@ class SessionStack(_Session):
         """
         core = self._core.here()
         method, url = request.method or "", text_of(request.url)
-        call, _ = core.begin("request", method, url=url, home=self._home)
+        call, _ = core.begin("request", method, url=url, home=self._base_origin)
         exchange = Exchange(call, method, url=url, options={})
         return exchange.send_direct(request, timeout=timeout)
 
-    def using(self, **options: Any) -> SessionStack:
+    def with_options(self, **options: Any) -> SessionStack:
         """Return a light stack with default call options; session, chain and locks are shared.
 
         Args:

@@ -82,7 +82,7 @@ class Token:
         content = self.value.encode("utf-8", "surrogatepass")
         return hashlib.sha256(content).hexdigest()[:8]
 
-    def lives(self, now: float) -> bool:
+    def is_valid(self, now: float) -> bool:
         """Tell whether the token's end is unknown or still ahead.
 
         Args:
@@ -90,7 +90,7 @@ class Token:
         """
         return self.expires_at is None or self.expires_at > now
 
-    def stamped(self, sent_at: float) -> Token:
+    def with_expiry(self, sent_at: float) -> Token:
         """Return the token with its end worked out, or itself if that is known or cannot be.
 
         Args:

@@ -187,7 +187,7 @@ class Program:
     def seed(self, refresh: str, life: float | None = None) -> None:
         """Put a token into the store by no lock: one that ended long ago, or lives for *life* s."""
         ended = Token("access-0", refresh_token=refresh, expires_in=life)
-        self._store.save(self._key, ended.stamped(self._clock.time()))
+        self._store.save(self._key, ended.with_expiry(self._clock.time()))
 
     def measure(self) -> None:
         """Learn how long a save is: that of the token there is."""
@@ -199,7 +199,7 @@ class Program:
     def call(self, deadline: float = 60.0) -> str:
         """Call the API; return the status, or all that the error says."""
         try:
-            return str(self._stack.using(total_timeout=deadline).get("/orders").status_code)
+            return str(self._stack.with_options(total_timeout=deadline).get("/orders").status_code)
         except KeyboardInterrupt:
             return "KeyboardInterrupt"
         except requests.RequestException as error:

@@ -19,9 +19,9 @@ class Forwarding:
     def __init__(self, given: dict[str, Any]) -> None:
         self.given = given
 
-    def handle(self, exchange: Any, forward: Any) -> requests.Response:
+    def handle(self, exchange: Any, call_next: Any) -> requests.Response:
         """Hand on."""
-        response: requests.Response = forward(exchange)
+        response: requests.Response = call_next(exchange)
         return response
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sessionkit.auth._schemes import Scheme
     from sessionkit.auth.grants._base import Grant
     from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
     from sessionkit.events import Event
     from sessionkit.stores._base import TokenStore
 
@@ -82,7 +82,7 @@ class AuthHandler:
 
             store = MemoryTokenStore()
         self._store = _checked(store, "store", "lock", example="open_store('sqlite:tokens.db')")
-        self._scheme = _checked(scheme, "scheme", "secrets", example="Header('X-Api-Key')")
+        self._scheme = _checked(scheme, "scheme", "credentials", example="Header('X-Api-Key')")
         self._reach = Reach(origins)
         self._policy = _checked(policy, "policy", "renew_at", example="RenewalPolicy(early=60)")
         self._renewal = Renewal(store, self._key, policy)
@@ -114,8 +114,8 @@ class AuthHandler:
             RenewalFailed: No token could be had this time.
             StoreError: The store cannot be written or locked.
         """
-        if token is not None and hasattr(token, "stamped"):
-            self._renewal.login(token.stamped(self._clock.time()), self._clock)
+        if token is not None and hasattr(token, "with_expiry"):
+            self._renewal.login(token.with_expiry(self._clock.time()), self._clock)
             return
         if token is not None or not hasattr(via, "send_direct"):
             message = "login() needs the stack to send a token request by, or a Token"
@@ -174,30 +174,30 @@ class AuthHandler:
         token = self._renewal.peek()
         if token is None:
             return not self._grant.renewable and not self._renewal.logged_out
-        return token.lives(self._clock.time()) or token.refresh_token is not None
+        return token.is_valid(self._clock.time()) or token.refresh_token is not None
 
     def listen(self, listener: Callable[[Event], object]) -> None:
         """Have *listener* told of every renewal; see :mod:`sessionkit.events`."""
         self._renewal.listeners.add(listener)
 
-    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Send *exchange* with the token; renew and replay where that is refused."""
         scheme = self._scheme
-        if scheme.place == "query":
+        if scheme.location == "query":
             exchange = self._without_echo(exchange)
         allowed = self._reach.allowed(exchange)
-        if allowed is NOWHERE or exchange.brings(scheme.place, scheme.name):
-            return forward(exchange)
+        if allowed is NOWHERE or exchange.has_credential(scheme.location, scheme.name):
+            return call_next(exchange)
         clock = self._clock = exchange.clock
         ask = self._ask(exchange, clock, deadline=exchange.deadline)
         token = self._renewal.ready(clock) or _timed(exchange, partial(self._renewal.current, ask))
-        response = forward(self._carrying(exchange, token, allowed))
+        response = call_next(self._carrying(exchange, token, allowed))
         if not self._refuses(response, allowed):
             self._note(response, token)
             return response
         if not self._grant.renewable:
             return response
-        return self._recover(exchange, forward, ask, token=token, response=response)
+        return self._recover(exchange, call_next, ask, token=token, response=response)
 
     def _ask(self, via: Via, clock: Clock, *, deadline: float | None) -> TokenAsk:
         ticket = self._renewal.enter()
@@ -206,7 +206,7 @@ class AuthHandler:
     def _recover(
         self,
         exchange: Exchange,
-        forward: Forward,
+        call_next: CallNext,
         ask: TokenAsk,
         *,
         token: Token,
@@ -232,9 +232,9 @@ class AuthHandler:
                 return self._renewed_for_the_next(exchange, ask, token, response)
             # Before the renewal: the pool may hold one connection, and the token endpoint may be
             # the same host.
-            exchange.release()
+            exchange.discard_response()
             token = self._successor(exchange, ask, token, place=place)
-            response = forward(self._carrying(exchange, token, allowed))
+            response = call_next(self._carrying(exchange, token, allowed))
             if not self._refuses(response, allowed):
                 self._note(response, token)
                 return response
@@ -272,11 +272,11 @@ class AuthHandler:
         return response
 
     def _carrying(self, exchange: Exchange, token: Token, allowed: frozenset[str]) -> Exchange:
-        if self._scheme.place == "query" and token.value not in self._placed:
+        if self._scheme.location == "query" and token.value not in self._placed:
             self._placed = (token.value, *self._placed[:_MOST_ECHOES])
-        exchange = exchange.unread()
-        for secret in self._scheme.secrets(token, exchange.method, origins=allowed):
-            exchange = exchange.with_secret(secret)
+        exchange = exchange.streamed()
+        for secret in self._scheme.credentials(token, exchange.method, origins=allowed):
+            exchange = exchange.with_credential(secret)
         return exchange
 
     def _without_echo(self, exchange: Exchange) -> Exchange:
@@ -323,7 +323,7 @@ def _timed(exchange: Exchange, obtain: Callable[[], Token]) -> Token:
     try:
         return obtain()
     finally:
-        exchange.record.renewal_seconds += exchange.clock.monotonic() - started
+        exchange.record.renewal_duration += exchange.clock.monotonic() - started
 
 
 def _covers(token: Token, scope: str) -> bool:

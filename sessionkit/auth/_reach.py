@@ -48,9 +48,9 @@ class Reach:
         """
         allowed = self._origins
         if allowed is None:
-            home = exchange.home
+            home = exchange.base_origin
             if home is None and not is_absolute(exchange.url):
-                home = exchange.session_home()
+                home = exchange.session_origin()
             if home is None:
                 message = "it is not known which origins the token may go to"
                 hint = (

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote_plus
 
-from sessionkit.chain._exchange import Secret
+from sessionkit.chain._exchange import Credential
 from sessionkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,10 +21,12 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 class Scheme(Protocol):
     """Turns a token into a secret on a request. Stateless, hence thread-safe."""
 
-    place: str
+    location: str
     name: str
 
-    def secrets(self, token: Token, method: str, *, origins: frozenset[str]) -> tuple[Secret, ...]:
+    def credentials(
+        self, token: Token, method: str, *, origins: frozenset[str]
+    ) -> tuple[Credential, ...]:
         """Return what is placed for *token* on a request of this *method*, bound to *origins*."""
         ...
 
@@ -38,15 +40,21 @@ class Bearer:
 
     __slots__ = ("_prefix",)
 
-    place = "header"
+    location = "header"
     name = "Authorization"
 
     def __init__(self, prefix: str = "Bearer") -> None:
         self._prefix = _token(prefix, "prefix")
 
-    def secrets(self, token: Token, method: str, *, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002  # what all schemes take
+    def credentials(
+        self,
+        token: Token,
+        method: str,  # noqa: ARG002  # what all schemes take
+        *,
+        origins: frozenset[str],
+    ) -> tuple[Credential, ...]:
         """Return the header."""
-        return (Secret("header", "Authorization", f"{self._prefix} {token.value}", origins),)
+        return (Credential("header", "Authorization", f"{self._prefix} {token.value}", origins),)
 
     def __repr__(self) -> str:
         return f"Bearer({self._prefix!r})"
@@ -62,16 +70,22 @@ class Header:
 
     __slots__ = ("_prefix", "name")
 
-    place = "header"
+    location = "header"
 
     def __init__(self, name: str, prefix: str = "") -> None:
         self.name = _token(name, "name")
         self._prefix = _token(prefix, "prefix") if prefix else ""
 
-    def secrets(self, token: Token, method: str, *, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002  # what all schemes take
+    def credentials(
+        self,
+        token: Token,
+        method: str,  # noqa: ARG002  # what all schemes take
+        *,
+        origins: frozenset[str],
+    ) -> tuple[Credential, ...]:
         """Return the header."""
         text = f"{self._prefix} {token.value}" if self._prefix else token.value
-        return (Secret("header", self.name, text, origins),)
+        return (Credential("header", self.name, text, origins),)
 
     def __repr__(self) -> str:
         return f"Header({self.name!r})"
@@ -108,7 +122,7 @@ class Query:
 
     __slots__ = ("name",)
 
-    place = "query"
+    location = "query"
 
     def __init__(self, name: str) -> None:
         if not name or not name.isascii() or not name.isprintable() or set(name) & set(" :"):
@@ -119,9 +133,15 @@ class Query:
             if not any(isinstance(f, _MaskedInLogs) and f.name == name for f in log.filters):
                 log.addFilter(_MaskedInLogs(name))
 
-    def secrets(self, token: Token, method: str, *, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002  # what all schemes take
+    def credentials(
+        self,
+        token: Token,
+        method: str,  # noqa: ARG002  # what all schemes take
+        *,
+        origins: frozenset[str],
+    ) -> tuple[Credential, ...]:
         """Return the parameter."""
-        return (Secret("query", self.name, token.value, origins),)
+        return (Credential("query", self.name, token.value, origins),)
 
     def __repr__(self) -> str:
         return f"Query({self.name!r})"
@@ -136,12 +156,18 @@ class Cookie:
 
     __slots__ = ("name",)
 
-    place = "cookie"
+    location = "cookie"
 
     def __init__(self, name: str) -> None:
         self.name = _token(name, "name")
 
-    def secrets(self, token: Token, method: str, *, origins: frozenset[str]) -> tuple[Secret, ...]:  # noqa: ARG002  # what all schemes take
+    def credentials(
+        self,
+        token: Token,
+        method: str,  # noqa: ARG002  # what all schemes take
+        *,
+        origins: frozenset[str],
+    ) -> tuple[Credential, ...]:
         """Return the cookie.
 
         Raises:
@@ -166,14 +192,16 @@ class FormSession:
 
     __slots__ = ("csrf_cookie", "csrf_header", "name")
 
-    place = "cookie"
+    location = "cookie"
 
     def __init__(self, name: str, *, csrf_cookie: str, csrf_header: str) -> None:
         self.name = _token(name, "cookie")
         self.csrf_cookie = _token(csrf_cookie, "csrf_cookie")
         self.csrf_header = _token(csrf_header, "csrf_header")
 
-    def secrets(self, token: Token, method: str, *, origins: frozenset[str]) -> tuple[Secret, ...]:
+    def credentials(
+        self, token: Token, method: str, *, origins: frozenset[str]
+    ) -> tuple[Credential, ...]:
         """Return the cookies, and for an unsafe method (RFC 9110, section 9.2.1) the headers."""
         session = _cookie(self.name, token.value, origins)
         csrf = token.extra.get("csrf")
@@ -183,18 +211,20 @@ class FormSession:
         if method.upper() in _SAFE:
             return cookies
         headers = {self.csrf_header: csrf, "Referer": token.extra.get("referer")}
-        placed = (Secret("header", name, text, origins) for name, text in headers.items() if text)
+        placed = (
+            Credential("header", name, text, origins) for name, text in headers.items() if text
+        )
         return (*cookies, *placed)
 
     def __repr__(self) -> str:
         return f"FormSession({self.name!r})"
 
 
-def _cookie(name: str, value: str, origins: frozenset[str]) -> Secret:
+def _cookie(name: str, value: str, origins: frozenset[str]) -> Credential:
     if not _COOKIE.fullmatch(value):
         message = "this token holds characters that no cookie can hold"
         raise ConfigError(message, hint="send it in a header: scheme=Header(...)")
-    return Secret("cookie", name, value, origins)
+    return Credential("cookie", name, value, origins)
 
 
 def _token(text: str, what: str) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
     from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
 
 
 class SigningHandler:
@@ -51,12 +51,12 @@ class SigningHandler:
         self._sign = sign
         self._reach = Reach(origins)
 
-    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Send *exchange* signed, unless it is foreign."""
         allowed = self._reach.allowed(exchange)
         if allowed is NOWHERE:
-            return forward(exchange)
-        return forward(exchange.late(partial(self._step, exchange.clock.time, allowed)))
+            return call_next(exchange)
+        return call_next(exchange.on_prepared(partial(self._step, exchange.clock.time, allowed)))
 
     def _step(
         self, now: Callable[[], float], allowed: frozenset[str], request: PreparedRequest

@@ -233,7 +233,7 @@ def own_response(response: Any) -> Response:
         raise ConfigError(message, hint=hint)
     own: Response = response
     # Looked at exactly: a stand-in from a test tool has every attribute that is asked for.
-    if "exchange" not in vars(response) and getattr(response, "from_cache", False) is not True:
+    if "record" not in vars(response) and getattr(response, "from_cache", False) is not True:
         return own
     own = object.__new__(type(response))
     own.__dict__.update(response.__dict__)

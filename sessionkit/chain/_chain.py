@@ -1,4 +1,4 @@
-"""The ordered, named chain of handlers, and the safe ``forward`` between them."""
+"""The ordered, named chain of handlers, and the safe ``call_next`` between them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionkit.chain._exchange import MOST_ATTEMPTS, Exchange, placed_values
-from sessionkit.chain._handler import Forward, Handler
+from sessionkit.chain._handler import CallNext, Handler
 from sessionkit.errors import ConfigError, ReplayImpossible
 from sessionkit.errors.tools import scrub_exception
 
 if TYPE_CHECKING:
     from requests import Response
 
-Handle = Callable[[Exchange, Forward], "Response"]
+Handle = Callable[[Exchange, CallNext], "Response"]
 
 _HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -95,24 +95,24 @@ class Handlers:
         name: str | None = None,
         before: str | None = None,
         after: str | None = None,
-        first: bool = False,
+        outermost: bool = False,
     ) -> None:
         """Put *handler* into the chain; without a position, innermost.
 
         Args:
-            handler: An object with ``handle(exchange, forward)``, or a function of these two.
+            handler: An object with ``handle(exchange, call_next)``, or a function of these two.
             name: Its unique name; by default what its class calls ``name``, or else the name of
                 the class in snake case without ``Handler``.
             before: Name of the handler that it goes directly outside of.
             after: Name of the handler that it goes directly inside of.
-            first: Put it outermost.
+            outermost: Put it outside of all others.
 
         Raises:
             ConfigError: Not a handler, a name that is taken or unknown, or two positions.
         """
         link = Link(name or _default_name(handler), _checked(handler))
-        if sum((before is not None, after is not None, first)) > 1:
-            message = f"one position at most for handler {link.name!r}: before, after or first"
+        if sum((before is not None, after is not None, outermost)) > 1:
+            message = f"one position at most for handler {link.name!r}: before, after or outermost"
             raise ConfigError(message)
         with self._lock:
             links = self._links
@@ -120,7 +120,7 @@ class Handlers:
                 message = f"there is a handler named {link.name!r} already; {_known(links)}"
                 hint = "give it another name=, or replace() the one there is"
                 raise ConfigError(message, hint=hint)
-            place = 0 if first else len(links)
+            place = 0 if outermost else len(links)
             if before is not None:
                 place = self._index(links, before)
             elif after is not None:
@@ -195,39 +195,39 @@ def _checked(handler: Any) -> Any:
         raise ConfigError(message, hint=f"give an instance: {handler.__name__}()")
     if not (callable(handler) or callable(getattr(handler, "handle", None))):
         message = f"not a handler: {type(handler).__name__}"
-        hint = "an object with handle(exchange, forward), or a function of these two arguments"
+        hint = "an object with handle(exchange, call_next), or a function of these two arguments"
         raise ConfigError(message, hint=hint)
     return handler
 
 
-def compile_chain(links: tuple[Link, ...], now: Callable[[], float]) -> Forward:
+def compile_chain(links: tuple[Link, ...], now: Callable[[], float]) -> CallNext:
     """Bind *links* into one callable that ends in the wire of the call.
 
     Done once for each tuple of handlers: what belongs to a call is found through its exchange,
     because an object for each layer and call would cost more than the layer itself.
     """
     handle: Handle = _on_the_wire
-    forward: Forward = _nowhere
+    call_next: CallNext = _nowhere
     for index in range(len(links) - 1, -1, -1):
         # Handler *index* is given a way to what was bound last: the next one in, or the wire.
-        forward = _way(handle, forward, index, now)
+        call_next = _way(handle, call_next, index, now)
         handle = links[index].handle
 
     def enter(exchange: Exchange) -> Response:
-        response = handle(exchange, forward)
+        response = handle(exchange, call_next)
         if response is None:
-            raise ConfigError(_gave_nothing(handle), hint="return forward(exchange)")
+            raise ConfigError(_gave_nothing(handle), hint="return call_next(exchange)")
         return response
 
     return enter
 
 
-def _on_the_wire(exchange: Exchange, _: Forward) -> Response:
+def _on_the_wire(exchange: Exchange, _: CallNext) -> Response:
     try:
         return exchange.call.wire.send(exchange)
     except Exception as error:
         # Those of requests hold the request, with what was placed on it, and print its URL.
-        clean = scrub_exception(error, placed_values(exchange)) if exchange.secrets else error
+        clean = scrub_exception(error, placed_values(exchange)) if exchange.credentials else error
         if clean is error:
             del clean  # as below
             raise
@@ -242,10 +242,10 @@ def _nowhere(exchange: Exchange) -> Response:
     raise AssertionError(message)
 
 
-def _way(handle: Handle, beyond: Forward, index: int, now: Callable[[], float]) -> Forward:
-    """Make the ``forward`` of handler *index*: a second call is safe, and time is taken."""
+def _way(handle: Handle, beyond: CallNext, index: int, now: Callable[[], float]) -> CallNext:
+    """Make the ``call_next`` of handler *index*: a second call is safe, and time is taken."""
 
-    def forward(exchange: Exchange) -> Response:
+    def call_next(exchange: Exchange) -> Response:
         call = exchange.call
         if call.begun:
             _clear_the_way(exchange)
@@ -253,7 +253,7 @@ def _way(handle: Handle, beyond: Forward, index: int, now: Callable[[], float]) 
         try:
             response = handle(exchange, beyond)
             if response is None:
-                raise ConfigError(_gave_nothing(handle), hint="return forward(exchange)")
+                raise ConfigError(_gave_nothing(handle), hint="return call_next(exchange)")
             if exchange.stream:
                 call.depth = index  # whose handler may read it
             elif getattr(response, "_content", None) is False:
@@ -264,7 +264,7 @@ def _way(handle: Handle, beyond: Forward, index: int, now: Callable[[], float]) 
             call.record._below[index] += now() - started  # noqa: SLF001  # the chain fills the record
         return response
 
-    return forward
+    return call_next
 
 
 def _gave_nothing(handle: Handle) -> str:
@@ -285,4 +285,4 @@ def _clear_the_way(exchange: Exchange) -> None:
         message = "the body was sent once and cannot be read again, so nothing was sent"
         hint = "give bytes or a seekable file, or call again with a fresh body"
         raise ReplayImpossible(message, hint=hint, method=exchange.method, url=exchange.url)
-    exchange.release()
+    exchange.discard_response()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from requests import Request, Response
 
     from sessionkit._clock import Clock
-    from sessionkit.chain._record import Record
+    from sessionkit.chain._record import CallRecord
 
 #: Attempts on the wire that one call may make, whatever its handlers want.
 MOST_ATTEMPTS = 20
@@ -26,26 +26,26 @@ DEFAULT_TIMEOUT = (5.0, 30.0)
 MAX_DIRECT_BYTES = 1_048_576
 
 
-class Secret:
+class Credential:
     """A credential on its way: where it goes, and the only origins it may go to.
 
     Args:
-        place: ``header``, ``query`` or ``cookie``.
+        location: ``header``, ``query`` or ``cookie``.
         name: Name of the header, query parameter or cookie.
         value: What is sent; never shown.
         origins: Allowed origins, as ``https://api.example:443``.
     """
 
-    __slots__ = ("name", "origins", "place", "value")
+    __slots__ = ("location", "name", "origins", "value")
 
-    def __init__(self, place: str, name: str, value: str, origins: frozenset[str]) -> None:
-        self.place = place
+    def __init__(self, location: str, name: str, value: str, origins: frozenset[str]) -> None:
+        self.location = location
         self.name = name
         self.value = value
         self.origins = origins
 
     def __repr__(self) -> str:
-        return f"<Secret {self.place} {self.name}=***>"
+        return f"<Credential {self.location} {self.name}=***>"
 
 
 class Preview(NamedTuple):
@@ -71,7 +71,7 @@ class WireLike(Protocol):
         """Send *request* past all handlers."""
         ...
 
-    def target(self, exchange: Exchange) -> str:
+    def resolved_url(self, exchange: Exchange) -> str:
         """Return the absolute URL that *exchange* will be sent to."""
         ...
 
@@ -79,12 +79,12 @@ class WireLike(Protocol):
         """Return what *exchange* would send first."""
         ...
 
-    def home(self) -> str | None:
+    def session_origin(self) -> str | None:
         """Return the origin to which the session resolves relative URLs."""
         ...
 
-    def brings(self, exchange: Exchange, place: str, name: str) -> bool:
-        """Tell whether the caller gave a credential for this place himself."""
+    def has_credential(self, exchange: Exchange, location: str, name: str) -> bool:
+        """Return whether the caller gave a credential for this location."""
         ...
 
 
@@ -92,19 +92,21 @@ class Call:
     """What the attempts of one call share. Belongs to the thread that makes the call."""
 
     __slots__ = (
-        *("begun", "clock", "deadline", "depth", "home", "live", "marks", "private", "raised"),
-        *("record", "secrets", "wire"),
+        *("base_origin", "begun", "clock", "deadline", "depth", "live", "marks", "private"),
+        *("credentials", "raised", "record", "wire"),
     )
 
-    def __init__(self, record: Record, wire: WireLike, clock: Clock, home: str | None) -> None:
+    def __init__(
+        self, record: CallRecord, wire: WireLike, clock: Clock, base_origin: str | None
+    ) -> None:
         self.record = record
         self.wire = wire
         self.clock = clock
-        self.home = home
+        self.base_origin = base_origin
         #: Option names that handlers declared; they never reach the session.
         self.private: frozenset[str] = frozenset()
         #: Every credential placed so far, for those who must keep them out of what they write.
-        self.secrets: list[Secret] = []
+        self.credentials: list[Credential] = []
         self.marks = BodyMarks()
         self.begun = False
         #: The earliest that a handler set so far, for those further out, whose exchange has none.
@@ -128,8 +130,8 @@ class Exchange:
         url: As the caller gave it, joined to the stack's ``base_url``.
         options: What the caller gave and nothing else: ``params``, ``headers``, ``timeout``, ...
         prepared: The request given to ``stack.send``, or None.
-        secrets: Credentials that handlers placed so far.
-        steps: Late steps; see :meth:`late`.
+        credentials: Credentials that handlers placed so far.
+        steps: Functions that see each prepared request; see :meth:`on_prepared`.
         stream: Whether the answer is wanted unread.
         deadline: Moment of the clock's ``monotonic`` when the call must have ended, or None.
         call: What its attempts share.
@@ -140,7 +142,7 @@ class Exchange:
     method: str
     options: Mapping[str, Any]
     prepared: PreparedRequest | None
-    secrets: tuple[Secret, ...]
+    credentials: tuple[Credential, ...]
     steps: tuple[Callable[[PreparedRequest], None], ...]
     stream: bool
     url: str
@@ -161,7 +163,7 @@ class Exchange:
             url=url,
             options=MappingProxyType(options),
             prepared=prepared,
-            secrets=(),
+            credentials=(),
             steps=(),
             stream=stream,
             deadline=None,
@@ -193,21 +195,21 @@ class Exchange:
         return self.call.clock
 
     @property
-    def record(self) -> Record:
+    def record(self) -> CallRecord:
         """What has happened to this call so far."""
         return self.call.record
 
     @property
-    def home(self) -> str | None:
+    def base_origin(self) -> str | None:
         """Origin of the stack's ``base_url``, or None."""
-        return self.call.home
+        return self.call.base_origin
 
-    def session_home(self) -> str | None:
+    def session_origin(self) -> str | None:
         """Return the origin to which the session itself resolves relative URLs, or None.
 
         Asked with no URL at all: what this call asks for may lead anywhere (``//host/``).
         """
-        return self.call.wire.home()
+        return self.call.wire.session_origin()
 
     @property
     def replayable(self) -> bool:
@@ -243,11 +245,11 @@ class Exchange:
         """Derive an exchange with call options added or replaced, such as ``timeout``."""
         return self._but("options", value=MappingProxyType({**self.options, **options}))
 
-    def with_secret(self, secret: Secret) -> Exchange:
+    def with_credential(self, credential: Credential) -> Exchange:
         """Derive an exchange that carries one more credential, for its own origins only."""
-        self.call.secrets.append(secret)
-        self.record.secret_names |= {secret.name}
-        return self._but("secrets", value=(*self.secrets, secret))
+        self.call.credentials.append(credential)
+        self.record.credential_names |= {credential.name}
+        return self._but("credentials", value=(*self.credentials, credential))
 
     def with_deadline(self, moment: float) -> Exchange:
         """Derive an exchange that must end at *moment* of the monotonic clock, or earlier."""
@@ -256,7 +258,7 @@ class Exchange:
         self.call.deadline = moment
         return self._but("deadline", value=moment)
 
-    def unread(self) -> Exchange:
+    def streamed(self) -> Exchange:
         """Derive an exchange whose answer comes with its body unread.
 
         For a handler that may refuse an answer: its body is then neither waited for nor decoded.
@@ -264,8 +266,8 @@ class Exchange:
         """
         return self if self.stream else self._but("stream", value=True)
 
-    def late(self, step: Callable[[PreparedRequest], None]) -> Exchange:
-        """Derive an exchange on which *step* sees the prepared request just before it is sent.
+    def on_prepared(self, step: Callable[[PreparedRequest], None]) -> Exchange:
+        """Derive an exchange whose prepared request is given to *step* before it is sent.
 
         The URL, headers and body are final then: the place to sign a request.
         """
@@ -297,26 +299,26 @@ class Exchange:
             new = new._but("method", value=method)  # noqa: SLF001  # one of our own kind
         return new if url is None else new._but("url", value=url)  # noqa: SLF001  # the same
 
-    def target(self) -> str:
+    def resolved_url(self) -> str:
         """Return the absolute URL that this exchange goes to, as its session resolves it."""
-        return self.call.wire.target(self)
+        return self.call.wire.resolved_url(self)
 
     def preview(self) -> Preview:
         """Return what would be sent first: ``request``, prepared but for its body, ``certificate``.
 
-        The credentials of handlers are placed; late steps have not been run. What a session adds
-        only while it sends is not there.
+        The credentials of handlers are placed; what :meth:`on_prepared` registered has not run.
+        What a session adds only while it sends is not there.
 
         Raises:
             requests.RequestException: The session cannot make a request of it.
         """
         return self.call.wire.preview(self)
 
-    def brings(self, place: str, name: str) -> bool:
-        """Tell whether the caller gave a credential for this place on the call itself."""
-        return self.call.wire.brings(self, place, name)
+    def has_credential(self, location: str, name: str) -> bool:
+        """Return whether the caller gave a credential for this location on the call itself."""
+        return self.call.wire.has_credential(self, location, name)
 
-    def release(self) -> None:
+    def discard_response(self) -> None:
         """Let go of the answer that is still open, so that its connection can serve again.
 
         Drained within 64 KiB and 0.2 s, never decoded, then closed.
@@ -370,4 +372,4 @@ class Exchange:
 
 def placed_values(exchange: Exchange) -> tuple[str, ...]:
     """Return every credential that handlers placed on this call so far."""
-    return tuple(secret.value for secret in exchange.call.secrets)
+    return tuple(secret.value for secret in exchange.call.credentials)

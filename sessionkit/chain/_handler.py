@@ -10,7 +10,7 @@ from requests import Response
 from sessionkit.chain._exchange import Exchange
 
 #: What a handler is given to hand the exchange on: the rest of the chain, and the session.
-Forward: TypeAlias = Callable[[Exchange], Response]
+CallNext: TypeAlias = Callable[[Exchange], Response]
 
 
 class Handler(Protocol):
@@ -23,10 +23,10 @@ class Handler(Protocol):
     names) declares the call options that the handler reads; these never reach the session.
     """
 
-    def handle(self, exchange: Exchange, forward: Forward) -> Response:
-        """Answer *exchange*, usually with ``forward(exchange)``.
+    def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
+        """Answer *exchange*, usually with ``call_next(exchange)``.
 
-        A second ``forward`` is safe by construction: the earlier answer is dropped and each body
+        A second ``call_next`` is safe by construction: the earlier answer is dropped and each body
         object rewound; where that cannot be, :class:`~sessionkit.errors.ReplayImpossible` is
         raised and nothing is sent.
         """

@@ -18,19 +18,19 @@ class Attempt:
     Attributes:
         number: Counted from 1 within its list.
         started: Seconds after the call began.
-        seconds: Until the head of the answer, or the failure, was there.
+        duration: Seconds until the head of the answer, or the failure, was there.
         status: HTTP status, or None where no answer came.
         error: Class name of the exception that ended it, or None.
         sent: Whether the server may have acted on it: ``"no"``, ``"maybe"`` or ``"yes"``. A 401 is
             a refusal, hence "no".
     """
 
-    __slots__ = ("error", "number", "seconds", "sent", "started", "status")
+    __slots__ = ("duration", "error", "number", "sent", "started", "status")
 
     def __init__(self, number: int, started: float) -> None:
         self.number = number
         self.started = started
-        self.seconds = 0.0
+        self.duration = 0.0
         self.status: int | None = None
         self.error: str | None = None
         self.sent: Sent = "maybe"
@@ -47,44 +47,44 @@ class Attempt:
             self.sent = sent
 
     def __repr__(self) -> str:
-        return f"<Attempt {self.number}: {self.error or self.status} in {self.seconds:.3f}s>"
+        return f"<Attempt {self.number}: {self.error or self.status} in {self.duration:.3f}s>"
 
 
-class Record:
-    """What happened to one call; found at ``response.exchange``. Plain data, no live response.
+class CallRecord:
+    """What happened to one call; found at ``response.record``. Plain data, no live response.
 
     Attributes:
         method: As sent first.
         url: As sent first, secrets masked.
         started: Reading of the stack's monotonic clock when the call began, in seconds.
-        seconds: The whole call, in seconds; 0.0 until it ends.
+        duration: The whole call, in seconds; 0.0 until it ends.
         attempts: Requests that went out, in order.
         renewals: Requests made for tokens, in order.
-        renewal_seconds: Time spent on renewal, waiting for another thread's included.
-        server: What the server said of its own time, where a timing handler read it.
+        renewal_duration: Seconds spent on renewal, waiting for another thread's included.
+        server_timing: What the server said of its own time, where a timing handler read it.
         from_cache: Whether a cache answered.
         request_id: What a headers handler named this call, or None.
-        secret_names: Names of the headers, parameters and cookies in which credentials were placed,
-            for those who must keep their values out of what they write.
+        credential_names: Names of the headers, parameters and cookies in which credentials were
+            placed, for code that must keep their values out of what it writes.
     """
 
     __slots__ = (
-        *("_below", "_names", "_url", "attempts", "from_cache", "method", "renewal_seconds"),
-        *("renewals", "request_id", "secret_names", "seconds", "server", "started"),
+        *("_below", "_names", "_url", "attempts", "credential_names", "duration", "from_cache"),
+        *("method", "renewal_duration", "renewals", "request_id", "server_timing", "started"),
     )
 
     def __init__(self, method: str, url: str, names: tuple[str, ...], started: float) -> None:
         self.method = method
         self._url = url
         self.started = started
-        self.seconds = 0.0
+        self.duration = 0.0
         self.attempts: list[Attempt] = []
         self.renewals: list[Attempt] = []
-        self.renewal_seconds = 0.0
-        self.server: object | None = None
+        self.renewal_duration = 0.0
+        self.server_timing: object | None = None
         self.from_cache = False
         self.request_id: str | None = None
-        self.secret_names: frozenset[str] = frozenset()
+        self.credential_names: frozenset[str] = frozenset()
         self._names = names
         self._below = [0.0] * len(names)
 
@@ -107,7 +107,7 @@ class Record:
     @property
     def handlers(self) -> dict[str, float]:
         """Seconds that each handler took itself, outermost first; ``wire`` is the rest."""
-        spans = [self.seconds, *self._below]
+        spans = [self.duration, *self._below]
         names = (*self._names, "wire")
         own = [span - below for span, below in zip(spans, [*spans[1:], 0.0], strict=True)]
         return dict(zip(names, own, strict=True))
@@ -119,4 +119,4 @@ class Record:
 
     def __repr__(self) -> str:
         counts = f"attempts: {len(self.attempts)}, renewals: {len(self.renewals)}"
-        return f"<Record {self.method} {self.url} in {self.seconds:.3f}s, {counts}>"
+        return f"<CallRecord {self.method} {self.url} in {self.duration:.3f}s, {counts}>"

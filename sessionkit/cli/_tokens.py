@@ -153,7 +153,7 @@ def _facts(key: str, token: Token, now: float) -> dict[str, Any]:
     left = None if token.expires_at is None else round(token.expires_at - now, 1)
     return {
         "key": key,
-        "state": "alive" if token.lives(now) else "ended",
+        "state": "alive" if token.is_valid(now) else "ended",
         "fingerprint": token.fingerprint,
         "expires_at": token.expires_at,
         "seconds_left": left,

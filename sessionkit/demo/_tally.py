@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from sessionkit.chain._record import Record
+    from sessionkit.chain._record import CallRecord
     from sessionkit.paging import Page
 
     T = TypeVar("T")
@@ -84,10 +84,10 @@ class Tally:
         record = record_of(response)
         own = dict(record.handlers)
         # Renewal happens inside auth, and the server's work inside the wire: show them apart.
-        own["auth"] -= record.renewal_seconds
+        own["auth"] -= record.renewal_duration
         on_wire = own.pop("wire")
-        server = min(getattr(record.server, "api_time", None) or 0.0, on_wire)
-        own |= {"renewal": record.renewal_seconds, "wire": on_wire - server, "server": server}
+        server = min(getattr(record.server_timing, "api_time", None) or 0.0, on_wire)
+        own |= {"renewal": record.renewal_duration, "wire": on_wire - server, "server": server}
         with self._lock:
             self.calls += 1
             self.calls_ok += 1
@@ -95,20 +95,20 @@ class Tally:
                 self._shares[place] = self._shares.get(place, 0.0) + seconds
 
 
-def record_of(response: Response) -> Record:
+def record_of(response: Response) -> CallRecord:
     """Return what a stack with handlers noted of a call."""
-    record: Record = response.exchange  # type: ignore[attr-defined]  # requests knows no such name
+    record: CallRecord = response.record  # type: ignore[attr-defined]  # requests knows no such name
     return record
 
 
-def spans_of(record: Record) -> tuple[Span, ...]:
+def spans_of(record: CallRecord) -> tuple[Span, ...]:
     """Return the requests of one call in the order of their start, token requests included."""
     tries = [
-        Span(f"try {attempt.number}", attempt.status, attempt.started, attempt.seconds)
+        Span(f"try {attempt.number}", attempt.status, attempt.started, attempt.duration)
         for attempt in record.attempts
     ]
     renewals = [
-        Span("renewal", attempt.status, attempt.started, attempt.seconds)
+        Span("renewal", attempt.status, attempt.started, attempt.duration)
         for attempt in record.renewals
     ]
     return tuple(sorted([*tries, *renewals], key=lambda span: span.started))

@@ -121,8 +121,8 @@ def redacted_response(response: Any, secrets: Iterable[str] = ()) -> requests.Re
     if getattr(response, "request", None) is not None:
         copy.request = redacted_request(response.request, known)
     _fill_body(copy, getattr(response, "_content", b""), known)
-    if (record := getattr(response, "exchange", None)) is not None:
-        copy.exchange = record  # type: ignore[attr-defined]  # an attribute of our own
+    if (record := getattr(response, "record", None)) is not None:
+        copy.record = record  # type: ignore[attr-defined]  # an attribute of our own
     setattr(copy, _MARK, True)
     return copy
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sessionkit._clock import Clock
     from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
 
 #: Origins that are remembered as failing; beyond, the one that began to fail first is forgotten.
 MOST_ORIGINS = 1_000
@@ -238,7 +238,7 @@ class CircuitBreakerHandler:
         clock = self._clock
         return self._circuits.get().states(clock.monotonic()) if clock else {}
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
         """Forward, and count what came of it.
 
         Raises:
@@ -246,7 +246,7 @@ class CircuitBreakerHandler:
         """
         origin = _origin(exchange)
         if origin is None:
-            return forward(exchange)
+            return call_next(exchange)
         self._clock = clock = exchange.clock
         circuits, record = self._circuits.get(), exchange.record
         trial = circuits.enter(origin, clock.monotonic())
@@ -255,7 +255,7 @@ class CircuitBreakerHandler:
         before, fault, told = len(record.attempts), "", 0.0
         reached = False
         try:
-            response = forward(exchange)
+            response = call_next(exchange)
             reached = len(record.attempts) > before and not record.from_cache
             if reached and self._is_failure(response, origin):
                 fault = f"status {response.status_code}"
@@ -286,7 +286,7 @@ class CircuitBreakerHandler:
 
 def _origin(exchange: Exchange) -> str | None:
     try:
-        return origin_of(exchange.target())
+        return origin_of(exchange.resolved_url())
     except (ValueError, requests.RequestException):
         return None  # requests will say what is wrong with this URL
 

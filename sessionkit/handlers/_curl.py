@@ -44,7 +44,7 @@ def as_curl(
         TypeError: It holds no request.
     """
     request = _request_of(sent)
-    names = getattr(getattr(sent, "exchange", None), "secret_names", ())
+    names = getattr(getattr(sent, "record", None), "credential_names", ())
     known = (*secrets, *_values(request, names))
     if isinstance(request, requests.PreparedRequest):
         request = request.copy()  # an error's is redacted already, by one who may have known less

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
 
 #: Endpoints that are remembered as told; beyond, the one told first is forgotten.
 MOST_ENDPOINTS = 1_000
@@ -70,20 +70,20 @@ class DeprecationHandler:
     def __init__(self) -> None:
         self._told = PerProcess(lambda _parents: _Told())
 
-    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Forward, and warn of what the answer tells.
 
         Raises:
             ApiDeprecationWarning: Only where filters turn warnings into errors.
         """
-        response = forward(exchange)
+        response = call_next(exchange)
         if not _NOTICES.isdisjoint(map(str.lower, response.headers)):
             self._tell(exchange, response)
         return response
 
     def _tell(self, exchange: Exchange, response: Response) -> None:
         endpoint = _endpoint(exchange.method, str(response.url or exchange.url))
-        warning = _read(response, endpoint, [s.value for s in exchange.call.secrets])
+        warning = _read(response, endpoint, [s.value for s in exchange.call.credentials])
         if warning is None or not self._told.get().is_new(endpoint):
             return
         frame = _caller()

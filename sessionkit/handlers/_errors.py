@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
     from sessionkit.errors import Rule
 
 #: How long is waited for the body of an error, of which no more than 64 KiB is read, in seconds.
@@ -89,7 +89,7 @@ class ErrorHandler:
         #: Statuses that are no error by themselves, but may be one by a rule.
         self._suspects = frozenset(s for some in named for s in some if s < _FIRST_ERROR_STATUS)
 
-    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Forward, and raise what failed.
 
         Raises:
@@ -102,7 +102,7 @@ class ErrorHandler:
         fault: SessionKitError | None
         try:
             # Sent as a stream, read on the way up: when a body fails, its status is known.
-            response = forward(exchange if exchange.stream else _streamed(exchange))
+            response = call_next(exchange if exchange.stream else _streamed(exchange))
         except SessionKitError as error:
             fault = error
         except Exception as error:
@@ -270,7 +270,7 @@ def _streamed(exchange: Exchange) -> Exchange:
 
 def _secrets(exchange: Exchange) -> tuple[str, ...]:
     """Return the credentials in the URL, and those that handlers further in placed."""
-    placed = [secret.value for secret in exchange.call.secrets]
+    placed = [secret.value for secret in exchange.call.credentials]
     # A server may quote the token alone, without the word that stands before it.
     bare = [value.partition(" ")[2] for value in placed]
     return (*secrets_in_url(exchange.url), *placed, *filter(None, bare))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
 
 #: Text, a function that gives the text for a call, or None for a header that is left out.
 HeaderValue: TypeAlias = "str | Callable[[Exchange], str | None] | None"
@@ -58,7 +58,7 @@ class HeadersHandler:
             requests: products stand in the order of their significance (RFC 9110, section
             10.1.5). It goes with every call.
         request_id_header: Name of the header in which each call has an id of its own, a random
-            UUID, also found at ``response.exchange.request_id``; None sends none. It goes with
+            UUID, also found at ``response.record.request_id``; None sends none. It goes with
             every call: it says nothing, and finds a call in the logs of the server.
         origins: Further origins that *headers* go to, such as ``https://files.example``.
 
@@ -88,7 +88,7 @@ class HeadersHandler:
         _check_values(given)
         self._origins = frozenset(map(_origin, origins))
 
-    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Add the headers that the call lacks, and forward.
 
         Raises:
@@ -101,17 +101,17 @@ class HeadersHandler:
             headers["User-Agent"] = self._user_agent
         if self._headers and self._concern(exchange):
             headers |= self._read(exchange)
-        return forward(exchange.with_headers(headers) if headers else exchange)
+        return call_next(exchange.with_headers(headers) if headers else exchange)
 
     def _concern(self, exchange: Exchange) -> bool:
         """Tell whether the call goes to an origin that *headers* are for."""
-        if exchange.home is None or not is_absolute(exchange.url):
+        if exchange.base_origin is None or not is_absolute(exchange.url):
             return True
         try:
             origin = origin_of(exchange.url)
         except ValueError:
             return False  # requests will say what is wrong with it
-        return origin == exchange.home or origin in self._origins
+        return origin == exchange.base_origin or origin in self._origins
 
     def _read(self, exchange: Exchange) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -152,7 +152,7 @@ def _is_given(exchange: Exchange, name: str) -> bool:
     """Tell whether the caller wrote this header on the call himself, be it as None."""
     if exchange.prepared is not None:
         # What the session put on it when it was prepared was not given.
-        return name in exchange.prepared.headers and exchange.brings("header", name)
+        return name in exchange.prepared.headers and exchange.has_credential("header", name)
     given = exchange.options.get("headers")
     if not given:
         return False

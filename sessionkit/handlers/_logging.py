@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
 
 #: Characters of one text in a line, and of a body in the details.
 _LONGEST, _MOST_BODY = 500, 4_096
@@ -72,10 +72,10 @@ class LoggingHandler:
         self._level_of_success = level
         self._verbose = verbose
 
-    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Forward, and write down how it went. What the handlers further in raise passes."""
         try:
-            response = forward(exchange)
+            response = call_next(exchange)
         except Exception as error:
             self._write(exchange, None, error)
             raise
@@ -159,7 +159,7 @@ class _Ended:
 
     def _secrets(self) -> Iterator[str]:
         """Yield the texts that must not be told."""
-        for secret in self.exchange.call.secrets:
+        for secret in self.exchange.call.credentials:
             # Servers echo a credential without the word before it.
             yield from (secret.value, secret.value.partition(" ")[2])
         # Beside what was sent, what was asked for: no request may have come of it.
@@ -197,7 +197,7 @@ class _Ended:
             "attempts": attempts,
             "retries": max(attempts - 1, 0),
             "renewals": len(record.renewals),
-            "renewal_seconds": record.renewal_seconds,
+            "renewal_seconds": record.renewal_duration,
             "from_cache": record.from_cache,
             "request_id": self._id(record.request_id, self.request),
             "server_request_id": self._id(None, response),

@@ -22,7 +22,7 @@ from sessionkit.handlers._retry_conditions import TRANSIENT, classify
 
 if TYPE_CHECKING:
     from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
     from sessionkit.handlers._retry_conditions import Test
 
 _DRAFT_HEADER = "Idempotency-Key"
@@ -118,7 +118,7 @@ class RetryHandler:
         self._idempotency_header = idempotency_header
         self._always_send_key = always_send_key
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
         """Forward until the call succeeds, fails for good, or the policy is spent.
 
         Raises:
@@ -133,11 +133,11 @@ class RetryHandler:
             if exchange.header(self._idempotency_header):
                 policy = policy.new(allowed_methods=None)
         # Unread, because the body of a refusal may be endless; it is dropped, not waited for.
-        unread = exchange.unread()
+        unread = exchange.streamed()
         first = True
         while True:
             try:
-                response = forward(unread)
+                response = call_next(unread)
                 again = self._after_answer(response, exchange, policy)
                 if again is None:
                     return self._final(response, exchange, first=first)
@@ -300,7 +300,7 @@ def _is_well(status: int) -> bool:
 
 def _pause(exchange: Exchange, seconds: float) -> None:
     # The connection serves others while this call waits.
-    exchange.release()
+    exchange.discard_response()
     if seconds > 0:
         exchange.clock.sleep(seconds)
 

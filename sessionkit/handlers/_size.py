@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
     from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
 
 _FIRST_ERROR_STATUS = 400
 
@@ -49,7 +49,7 @@ class SizeHandler:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = _countable(max_bytes)
 
-    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Forward, and let no more of the body through than is allowed.
 
         Raises:
@@ -58,11 +58,11 @@ class SizeHandler:
         """
         given = exchange.options.get("max_bytes", self._max_bytes)
         if given is None:
-            return forward(exchange)
+            return call_next(exchange)
         limit = _Limit(_countable(given), exchange)
         # With a late step the wire follows redirects itself, and reads no more of them than it
         # must; requests would take in whatever they hold.
-        response = forward(exchange.unread().late(_as_it_is))
+        response = call_next(exchange.streamed().on_prepared(_as_it_is))
         limit.hold(response)
         if not exchange.stream:
             exchange.read(response)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
 
 #: Seconds before the deadline that count as reached: sockets and clocks round differently.
 _SLACK = 0.01
@@ -59,7 +59,7 @@ class TimeoutHandler:
         self._connect = _positive("connect", connect)
         self._read = _positive("read", read)
 
-    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Fill in the timeouts, set the deadline and forward.
 
         Raises:
@@ -73,9 +73,9 @@ class TimeoutHandler:
             seconds = _countable("total_timeout", total)
             exchange = exchange.with_deadline(exchange.clock.monotonic() + seconds)
         if exchange.deadline is None:
-            return forward(exchange)
+            return call_next(exchange)
         try:
-            return forward(exchange)
+            return call_next(exchange)
         except (requests.Timeout, requests.ConnectionError) as error:
             if isinstance(error, SessionKitError) or not _ran_out(error, exchange):
                 raise

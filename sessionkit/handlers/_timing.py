@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
 
 #: In lower case, for one look over an answer's headers: every call pays for it.
 _FROM_SERVERS = frozenset(
@@ -37,26 +37,26 @@ class TimingHandler:
     - ``X-Client-Renewal-Time``: seconds of it that went into token renewal, as ``0.000s``.
 
     What a server said of its own time (``Server-Timing``, ``X-API-Time`` and others) is read into
-    ``response.exchange.server`` as a :class:`ServerTiming`, or left None where it said nothing.
+    ``response.record.server_timing`` as a :class:`ServerTiming`, or left None.
     Placed outermost it measures the whole call. Shared between threads; it holds no state.
     """
 
     __slots__ = ()
 
-    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Forward, then write the headers. What the handlers further in raise passes."""
         monotonic = exchange.clock.monotonic
         started = monotonic()
-        response = forward(exchange)
+        response = call_next(exchange)
         headers = response.headers
         record = exchange.record
         if not _FROM_SERVERS.isdisjoint(map(str.lower, headers)):
             # Imported where it is needed: most APIs send none of these headers.
             from sessionkit.headers._server_timing import read_server_timing
 
-            record.server = read_server_timing(headers)
+            record.server_timing = read_server_timing(headers)
         headers["X-Client-Attempts"] = str(len(record.attempts))
-        headers["X-Client-Renewal-Time"] = f"{record.renewal_seconds:.3f}s"
+        headers["X-Client-Renewal-Time"] = f"{record.renewal_duration:.3f}s"
         headers["X-Client-Time"] = f"{monotonic() - started:.3f}s"
         return response
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
     from sessionkit.events import Event
 
 _SCOPE = "sessionkit"
@@ -90,14 +90,14 @@ class OtelHandler:
         """The handler to put innermost: it gives each attempt its span."""
         return self._attempts
 
-    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Forward within a span. What the handlers further in raise passes."""
         known = _request_facts(exchange)
         name = exchange.option("operation") or known["http.request.method"]
         kind = self._tools.trace.SpanKind.INTERNAL
         with _span(self._tools, str(name), kind, known) as span:
             try:
-                response = forward(exchange)
+                response = call_next(exchange)
             except Exception as error:
                 _failed(self._tools, span, error)
                 raise
@@ -138,7 +138,7 @@ class AttemptsHandler:
     def __init__(self, tools: _Tools) -> None:
         self._tools = tools
 
-    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Forward within a span, whose context goes along in the headers."""
         tools, facts = self._tools, _request_facts(exchange)
         attempts, now = exchange.record.attempts, exchange.clock.monotonic
@@ -150,7 +150,7 @@ class AttemptsHandler:
             tools.propagate.inject(carrier)
             started = now()
             try:
-                response = forward(exchange.with_headers(carrier) if carrier else exchange)
+                response = call_next(exchange.with_headers(carrier) if carrier else exchange)
             except Exception as error:
                 facts.update(_failed(tools, span, error))
                 raise
@@ -177,7 +177,7 @@ def _request_facts(exchange: Exchange) -> dict[str, Any]:
     method = exchange.method.upper()
     facts: dict[str, Any] = {"http.request.method": method if method in _METHODS else "_OTHER"}
     try:
-        url = exchange.target()
+        url = exchange.resolved_url()
         scheme, _, authority = origin_of(url).partition("://")
     except Exception:  # noqa: BLE001  # the session will say what is wrong with this URL
         return facts

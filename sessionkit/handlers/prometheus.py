@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
     from sessionkit.events import Event
 
 _METHODS = frozenset(
@@ -132,10 +132,10 @@ class PrometheusHandler:
             hint = "give one handler to all stacks, or each a namespace or a registry of its own"
             raise ConfigError(message, hint=hint) from error
 
-    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Forward, and count how it went. What the handlers further in raise passes."""
         try:
-            response = forward(exchange)
+            response = call_next(exchange)
         except Exception as error:
             self._ended(exchange, _answered(error), type(error).__name__)
             raise
@@ -160,7 +160,7 @@ class PrometheusHandler:
         for attempt in record.attempts:
             known = self._error(attempt.error or "")
             self._attempts.labels(*place, _class(attempt.status), known).inc()
-            self._attempt_seconds.labels(*place).observe(attempt.seconds)
+            self._attempt_seconds.labels(*place).observe(attempt.duration)
         if len(record.attempts) > 1:
             self._retries.labels(*place).inc(len(record.attempts) - 1)
         if record.from_cache:
@@ -177,7 +177,7 @@ def _method(method: str) -> str:
 
 def _host(exchange: Exchange) -> str:
     try:
-        authority = origin_of(exchange.target()).partition("://")[2]
+        authority = origin_of(exchange.resolved_url()).partition("://")[2]
     except Exception:  # noqa: BLE001  # the session will say what is wrong with this URL
         return _OTHER
     host, _, port = authority.rpartition(":")

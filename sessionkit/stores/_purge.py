@@ -49,4 +49,4 @@ def _is_spent(store: ListableTokenStore, key: str, now: float) -> bool:
         token = store.load(key)
     except StoreUnreadable:
         return False
-    return token is not None and token.refresh_token is None and not token.lives(now)
+    return token is not None and token.refresh_token is None and not token.is_valid(now)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import requests
     from requests import PreparedRequest
 
-    from sessionkit.chain._exchange import Exchange, Secret
+    from sessionkit.chain._exchange import Credential, Exchange
 
 _OPTIONS = {"query": "params", "cookie": "cookies"}
 
@@ -35,7 +35,7 @@ class CredentialPlacer:
     __slots__ = ("_first_origin", "_secrets", "_signatures", "_steps")
 
     def __init__(
-        self, secrets: Iterable[Secret], steps: Iterable[Callable[[PreparedRequest], None]] = ()
+        self, secrets: Iterable[Credential], steps: Iterable[Callable[[PreparedRequest], None]] = ()
     ) -> None:
         self._secrets = secrets
         self._steps = steps
@@ -62,9 +62,9 @@ class CredentialPlacer:
     def remove_all(self, request: PreparedRequest) -> None:
         """Remove every credential from a request that the caller gets and may send anywhere."""
         for secret in self._secrets:
-            _PLACE[secret.place](request, secret, False)  # noqa: FBT003  # one of a table of functions
+            _PLACE[secret.location](request, secret, False)  # noqa: FBT003  # one of a table of functions
             jar = getattr(request, "_cookies", None)
-            if secret.place == "cookie" and jar is not None:
+            if secret.location == "cookie" and jar is not None:
                 _remove_cookie(jar, secret)
         self._remove_signatures(request)
 
@@ -87,25 +87,25 @@ class CredentialPlacer:
     def _place(self, request: PreparedRequest, origin: str | None) -> None:
         for secret in self._secrets:
             allowed = origin is not None and origin in secret.origins
-            _PLACE[secret.place](request, secret, allowed)
+            _PLACE[secret.location](request, secret, allowed)
 
 
-def is_authorization(secret: Secret) -> bool:
+def is_authorization(secret: Credential) -> bool:
     """Return whether *secret* is an ``Authorization`` header."""
-    return secret.place == "header" and secret.name.lower() == "authorization"
+    return secret.location == "header" and secret.name.lower() == "authorization"
 
 
-def rides_in_auth(secret: Secret) -> bool:
+def rides_in_auth(secret: Credential) -> bool:
     """Return whether *secret* is placed by ``auth=``, which requests calls last of all.
 
     A cookie too: only then is one of its name in the session's jar seen beside it.
     """
-    return secret.place == "cookie" or is_authorization(secret)
+    return secret.location == "cookie" or is_authorization(secret)
 
 
-def is_given(session: requests.Session, exchange: Exchange, *, place: str, name: str) -> bool:
-    """Return whether the caller gave a credential for this place on the call itself."""
-    if place == "header":
+def is_given(session: requests.Session, exchange: Exchange, *, location: str, name: str) -> bool:
+    """Return whether the caller gave a credential for this location on the call itself."""
+    if location == "header":
         if name.lower() == "authorization" and exchange.options.get("auth") is not None:
             return True
         given = exchange.header(name)
@@ -114,9 +114,9 @@ def is_given(session: requests.Session, exchange: Exchange, *, place: str, name:
         # What the session itself puts on every request was not given on this call.
         bare = bare_request(session, exchange.prepared.method, exchange.prepared.url)
         return bare.headers.get(name) != exchange.prepared.headers.get(name)  # either may be bytes
-    if place == "query" and name in _given_names(urlsplit(exchange.url).query):
+    if location == "query" and name in _given_names(urlsplit(exchange.url).query):
         return True
-    return name in _given_names(exchange.options.get(_OPTIONS[place]))
+    return name in _given_names(exchange.options.get(_OPTIONS[location]))
 
 
 def _origin(url: str | None) -> str | None:
@@ -132,7 +132,7 @@ def _header(request: PreparedRequest, name: str) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
-def _place_header(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
+def _place_header(request: PreparedRequest, secret: Credential, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
     if allowed:
         request.headers[secret.name] = secret.value
     elif _header(request, secret.name) == secret.value:
@@ -140,7 +140,7 @@ def _place_header(request: PreparedRequest, secret: Secret, allowed: bool) -> No
         del request.headers[secret.name]
 
 
-def _place_query(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
+def _place_query(request: PreparedRequest, secret: Credential, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
     pair = urlencode({secret.name: secret.value})
     parts = urlsplit(request.url or "")
     ours = f"{secret.name}={secret.value}"
@@ -153,7 +153,7 @@ def _place_query(request: PreparedRequest, secret: Secret, allowed: bool) -> Non
         request.url = urlunsplit(parts._replace(query=query))
 
 
-def _place_cookie(request: PreparedRequest, secret: Secret, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
+def _place_cookie(request: PreparedRequest, secret: Credential, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
     given = _header(request, "Cookie")
     pairs = [pair.strip() for pair in given.split(";") if pair.strip()]
     ours = f"{secret.name}={secret.value}"
@@ -170,12 +170,12 @@ def _place_cookie(request: PreparedRequest, secret: Secret, allowed: bool) -> No
 _PLACE = {"header": _place_header, "query": _place_query, "cookie": _place_cookie}
 
 
-def _remove_cookie(jar: Any, secret: Secret) -> None:
+def _remove_cookie(jar: Any, secret: Credential) -> None:
     for cookie in [c for c in jar if c.name == secret.name and c.value == secret.value]:
         jar.clear(cookie.domain, cookie.path, cookie.name)
 
 
-def place_in_options(kwargs: dict[str, Any], secret: Secret, url: str, target: str) -> str:
+def place_in_options(kwargs: dict[str, Any], secret: Credential, url: str, target: str) -> str:
     """Put a credential other than ``Authorization`` into *kwargs*; return the URL to send.
 
     These ride beside whatever the session authenticates with, so a key for a gateway works with a
@@ -189,11 +189,11 @@ def place_in_options(kwargs: dict[str, Any], secret: Secret, url: str, target: s
     """
     if _origin(target) not in secret.origins:
         return url
-    if secret.place == "header":
+    if secret.location == "header":
         given = kwargs.get("headers") or {}
         others = {k: v for k, v in given.items() if str(k).lower() != secret.name.lower()}
         kwargs["headers"] = {**others, secret.name: secret.value}
-    elif secret.place == "cookie":
+    elif secret.location == "cookie":
         kwargs["cookies"] = _with_cookie(kwargs.get("cookies"), secret, target)
     else:
         base, mark, fragment = url.partition("#")
@@ -225,7 +225,7 @@ def _given_names(option: Any) -> set[str]:
 
 
 def _with_cookie(
-    cookies: CookieJar | Mapping[str, str] | None, secret: Secret, target: str
+    cookies: CookieJar | Mapping[str, str] | None, secret: Credential, target: str
 ) -> RequestsCookieJar:
     jar = RequestsCookieJar()
     if isinstance(cookies, CookieJar):

@@ -53,7 +53,7 @@ def send_direct(
         attempt.error = type(error).__name__
         raise
     finally:
-        attempt.seconds = clock.monotonic() - started
+        attempt.duration = clock.monotonic() - started
     return response
 
 
@@ -82,13 +82,13 @@ def preview_of(session: requests.Session, exchange: Exchange) -> Preview:
         request = exchange.prepared.copy()
     else:
         given: dict[str, Any] = {name: exchange.options.get(name) for name in _GIVEN}
-        if any(map(is_authorization, exchange.secrets)):
+        if any(map(is_authorization, exchange.credentials)):
             # As when it is sent: the session's own authentication is not asked.
             given["auth"] = _unchanged
         wanted = requests.Request(exchange.method, exchange.url, **given)
         request = session.prepare_request(native_request(session, wanted))
     # As on a hop to another place, where credentials are placed and no step is run.
-    CredentialPlacer(exchange.secrets).on_redirect(request)
+    CredentialPlacer(exchange.credentials).on_redirect(request)
     certificate = exchange.options.get("cert") or getattr(session, "cert", None)
     return Preview(request, certificate)
 

@@ -62,7 +62,7 @@ class HopByHop:
         self._session = session
         self._exchange = exchange
         self._follows = follow
-        self._placer = CredentialPlacer(exchange.secrets, exchange.steps)
+        self._placer = CredentialPlacer(exchange.credentials, exchange.steps)
         self._hook = RedirectHook(exchange.call.clock, exchange.deadline, wanted=not follow)
         #: Authentication that requests would have used where ``auth=`` is ours.
         self._replaced_auth: Any = None
@@ -77,8 +77,8 @@ class HopByHop:
         session, exchange = self._session, self._exchange
         kwargs["allow_redirects"] = False
         url = self._place_beside_auth(kwargs)
-        if exchange.steps or any(map(rides_in_auth, exchange.secrets)):
-            if not any(map(is_authorization, exchange.secrets)):
+        if exchange.steps or any(map(rides_in_auth, exchange.credentials)):
+            if not any(map(is_authorization, exchange.credentials)):
                 self._replaced_auth = own_auth(session, resolved_url(session, exchange), kwargs)
             kwargs["auth"] = self._finish
         else:
@@ -111,7 +111,7 @@ class HopByHop:
         """Put all credentials but ``Authorization`` into *kwargs*; return the URL to send."""
         exchange = self._exchange
         url, target = exchange.url, ""
-        for secret in exchange.secrets:
+        for secret in exchange.credentials:
             if not is_authorization(secret):
                 target = target or resolved_url(self._session, exchange)
                 url = place_in_options(kwargs, secret, url, target)

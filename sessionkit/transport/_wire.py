@@ -78,20 +78,20 @@ class Wire:
                 raise
             # A session that raises for a status: the handlers decide, and if this response is the
             # final one, its own error is raised after all.
-            known = placed_values(exchange) if exchange.secrets else ()
+            known = placed_values(exchange) if exchange.credentials else ()
             call.raised, response = mask_text(error, known), unwrapped
         finally:
-            attempt.seconds = now() - started
+            attempt.duration = now() - started
         response = own_response(response)
         attempt.answered(response.status_code)
         record.from_cache = getattr(response, "from_cache", False) is True
-        response.exchange = record  # type: ignore[attr-defined]  # an attribute of our own
+        response.record = record  # type: ignore[attr-defined]  # an attribute of our own
         call.live = response
         return response
 
     def _arguments(self, exchange: Exchange) -> dict[str, Any]:
         """Return what the session is called with: what the caller gave, within the deadline."""
-        if self._has_own_auth and any(map(is_authorization, exchange.secrets)):
+        if self._has_own_auth and any(map(is_authorization, exchange.credentials)):
             self._refuse_clash()
         private = exchange.call.private
         kwargs = {k: v for k, v in exchange.options.items() if k not in private}
@@ -145,23 +145,23 @@ class Wire:
         """Return what would be sent first."""
         return preview_of(self._session, exchange)
 
-    def target(self, exchange: Exchange) -> str:
+    def resolved_url(self, exchange: Exchange) -> str:
         """Return the absolute URL that the session makes of the exchange's."""
         return resolved_url(self._session, exchange)
 
-    def home(self) -> str | None:
+    def session_origin(self) -> str | None:
         """Return the origin to which the session resolves relative URLs, or None."""
         return session_origin(self._session)
 
-    def brings(self, exchange: Exchange, place: str, name: str) -> bool:
-        """Return whether the caller gave a credential for this place on the call itself."""
-        return is_given(self._session, exchange, place=place, name=name)
+    def has_credential(self, exchange: Exchange, location: str, name: str) -> bool:
+        """Return whether the caller gave a credential for this location on the call itself."""
+        return is_given(self._session, exchange, location=location, name=name)
 
 
 def _must_follow_redirects_ourselves(exchange: Exchange) -> bool:
     """Return whether hops matter: to place credentials, keep the deadline, send no body empty."""
     return bool(
-        exchange.secrets
+        exchange.credentials
         or exchange.steps
         or exchange.deadline is not None
         or not exchange.replayable

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 import requests
 
-from sessionkit import Exchange, Forward, SessionKitError, SessionStack, recommended
+from sessionkit import CallNext, Exchange, SessionKitError, SessionStack, recommended
 from sessionkit.auth import (
     AuthHandler,
     Bearer,
@@ -26,11 +26,11 @@ from tests.loopback import Identity, Reply, Seen
 PLACEHOLDER = "placeholder"
 
 
-def without_own(exchange: Exchange, forward: Forward) -> requests.Response:
+def without_own(exchange: Exchange, call_next: CallNext) -> requests.Response:
     """Take off the credential that an SDK insists on; the stack's own goes in its place."""
     given = exchange.option("headers") or {}
     kept = {name: text for name, text in given.items() if name.lower() != "authorization"}
-    return forward(exchange.with_options({"headers": kept}))
+    return call_next(exchange.with_options({"headers": kept}))
 
 
 class SdkContract:

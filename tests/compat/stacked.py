@@ -27,7 +27,7 @@ from sessionkit._clock import SYSTEM_CLOCK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sessionkit import Exchange, Forward
+    from sessionkit import CallNext, Exchange
 
 MODE = os.environ["SESSIONKIT_MODE"]
 REAL = requests.sessions.Session
@@ -86,14 +86,14 @@ class Hasty:
         """Wait for nothing."""
 
 
-def outer(exchange: Exchange, forward: Forward) -> requests.Response:
+def outer(exchange: Exchange, call_next: CallNext) -> requests.Response:
     """Hand on."""
-    return forward(exchange)
+    return call_next(exchange)
 
 
-def inner(exchange: Exchange, forward: Forward) -> requests.Response:
+def inner(exchange: Exchange, call_next: CallNext) -> requests.Response:
     """Hand on."""
-    return forward(exchange)
+    return call_next(exchange)
 
 
 CHAINS: dict[str, Callable[[], Any]] = {

@@ -10,7 +10,7 @@ import pytest
 import requests
 import requests_cache
 
-from sessionkit import Exchange, Forward, SessionStack, recommended
+from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import AuthHandler, CallableGrant, ClientCredentials, Header, StaticToken
 from sessionkit.errors import RateLimited
 from tests.loopback import Identity, Loopback, Reply, Seen
@@ -71,7 +71,7 @@ def test_what_was_cached_is_served_without_a_request_and_a_refusal_is_not_cached
             assert b"".join(streamed.iter_content(3)) == answers[3].content
 
         assert [answer.json()["path"] for answer in answers[:4]] == ["/x", "/x", "/y", "/y"]
-        record = [answer.exchange.from_cache for answer in answers]
+        record = [answer.record.from_cache for answer in answers]
         assert record == [False, True, False, True, True]
         assert len(server.at("/x")) == 1
         assert len(server.at("/y")) == 2
@@ -85,8 +85,8 @@ def test_the_second_hit_of_a_cache_has_its_own_record_and_time() -> None:
         answers: list[Any] = [stack.get("/x") for _ in range(3)]
 
         assert len(server.seen) == 1
-        assert [answer.exchange.from_cache for answer in answers] == [False, True, True]
-        assert len({id(answer.exchange) for answer in answers}) == 3
+        assert [answer.record.from_cache for answer in answers] == [False, True, True]
+        assert len({id(answer.record) for answer in answers}) == 3
         assert len({id(answer.headers) for answer in answers}) == 3
         assert all("X-Client-Time" in answer.headers for answer in answers)
 
@@ -101,7 +101,7 @@ def test_what_only_requests_cache_knows_is_reached_through_the_stack(
         stack: Any = SessionStack(session, chain, base_url=server.origin)
         stack.get("/x", expire_after=60)
         with stack.cache_disabled():
-            assert not stack.get("/x").exchange.from_cache
+            assert not stack.get("/x").record.from_cache
         assert stack.get("/x", only_if_cached=True).from_cache
         assert not stack.get("/x", force_refresh=True).from_cache
         assert stack.cache.contains(url=f"{server.origin}/x")
@@ -133,7 +133,7 @@ def test_cachecontrol_asks_whether_what_it_has_is_still_right(chunked: bool) -> 
 
         assert [answer.json() for answer in answers] == [[1, 2, 3]] * 3
         assert [answer.status_code for answer in answers] == [200] * 3
-        assert [answer.exchange.from_cache for answer in answers] == [False, True, True]
+        assert [answer.record.from_cache for answer in answers] == [False, True, True]
         assert len(server.seen) == 3
 
 
@@ -142,8 +142,8 @@ def test_a_cache_under_a_rate_limit_spares_the_api_and_a_handler_sees_both() -> 
     """What a handler above sees of a hit is the answer, with the mark that it is one."""
     seen_by_handler: list[tuple[int, bool]] = []
 
-    def looking(exchange: Exchange, forward: Forward) -> requests.Response:
-        response = forward(exchange)
+    def looking(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        response = call_next(exchange)
         seen_by_handler.append((response.status_code, exchange.record.from_cache))
         return response
 

@@ -141,7 +141,7 @@ def test_toolbelts_pool_prepares_its_sessions_as_its_user_says(
         return light
 
     jobs = [{"method": "GET", "url": f"{server.origin}/set/{n}"} for n in range(CALLS)]
-    pool = pooled(jobs, api, session=lambda: stack.using(timeout=10), initializer=prepared)
+    pool = pooled(jobs, api, session=lambda: stack.with_options(timeout=10), initializer=prepared)
 
     assert len(list(pool.responses())) == CALLS
     assert list(pool.exceptions()) == []

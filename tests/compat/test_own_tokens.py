@@ -120,7 +120,7 @@ def test_google_auth_refreshes_its_credentials_on_a_401() -> None:
         assert response.json() == {"key": "k-1"}
         assert credentials.refreshes == 1
         assert [seen.body for seen in server.seen] == [b"body", b"body"]
-        assert len(response.exchange.attempts) == 1
+        assert len(response.record.attempts) == 1
         assert stack.credentials is credentials
 
 

@@ -17,7 +17,7 @@ import requests_mock
 import responses
 import vcr
 
-from sessionkit import Exchange, Forward, SessionStack, recommended
+from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import Header, RefreshToken
 from sessionkit.errors import NotFound
 from tests.loopback import Identity, Loopback, Reply, Seen
@@ -57,9 +57,9 @@ class Looking:
     def __init__(self) -> None:
         self.statuses: list[int] = []
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
         """Note the status."""
-        response = forward(exchange)
+        response = call_next(exchange)
         self.statuses.append(response.status_code)
         return response
 
@@ -212,7 +212,7 @@ def test_responses_answers_one_after_the_other_and_is_counted_by_attempts() -> N
         response = stack.get("/x")
 
         assert response.json() == {"n": 2}
-        assert [attempt.status for attempt in response.exchange.attempts] == [503, 200]
+        assert [attempt.status for attempt in response.record.attempts] == [503, 200]
         assert len(mocker.calls) == 2
         with pytest.raises(requests.ConnectionError, match="refused by Responses"):
             stack.get("/unknown", retries=0)

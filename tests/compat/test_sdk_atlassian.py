@@ -67,7 +67,7 @@ class TestAtlassian(SdkContract):
         vendor.busy = 1
         response: Any = client.get("rest/api/2/issue/T-1")
 
-        assert [attempt.status for attempt in response.exchange.attempts] == [503, 200]
+        assert [attempt.status for attempt in response.record.attempts] == [503, 200]
         assert response.headers["X-Client-Attempts"] == "2"
 
     def test_the_session_is_as_it_was(self, vendor: Vendor, stack: SessionStack) -> None:

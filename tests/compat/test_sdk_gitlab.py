@@ -99,5 +99,5 @@ class TestGitlab(SdkContract):
         client = self.connect(vendor, stack)
         response: Any = client.http_request("get", "/projects/1")
 
-        assert [attempt.status for attempt in response.exchange.attempts] == [503, 200]
-        assert len(response.exchange.renewals) == 1
+        assert [attempt.status for attempt in response.record.attempts] == [503, 200]
+        assert len(response.record.renewals) == 1

@@ -128,7 +128,7 @@ class TestHvac(SdkContract):
         vendor.busy = 1
         response: Any = raw.read("secret/data/app")
 
-        assert [attempt.status for attempt in response.exchange.attempts] == [503, 200]
+        assert [attempt.status for attempt in response.record.attempts] == [503, 200]
         assert response.headers["X-Client-Attempts"] == "2"
 
     def test_closing_hvac_leaves_the_session_open(self, vendor: Vendor, client: Any) -> None:

@@ -89,4 +89,4 @@ class TestJira(SdkContract):
 
         assert caught.value.text == "Issue Does Not Exist"
         response: Any = caught.value.response
-        assert response.exchange.attempts[-1].status == 404
+        assert response.record.attempts[-1].status == 404

@@ -95,4 +95,4 @@ class TestPynetbox(SdkContract):
         with pytest.raises(pynetbox.RequestError) as caught:
             self.fail(client)
 
-        assert [attempt.status for attempt in caught.value.req.exchange.attempts] == [503, 404]
+        assert [attempt.status for attempt in caught.value.req.record.attempts] == [503, 404]

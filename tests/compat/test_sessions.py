@@ -165,7 +165,7 @@ def test_every_kind_is_transparent_without_handlers(
         response = stack.get(f"{server.origin}/x", headers={"X-Api-Key": API_KEY})
 
         assert response.ok
-        assert not hasattr(response, "exchange")
+        assert not hasattr(response, "record")
 
 
 @every(kind for kind in KINDS if kind.brings)

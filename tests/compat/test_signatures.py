@@ -132,7 +132,7 @@ def test_a_retried_request_is_signed_again(
     response = stack.put("/x", data=io.BytesIO(b"file"))
 
     assert response.json() == {"body": "file"}
-    assert [attempt.status for attempt in response.exchange.attempts] == [503, 503, 200]
+    assert [attempt.status for attempt in response.record.attempts] == [503, 503, 200]
     assert service.forged == 0
 
 

@@ -35,7 +35,7 @@ EXCUSED = {
 }
 # Made by the library alone; its users read what is in them.
 NOT_CALLED = {
-    "Record.__init__": "by the stack, once for each call",
+    "CallRecord.__init__": "by the stack, once for each call",
 }
 # `**` without Unpack: what passes through is somebody else's signature, or options that are
 # named by the handlers of the stack at hand, which no type can list.
@@ -50,7 +50,6 @@ PASS_THROUGH = {
     "replace",
     "request",
     "send",
-    "using",
     "with_options",
 }
 

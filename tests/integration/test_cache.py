@@ -84,7 +84,7 @@ def test_bodies_come_back_to_the_byte(
         for _ in range(2):
             with stack.get(path, stream=stream, total_timeout=total_timeout) as response:
                 answers.append(b"".join(response.iter_content(10_000)))
-                kept.append(response.exchange.from_cache)  # type: ignore[attr-defined]  # set by the stack
+                kept.append(response.record.from_cache)  # type: ignore[attr-defined]  # set by the stack
 
         assert answers == [LARGE, LARGE]
         assert kept == [False, True]
@@ -160,9 +160,9 @@ def test_a_renewed_token_does_not_bring_the_old_refusal_back(cache: CacheHandler
             kept = stack.get("me")
             renewed = stack.get("other")
 
-            assert kept.exchange.from_cache  # type: ignore[attr-defined]  # set by the stack
+            assert kept.record.from_cache  # type: ignore[attr-defined]  # set by the stack
             assert renewed.status_code == 200
-            assert stack.get("other").exchange.from_cache  # type: ignore[attr-defined]  # set by the stack
+            assert stack.get("other").record.from_cache  # type: ignore[attr-defined]  # set by the stack
             assert [seen.path for seen in server.seen].count("/token") == 2
 
 
@@ -195,7 +195,7 @@ for _ in range(5):
             for number in range(9):
                 response = stack.get(f"me/{number}")
                 assert response.json()["path"] == f"/me/{number}"
-            assert stack.get("me/8").exchange.from_cache
+            assert stack.get("me/8").record.from_cache
             code = 0
         finally:
             os._exit(code)
@@ -203,7 +203,7 @@ for _ in range(5):
 codes = [os.waitpid(child, 0)[1] for child in children]
 stop.set()
 [thread.join() for thread in threads]
-assert stack.get("me/0").exchange.from_cache
+assert stack.get("me/0").record.from_cache
 cache.close()
 print(codes)
 """
@@ -241,7 +241,7 @@ def test_processes_share_a_file(tmp_path: Path) -> None:
         "import sys; from sessionkit import SessionStack\n"
         "from sessionkit.handlers.cache import CacheHandler\n"
         "stack = SessionStack(handlers=[CacheHandler(sys.argv[2])], base_url=sys.argv[1])\n"
-        "print(stack.get('me').exchange.from_cache)"
+        "print(stack.get('me').record.from_cache)"
     )
     with Loopback(who) as server:
         arguments = [sys.executable, "-c", program, server.origin, str(tmp_path / "cache.db")]

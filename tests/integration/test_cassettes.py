@@ -106,7 +106,7 @@ def test_a_login_is_played_back() -> None:
 
     assert response.json()["name"] == "blue saw"
     assert sent_with(response).startswith("secret-")
-    assert [attempt.status for attempt in response.exchange.renewals] == [200]  # type: ignore[attr-defined]  # set by the stack
+    assert [attempt.status for attempt in response.record.renewals] == [200]  # type: ignore[attr-defined]  # set by the stack
     assert tape.left == ()
 
 
@@ -115,8 +115,8 @@ def test_a_renewal_is_played_back() -> None:
     with no_sockets(), played_back("renewal") as (setting, tape):
         before, after = renewal(setting)
 
-    assert [attempt.status for attempt in after.exchange.attempts] == [401, 200]  # type: ignore[attr-defined]  # set by the stack
-    assert len(after.exchange.renewals) == 1  # type: ignore[attr-defined]  # set by the stack
+    assert [attempt.status for attempt in after.record.attempts] == [401, 200]  # type: ignore[attr-defined]  # set by the stack
+    assert len(after.record.renewals) == 1  # type: ignore[attr-defined]  # set by the stack
     assert before.json() == after.json()
     assert sent_with(before) != sent_with(after)
     assert tape.left == ()
@@ -128,7 +128,7 @@ def test_a_replayed_order_is_played_back_with_its_body() -> None:
         by_json, by_file = replay(setting)
 
     for response, body in ((by_json, json.dumps(ORDER).encode()), (by_file, UPLOAD[START:])):
-        assert [attempt.status for attempt in response.exchange.attempts] == [401, 201]  # type: ignore[attr-defined]  # set by the stack
+        assert [attempt.status for attempt in response.record.attempts] == [401, 201]  # type: ignore[attr-defined]  # set by the stack
         assert response.json()["sha256"] == hashlib.sha256(body).hexdigest()
     assert tape.left == ()
 

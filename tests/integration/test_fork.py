@@ -31,7 +31,7 @@ warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
 signal.alarm({SECONDS})
 origin = sys.argv[1]
 session = requests.Session()
-stack = SessionStack(session, [lambda exchange, forward: forward(exchange)], base_url=origin)
+stack = SessionStack(session, [lambda exchange, call_next: call_next(exchange)], base_url=origin)
 
 def wrong(name, calls):
     # How many of that many calls got another call's answer.
@@ -147,7 +147,7 @@ held.wait(20)
 del pool
 
 def work():
-    stack.handlers.add(lambda exchange, forward: forward(exchange), name="second")
+    stack.handlers.add(lambda exchange, call_next: call_next(exchange), name="second")
     mixed = wrong("child", 3)
     session.close()
     return mixed

@@ -63,7 +63,7 @@ CALLED: dict[str, Call] = {
     "sent prepared": lambda stack: stack.send(
         requests.Request("GET", f"{stack.base_url}there").prepare()
     ),
-    "light stack": lambda stack: stack.using(timeout=5.0).get("there"),
+    "light stack": lambda stack: stack.with_options(timeout=5.0).get("there"),
     "redirected": lambda stack: stack.get("moved"),
     "missing": lambda stack: stack.get("missing"),
     "missing, streamed": lambda stack: stack.get("missing", stream=True),
@@ -176,7 +176,7 @@ def test_renewals_leave_no_circle() -> None:
 
         def call() -> None:
             response: Any = stack.put("once", data=b"x" * 100)
-            made.append(len(response.exchange.renewals))
+            made.append(len(response.record.renewals))
 
         assert left_by(call) == {}
     assert sum(made) >= CALLS

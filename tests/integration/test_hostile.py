@@ -154,11 +154,11 @@ def test_no_signature_reaches_another_origin_however_many_hops_there_are(
     """A step signs each hop at home anew; none of its signatures goes abroad."""
     numbers = itertools.count()
 
-    def sign(exchange: Any, forward: Any) -> Any:
+    def sign(exchange: Any, call_next: Any) -> Any:
         def step(request: requests.PreparedRequest) -> None:
             request.headers["X-Signature"] = f"signed-{next(numbers)}"
 
-        return forward(exchange.late(step))
+        return call_next(exchange.on_prepared(step))
 
     def answer(seen: Seen) -> Reply:
         return Reply(302, {}, {"Location": "/b" if seen.path == "/a" else f"{thief.origin}/x"})

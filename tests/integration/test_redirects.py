@@ -65,7 +65,7 @@ def test_a_chain_of_redirects_is_followed_with_the_secret_at_each_hop(
         assert response.json() == {"method": "GET", "hops": 3}
         assert [past.status_code for past in response.history] == [302, 302, 302]
         assert ["s3cret" in repr(seen) for seen in server.seen] == [True] * 4
-    assert len(response.exchange.attempts) == 1  # type: ignore[attr-defined]  # set by the stack
+    assert len(response.record.attempts) == 1  # type: ignore[attr-defined]  # set by the stack
 
 
 @pytest.mark.parametrize(("scheme", "way"), WAYS)

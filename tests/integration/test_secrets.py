@@ -110,7 +110,7 @@ def test_a_failure_of_the_transport_shows_no_secret(scheme: Scheme) -> None:
     """urllib3's own texts quote the path with its query; ours do not, causes included."""
     with requests.Session() as session:
         chain = recommended(StaticToken(ACCESS), scheme=scheme)
-        stack = SessionStack(session, chain, base_url="http://127.0.0.1:9/").using(retries=0)
+        stack = SessionStack(session, chain, base_url="http://127.0.0.1:9/").with_options(retries=0)
         with pytest.raises(SessionKitError) as caught:
             stack.get("/x", params={"client_secret": CLIENT})
 
@@ -159,12 +159,12 @@ def test_nothing_that_can_be_printed_shows_a_secret(tmp_path: Path, log: io.Stri
             auth = AuthHandler(grant, store=store)
             stack = SessionStack(session, {"auth": auth}, base_url=server.origin)
             response = stack.get("/x", params={"api_key": ACCESS})
-            record = response.exchange  # type: ignore[attr-defined]  # set by the stack
+            record = response.record  # type: ignore[attr-defined]  # set by the stack
             token = store.load(auth._key)
 
             printable = [stack, stack.handlers, auth, grant, store, token, record, record.url]
             printable += [
-                *auth._scheme.secrets(Token(ACCESS), "GET", origins=frozenset()),
+                *auth._scheme.credentials(Token(ACCESS), "GET", origins=frozenset()),
                 *record.attempts,
                 *record.renewals,
             ]

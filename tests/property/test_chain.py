@@ -9,7 +9,7 @@ import requests
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from sessionkit import Exchange, Forward
+from sessionkit import CallNext, Exchange
 from sessionkit.chain._chain import Handlers
 from sessionkit.errors import ConfigError
 
@@ -26,8 +26,8 @@ class Numbered:
         Numbered.made += 1
         self.number = Numbered.made
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
-        return forward(exchange)
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+        return call_next(exchange)
 
 
 class ChainEdits(RuleBasedStateMachine):

@@ -127,7 +127,7 @@ def check_stack(session: requests.Session) -> None:
     stack = SessionStack(session, recommended(StaticToken("t")), base_url="https://api.example/")
     assert_type(recommended(), dict[str, Handler])
     assert_type(stack.get("a"), requests.Response)
-    assert_type(stack.using(timeout=5), SessionStack)
+    assert_type(stack.with_options(timeout=5), SessionStack)
     plain: requests.Session = stack
     assert_type(plain.get("a"), requests.Response)
     assert_type(stack.paginate("a"), Pages[Any])

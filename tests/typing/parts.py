@@ -10,13 +10,13 @@ from requests import Request, Response
 
 from sessionkit import (
     Attempt,
+    CallNext,
+    CallRecord,
     Clock,
+    Credential,
     Exchange,
-    Forward,
     Handler,
     Handlers,
-    Record,
-    Secret,
     SessionStack,
     Token,
     recommended,
@@ -38,14 +38,14 @@ class Stamp:
 
     options = frozenset({"desk"})
 
-    def handle(self, exchange: Exchange, forward: Forward) -> Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Add a header and a credential; look at what the server said of its time."""
-        secret = Secret("header", "X-Key", "k", frozenset({"https://api.example:443"}))
-        response = forward(exchange.with_headers({"X-Desk": "7"}).with_secret(secret))
-        assert_type(exchange.record, Record)
+        secret = Credential("header", "X-Key", "k", frozenset({"https://api.example:443"}))
+        response = call_next(exchange.with_headers({"X-Desk": "7"}).with_credential(secret))
+        assert_type(exchange.record, CallRecord)
         assert_type(exchange.record.attempts, list[Attempt])
         assert_type(exchange.clock, Clock)
-        server = exchange.record.server
+        server = exchange.record.server_timing
         if isinstance(server, ServerTiming):
             assert_type(server.entries, tuple[Metric, ...])
         return response
@@ -66,12 +66,14 @@ class Vendor:
 class Twice:
     """A scheme."""
 
-    place = "header"
+    location = "header"
     name = "X-Key"
 
-    def secrets(self, token: Token, method: str, *, origins: frozenset[str]) -> tuple[Secret, ...]:
+    def credentials(
+        self, token: Token, method: str, *, origins: frozenset[str]
+    ) -> tuple[Credential, ...]:
         """Place the token in two headers."""
-        return tuple(Secret("header", name, token.value, origins) for name in ("X-Key", "X-Id"))
+        return tuple(Credential("header", name, token.value, origins) for name in ("X-Key", "X-Id"))
 
 
 class Shelf:

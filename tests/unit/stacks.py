@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from sessionkit import Exchange, Forward, SessionStack
+from sessionkit import CallNext, Exchange, SessionStack
 from tests.loopback import Loopback, Reply, Seen
 
 
@@ -53,9 +53,9 @@ class Recorder(requests.Session):
         return super().send(request, **kwargs)
 
 
-def passing(exchange: Exchange, forward: Forward) -> requests.Response:
+def passing(exchange: Exchange, call_next: CallNext) -> requests.Response:
     """Hand a call on as it is: the smallest handler."""
-    return forward(exchange)
+    return call_next(exchange)
 
 
 class Again:
@@ -65,11 +65,11 @@ class Again:
         self._times = times
         self._unread = unread
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
-        asked = exchange.unread() if self._unread else exchange
-        response = forward(asked)
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+        asked = exchange.streamed() if self._unread else exchange
+        response = call_next(asked)
         for _ in range(self._times - 1):
-            response = forward(asked)
+            response = call_next(asked)
         return response
 
 
@@ -86,6 +86,6 @@ class Keeper:
         (exchange,) = self.exchanges
         return exchange
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
         self.exchanges.append(exchange)
-        return forward(self._change(exchange))
+        return call_next(self._change(exchange))

@@ -210,7 +210,7 @@ def test_light_stacks_share_one_core() -> None:
     """A handler that is added to the stack is there for all that was derived from it."""
     with requests.Session() as session:
         stack = SessionStack(session)
-        light = stack.using(timeout=3)
+        light = stack.with_options(timeout=3)
         stack.handlers.add(passing)
 
         assert light.handlers is stack.handlers

@@ -15,7 +15,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from sessionkit import Exchange, Forward, SessionStack, recommended
+from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import AuthHandler, ClientCredentials, RefreshToken, StaticToken
 from sessionkit.handlers import RetryHandler
 from tests.loopback import Loopback, Reply, Seen
@@ -91,8 +91,8 @@ def test_retries_in_the_adapter_alone_are_no_reason_to_warn() -> None:
 def test_no_secret_is_explained() -> None:
     """The text can be pasted into a bug report."""
 
-    def keyed(key: str, exchange: Exchange, forward: Forward) -> requests.Response:
-        return forward(exchange)
+    def keyed(key: str, exchange: Exchange, call_next: CallNext) -> requests.Response:
+        return call_next(exchange)
 
     token_url = "https://user:s3cret@id.example/token?api_key=s3cret"
 
@@ -100,8 +100,8 @@ def test_no_secret_is_explained() -> None:
     class Keyed:
         api_key: str
 
-        def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
-            return forward(exchange)
+        def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+            return call_next(exchange)
 
     handlers = {
         "theirs": Keyed("s3cret"),

@@ -88,4 +88,4 @@ def test_a_call_by_the_recommended_chain_has_time_outs_and_times() -> None:
         assert server.seen[0].bearer == "t"
     assert keeper.only.options["timeout"] == (5.0, 30.0)
     assert response.headers["X-Client-Attempts"] == "1"
-    assert set(response.exchange.handlers) == {*chain, "wire"}  # type: ignore[attr-defined]  # set by the stack
+    assert set(response.record.handlers) == {*chain, "wire"}  # type: ignore[attr-defined]  # set by the stack

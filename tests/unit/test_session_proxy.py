@@ -42,7 +42,7 @@ def test_a_delegated_name_is_the_sessions(name: str) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_verbs_fill_in_nothing_but_what_is_known(verb: str) -> None:
-    """An option given to ``using`` is not pushed aside by a None that nobody wrote."""
+    """An option given to ``with_options`` is not pushed aside by a None that nobody wrote."""
     given: list[dict[str, Any]] = []
 
     class Noting(requests.Session):
@@ -153,7 +153,7 @@ def test_a_stand_in_for_send_is_what_all_calls_of_the_stack_end_in(handlers: lis
 
         got = stack.get("items", params={"page": "2"}, timeout=3)
         if handlers:
-            stack.using(retries=1).post("items")
+            stack.with_options(retries=1).post("items")
 
         assert got is answer
         assert not server.seen
@@ -178,7 +178,7 @@ def test_once_a_stand_in_for_send_has_gone_calls_are_made_as_before() -> None:
         response: Any = stack.get("real")
 
     assert [seen.path for seen in server.seen] == ["/real"]
-    assert len(session.requested) == len(response.exchange.attempts) == 1
+    assert len(session.requested) == len(response.record.attempts) == 1
 
 
 def test_a_stand_in_for_send_is_asked_for_a_head_as_requests_asks() -> None:

@@ -395,7 +395,7 @@ def test_the_store_that_was_opened_is_closed_with_the_stack(
 
     monkeypatch.setattr(module, "open_store", lambda url: Store())
     stack = StackSpec(remembering, store="redis://cache.example/0").build()
-    with stack.using(timeout=3), copy.copy(stack):
+    with stack.with_options(timeout=3), copy.copy(stack):
         pass
     assert closed == []
 

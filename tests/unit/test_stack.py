@@ -17,7 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests_toolbelt.sessions import BaseUrlSession
 
-from sessionkit import Exchange, Forward, SessionStack, recommended
+from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit._session_proxy import DELEGATED, VERBS
 from sessionkit.auth import AuthHandler, RefreshToken, StaticToken
 from sessionkit.errors import ConfigError
@@ -161,7 +161,7 @@ def test_wrapping_changes_nothing_on_the_session() -> None:
     handlers = recommended(StaticToken("s3cret"))
     with opened(handlers=handlers, session=session) as (stack, _):
         stack.get("x")
-        stack.using(timeout=3).get("x")
+        stack.with_options(timeout=3).get("x")
         stack.close()
 
         after = vars(session)
@@ -194,7 +194,7 @@ def test_a_stack_without_handlers_adds_nothing() -> None:
 
         assert recorder.requested == [{"method": "GET", "url": f"{server.origin}/x", **given}]
         assert recorder.sent[-1] is prepared
-    assert not hasattr(response, "exchange")
+    assert not hasattr(response, "record")
 
 
 def test_every_verb_passes_the_handlers() -> None:
@@ -213,15 +213,15 @@ def test_a_stack_over_a_stack_has_a_record_of_its_own() -> None:
     with opened(handlers={"inner": passing}) as (inner, _):
         records: list[Any] = []
 
-        def noting(exchange: Exchange, forward: Forward) -> requests.Response:
-            response = forward(exchange)
-            records.append(response.exchange)  # type: ignore[attr-defined]  # set by the stack
+        def noting(exchange: Exchange, call_next: CallNext) -> requests.Response:
+            response = call_next(exchange)
+            records.append(response.record)  # type: ignore[attr-defined]  # set by the stack
             return response
 
         response: Any = SessionStack(inner, {"outer": noting}).get("x")
 
-    assert set(response.exchange.handlers) == {"outer", "wire"}
-    assert response.exchange is records[0]
+    assert set(response.record.handlers) == {"outer", "wire"}
+    assert response.record is records[0]
 
 
 def test_an_answer_carries_the_record_of_its_call() -> None:
@@ -230,8 +230,8 @@ def test_an_answer_carries_the_record_of_its_call() -> None:
         plain = stack._inner.get(f"{stack.base_url}x")
         handled = stack.get("x")
 
-    assert vars(handled).keys() - vars(plain).keys() == {"exchange"}
-    assert handled.exchange.attempts[0].status == 200  # type: ignore[attr-defined]  # set by the stack
+    assert vars(handled).keys() - vars(plain).keys() == {"record"}
+    assert handled.record.attempts[0].status == 200  # type: ignore[attr-defined]  # set by the stack
 
 
 def test_a_mock_of_the_class_stays_alive() -> None:
@@ -365,10 +365,13 @@ def test_a_base_can_be_changed_later(session: requests.Session) -> None:
     stack = SessionStack(session, base_url=EXAMPLE)
     stack.base_url = "http://other.example/"
 
-    assert (stack.base_url, stack._home) == ("http://other.example/", "http://other.example:80")
+    assert (stack.base_url, stack._base_origin) == (
+        "http://other.example/",
+        "http://other.example:80",
+    )
     assert "base_url" not in vars(session)
     stack.base_url = None
-    assert stack._home is None
+    assert stack._base_origin is None
 
 
 def test_without_a_base_of_its_own_a_stack_shows_the_sessions(session: requests.Session) -> None:
@@ -420,9 +423,9 @@ def test_a_light_stack_closes_nothing() -> None:
     """A part of a program that is done with its time-outs does not cut the others' connections."""
     with SessionStack(None, [passing]) as stack:
         adapter = noting(stack)
-        with stack.using(timeout=3) as light:
+        with stack.with_options(timeout=3) as light:
             pass
-        light.using(timeout=4).close()
+        light.with_options(timeout=4).close()
 
         assert adapter.closed == 0
     assert adapter.closed == 1
@@ -459,7 +462,7 @@ def test_a_stack_that_nobody_closes_goes_as_quietly_as_a_session() -> None:
             for chain in ((), recommended(StaticToken("t"))):
                 stack = SessionStack(None, chain, base_url=server.origin)
                 stack.get("x")
-                stack.using(timeout=3).get("x")
+                stack.with_options(timeout=3).get("x")
                 gone = weakref.ref(stack._inner)
                 del stack
                 assert gone() is None
@@ -539,7 +542,7 @@ def test_a_copy_is_whole(copied: Any, handlers: Any) -> None:
         stack = RegionalStack(session, handlers, base_url=server.origin, clock=clock)
         stack.region = "eu"
         stack._self = stack
-        twin = copied(stack.using(headers={"X-One": "1"}))
+        twin = copied(stack.with_options(headers={"X-One": "1"}))
         with twin._inner:
             twin.get("x")
 
@@ -551,7 +554,7 @@ def test_a_copy_is_whole(copied: Any, handlers: Any) -> None:
 def test_a_deep_copy_keeps_together_what_was_together() -> None:
     """A client and its stack, copied in one go, still share one session and one chain."""
     with SessionStack(None, [passing]) as stack:
-        twin, light = copy.deepcopy([stack, stack.using(timeout=3)])
+        twin, light = copy.deepcopy([stack, stack.with_options(timeout=3)])
 
     assert light._core is twin._core is not stack._core
     stack._circle = [stack]
@@ -590,8 +593,8 @@ def test_a_stack_without_handlers_is_pickled_as_its_session_is() -> None:
 
 
 def test_a_pickle_keeps_what_belongs_to_the_stack_itself(session: requests.Session) -> None:
-    """Defaults from ``using``, and what a vendor's stack holds, are there on the other side."""
-    light: Any = pickle.loads(pickle.dumps(SessionStack(session).using(timeout=3)))
+    """Defaults of a light stack, and what a vendor's stack holds, are there on the other side."""
+    light: Any = pickle.loads(pickle.dumps(SessionStack(session).with_options(timeout=3)))
     vendor = RegionalStack(session, base_url=EXAMPLE)
     vendor.region = "eu"
     twin: Any = pickle.loads(pickle.dumps(vendor))
@@ -627,9 +630,9 @@ def test_using_gives_calls_their_defaults_and_leaves_the_stack_alone() -> None:
     """A part of a program sets its own time-out without a second session."""
     keeper = Keeper()
     with opened(handlers=[keeper]) as (stack, server):
-        light = stack.using(timeout=3, headers={"X-One": "1"})
+        light = stack.with_options(timeout=3, headers={"X-One": "1"})
         light.get("x")
-        light.using(timeout=4).get("x")
+        light.with_options(timeout=4).get("x")
         light.get("x", timeout=None)
         stack.get("x")
 
@@ -643,7 +646,7 @@ def test_parameters_from_using_hold_where_the_call_gives_none() -> None:
     """The verbs of requests hand over ``params=None`` unasked; that is not the caller's wish."""
     for handlers in ((), [passing]):
         with opened(handlers=handlers) as (stack, server):
-            light = stack.using(params={"tenant": "blue"})
+            light = stack.with_options(params={"tenant": "blue"})
             light.get("x")
             light.get("x", params={"tenant": "red"})
 
@@ -655,7 +658,7 @@ def test_using_takes_the_options_that_the_handlers_declare() -> None:
     keeper, recorder = Keeper(), Recorder()
     handlers = [keeper, TimeoutHandler(), RetryHandler()]
     with opened(handlers=handlers, session=recorder, clock=FakeClock()) as (stack, server):
-        light = stack.using(total_timeout=60, retries=0)
+        light = stack.with_options(total_timeout=60, retries=0)
         light.get("x")
         light.get("x", total_timeout=None)
         light.send(requests.Request("GET", server.origin).prepare())
@@ -665,12 +668,12 @@ def test_using_takes_the_options_that_the_handlers_declare() -> None:
     assert not {"total_timeout", "retries"} & set(recorder.requested[0])
 
 
-def test_using_refuses_a_name_that_nobody_reads(session: requests.Session) -> None:
+def test_with_options_refuses_a_name_that_nobody_reads(session: requests.Session) -> None:
     """A misspelt option is an error that lists those there are, not a setting without effect."""
     stack = SessionStack(session, [RetryHandler()])
 
     with pytest.raises(ConfigError, match="timeuot, total_timeout") as caught:
-        stack.using(timeuot=3, total_timeout=3, timeout=3)
+        stack.with_options(timeuot=3, total_timeout=3, timeout=3)
 
     assert "retries" in caught.value.hint
     assert "timeout" in caught.value.hint
@@ -680,7 +683,7 @@ def test_using_applies_to_prepared_requests_what_they_can_take() -> None:
     """A time-out holds for them too; headers are settled already and are left alone."""
     keeper = Keeper()
     with opened(handlers=[keeper]) as (stack, server):
-        light = stack.using(timeout=3, headers={"X-One": "1"})
+        light = stack.with_options(timeout=3, headers={"X-One": "1"})
         light.send(requests.Request("GET", server.origin).prepare())
 
         assert "x-one" not in server.seen[0].headers
@@ -696,7 +699,7 @@ def test_a_light_stack_ends_in_the_sessions_own_verbs_too() -> None:
 
     for handlers in ((), [passing]):
         with opened(handlers=handlers, session=Tagging()) as (stack, server):
-            stack.using(timeout=3).get("x")
+            stack.with_options(timeout=3).get("x")
 
             assert server.seen[0].query == {"own": ["1"]}
 
@@ -709,7 +712,7 @@ def test_a_vendors_stack_stays_of_its_kind() -> None:
 
     with VendorStack() as stack:
         stack.region = "eu"
-        light = stack.using(timeout=3)
+        light = stack.with_options(timeout=3)
 
     assert isinstance(light, VendorStack)
     assert light.region == "eu"
@@ -735,11 +738,11 @@ def test_an_error_inside_a_handler_ends_the_time_of_the_record() -> None:
     """A record that a handler kept is complete, whatever became of the call."""
     clock, keeper = FakeClock(), Keeper()
 
-    def failing(exchange: Exchange, forward: Forward) -> requests.Response:
+    def failing(exchange: Exchange, call_next: CallNext) -> requests.Response:
         clock.advance(2)
         raise KeyError
 
     with opened(handlers=[keeper, failing], clock=clock) as (stack, _), pytest.raises(KeyError):
         stack.get("x")
 
-    assert keeper.only.record.seconds == 2.0
+    assert keeper.only.record.duration == 2.0

@@ -205,17 +205,17 @@ def test_a_token_lives_until_its_end() -> None:
     """A token is used up to its last moment, and one without an end always."""
     token = Token("a", expires_at=100.0)
 
-    assert token.lives(99.9)
-    assert not token.lives(100.0)
-    assert not token.lives(100.1)
-    assert Token("a").lives(1e12)
+    assert token.is_valid(99.9)
+    assert not token.is_valid(100.0)
+    assert not token.is_valid(100.1)
+    assert Token("a").is_valid(1e12)
 
 
 def test_the_end_counts_from_when_the_token_was_asked_for() -> None:
     """The time that the answer was on its way is not taken for life."""
     token = Token("a", expires_in=60, refresh_token="r", extra={"x": "y"})
 
-    stamped = token.stamped(1000.0)
+    stamped = token.with_expiry(1000.0)
 
     assert stamped.expires_at == 1060.0
     assert (stamped.value, stamped.refresh_token, stamped.extra) == ("a", "r", {"x": "y"})
@@ -225,7 +225,7 @@ def test_the_end_counts_from_when_the_token_was_asked_for() -> None:
 @pytest.mark.parametrize("token", [Token("a"), Token("a", expires_in=60, expires_at=5.0)])
 def test_a_known_or_unknowable_end_is_not_stamped(token: Token) -> None:
     """What the server said itself stands."""
-    assert token.stamped(1000.0) is token
+    assert token.with_expiry(1000.0) is token
 
 
 @given(tokens)

@@ -92,7 +92,7 @@ class TokenAsk:
         if not isinstance(token, Token):
             message = f"{type(self._grant).__name__} gave {type(token).__name__}, not a Token"
             raise RenewalFailed(message, hint="its steps must return one")
-        return token.stamped(self._sent_at)
+        return token.with_expiry(self._sent_at)
 
     def _walk(self, steps: Any) -> Any:
         self._sent_at = self.clock.time()

@@ -88,7 +88,7 @@ class RenewalPolicy:
 
     def usable(self, token: Token, now: float) -> bool:
         """Tell whether *token* is worth sending."""
-        return self._mode == "reactive" or token.lives(now)
+        return self._mode == "reactive" or token.is_valid(now)
 
     def refuses(self, response: Response) -> bool:
         """Tell whether an answer says that the token has ended."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
 
 _MEBIBYTE = 1_048_576
 _METHODS = ("GET", "HEAD")
@@ -87,20 +87,20 @@ class CacheHandler:
             raise ConfigError(message, hint="make it, readable by you alone")
         self._shelves = PerProcess(lambda _parents: Shelf(self._path, self._max_bytes))
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
         """Answer from the cache, or forward and keep what comes.
 
         What the handlers further in raise passes; with ``Cache-Control: only-if-cached`` the answer
         is a 504 where there is none here.
         """
-        visit = self._visit(exchange, forward)
+        visit = self._visit(exchange, call_next)
         if visit is None:
-            return forward(exchange)
+            return call_next(exchange)
         if exchange.method.upper() not in _METHODS:
             return visit.change()
-        return visit.answer() if visit.is_for_the_cache() else forward(exchange)
+        return visit.answer() if visit.is_for_the_cache() else call_next(exchange)
 
-    def _visit(self, exchange: Exchange, forward: Forward) -> Visit | None:
+    def _visit(self, exchange: Exchange, call_next: CallNext) -> Visit | None:
         """Return the visit of one call, or None where who asks what cannot be told."""
         principal = None if self._principal is None else str(self._principal(exchange))
         # Who asks is told by a signature, which is made later.
@@ -112,7 +112,7 @@ class CacheHandler:
         except (requests.RequestException, ValueError):
             return None  # the session will say what is wrong with this request
         tools = Tools(self._hishel, self._shelves.get(), self._max_body_bytes)
-        return Visit(tools, exchange, forward, preview=preview, principal=principal)
+        return Visit(tools, exchange, call_next, preview=preview, principal=principal)
 
     def clear(self) -> None:
         """Forget all answers; in a file, those of all processes."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hishel import Entry
     from requests import PreparedRequest
 
-    from sessionkit.chain._exchange import Secret
+    from sessionkit.chain._exchange import Credential
 
 #: Headers of other names in which APIs are told for whom a request is made.
 _FOR_WHOM = re.compile(
@@ -43,7 +43,7 @@ class Asked(NamedTuple):
 
 def read_request(
     request: PreparedRequest,
-    secrets: Iterable[Secret],
+    secrets: Iterable[Credential],
     *,
     salt: bytes,
     principal: str | None = None,
@@ -61,7 +61,7 @@ def read_request(
     placed = tuple(secrets)
     url = request.url or ""
     for secret in placed:
-        if secret.place == "query":
+        if secret.location == "query":
             # Where in the query it stands depends on who looks.
             url = without_pairs(url, secret.name, (secret.value,))
     headers = {str(k).lower(): _text(v) for k, v in request.headers.items()}
@@ -85,12 +85,12 @@ def vary_names(vary: str) -> list[str]:
     return [name for part in vary.split(",") if (name := part.strip().lower())]
 
 
-def _credentials(headers: dict[str, str], placed: tuple[Secret, ...]) -> Iterator[list[str]]:
+def _credentials(headers: dict[str, str], placed: tuple[Credential, ...]) -> Iterator[list[str]]:
     """Yield everything by which a server may tell callers apart."""
-    for secret in sorted(placed, key=lambda secret: (secret.place, secret.name)):
-        if secret.place == "query":
+    for secret in sorted(placed, key=lambda secret: (secret.location, secret.name)):
+        if secret.location == "query":
             yield [secret.name, secret.value]
-    known = {secret.name.lower() for secret in placed if secret.place == "header"}
+    known = {secret.name.lower() for secret in placed if secret.location == "header"}
     for name, value in sorted(headers.items()):
         if name == "cookie":
             yield [name, *sorted(pair.strip() for pair in value.split(";"))]

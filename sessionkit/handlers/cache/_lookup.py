@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import hishel
 
     from sessionkit.chain._exchange import Exchange, Preview
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
 
 #: With one of these the caller asks about what he himself holds.
 _OWN_CONDITIONS = frozenset(
@@ -60,7 +60,7 @@ class Visit:
     Args:
         tools: Of the cache.
         exchange: The call.
-        forward: The way to the server.
+        call_next: The way to the server.
         preview: What would be sent.
         principal: Who asks; None takes the credentials for it.
     """
@@ -74,14 +74,14 @@ class Visit:
         self,
         tools: Tools,
         exchange: Exchange,
-        forward: Forward,
+        call_next: CallNext,
         *,
         preview: Preview,
         principal: str | None,
     ) -> None:
         self._hishel, self._shelf, self._largest = tools
         self._exchange = exchange
-        self._forward = forward
+        self._forward = call_next
         self._request, self._certificate = preview
         self._principal = principal
         self._asked = self._read(self._request)
@@ -99,7 +99,7 @@ class Visit:
         return _OWN_CONDITIONS.isdisjoint(self._asked.headers)
 
     def change(self) -> requests.Response:
-        """Forward a call that changes something, and forget what it may have changed.
+        """CallNext a call that changes something, and forget what it may have changed.
 
         Also where no answer came: nobody knows what the server did (RFC 9111, section 4.4).
         """
@@ -230,8 +230,8 @@ class Visit:
     def _was_unforeseen(self, response: requests.Response) -> bool:
         """Tell whether something else was sent: as somebody else, or to another address."""
         exchange = self._exchange
-        foreseen = {(secret.place, secret.name) for secret in exchange.secrets}
-        placed = {(secret.place, secret.name) for secret in exchange.call.secrets}
+        foreseen = {(secret.location, secret.name) for secret in exchange.credentials}
+        placed = {(secret.location, secret.name) for secret in exchange.call.credentials}
         return placed != foreseen or self._read(response.request).key != self._asked.key
 
     def _made_of(self, entry: hishel.Entry) -> requests.Response | None:
@@ -240,7 +240,7 @@ class Visit:
         if body is None:
             return None
         # A 304 was the answer so far, and is not the caller's.
-        self._exchange.release()
+        self._exchange.discard_response()
         known = entry.response.headers
         headers = {name: value for name, value in known.items() if name != BORN}
         headers["age"] = str(int(age_of(known, self._exchange.clock.time())))
@@ -273,7 +273,7 @@ class Visit:
     def _read(self, request: requests.PreparedRequest) -> Asked:
         return read_request(
             request,
-            self._exchange.secrets,
+            self._exchange.credentials,
             salt=self._shelf.salt,
             principal=self._principal,
             certificate=self._certificate,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import Forward
+    from sessionkit.chain._handler import CallNext
     from sessionkit.handlers.ratelimit._window import Limiter
 
 #: Statuses that ask the caller to wait: 429 and 503, and the 403 by which some say 429.
@@ -76,7 +76,7 @@ class RateLimitHandler:
         self._learned = Learned() if respect_server else None
         self._max_wait = _seconds(max_wait)
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
         """Wait for leave, forward, and learn from the answer.
 
         Raises:
@@ -85,14 +85,14 @@ class RateLimitHandler:
         """
         origin = _origin(exchange)
         if origin is None:
-            return forward(exchange)
+            return call_next(exchange)
         own = self._own_key(exchange)
         latest = exchange.clock.monotonic() + self._max_wait
         whose = origin if own is None else f"{origin} {_digest(own)}"
         learned = self._learned
         if learned is None:
             _queue(self._limiter, whose, exchange, latest=latest)
-            return forward(exchange)
+            return call_next(exchange)
         account = f"{origin} {_digest(_credential(exchange))}" if own is None else whose
         number = _heed(learned, account, exchange, latest=latest)
         news = News(counted=False)
@@ -101,7 +101,7 @@ class RateLimitHandler:
             _queue(self._limiter, whose, exchange, latest=latest)
             # From here on the server may have counted it, whatever becomes of it.
             news = News()
-            response = forward(exchange)
+            response = call_next(exchange)
             news = _news(origin, response, exchange)
             return response
         finally:
@@ -188,7 +188,7 @@ def _is_of(origin: str, response: requests.Response) -> bool:
 
 def _origin(exchange: Exchange) -> str | None:
     try:
-        return origin_of(exchange.target())
+        return origin_of(exchange.resolved_url())
     except (ValueError, requests.RequestException):
         return None  # requests will say what is wrong with this URL
 
@@ -196,7 +196,7 @@ def _origin(exchange: Exchange) -> str | None:
 def _credential(exchange: Exchange) -> str:
     """Return what tells one account from another on this call; nothing that may be kept."""
     own = exchange.header("Authorization") or exchange.option("auth")
-    placed = [secret.value for secret in exchange.secrets]
+    placed = [secret.value for secret in exchange.credentials]
     return repr((placed, own if isinstance(own, (str, tuple)) else None))
 
 

@@ -67,7 +67,7 @@ class Server:
             refresh_token=f"refresh-{number}",
             scope=self.scope,
         )
-        return token.stamped(self.clock.time())
+        return token.with_expiry(self.clock.time())
 
 
 class Gate:

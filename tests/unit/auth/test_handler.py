@@ -12,7 +12,7 @@ import requests
 from requests.auth import HTTPDigestAuth
 from requests_toolbelt.sessions import BaseUrlSession
 
-from sessionkit import Exchange, Forward, SessionStack, Token, recommended
+from sessionkit import CallNext, Exchange, SessionStack, Token, recommended
 from sessionkit.auth import (
     AuthHandler,
     CallableGrant,
@@ -22,7 +22,7 @@ from sessionkit.auth import (
     StaticToken,
 )
 from sessionkit.auth._handler import MOST_RENEWALS
-from sessionkit.chain._record import Record
+from sessionkit.chain._record import CallRecord
 from sessionkit.errors import (
     AuthError,
     ConfigError,
@@ -59,10 +59,10 @@ def logged_in(
         yield stack, identity, server
 
 
-def record_of(response: requests.Response) -> Record:
+def record_of(response: requests.Response) -> CallRecord:
     """Return the record of the call that *response* answers."""
-    record = response.exchange  # type: ignore[attr-defined]  # set by the stack
-    assert isinstance(record, Record)
+    record = response.record  # type: ignore[attr-defined]  # set by the stack
+    assert isinstance(record, CallRecord)
     return record
 
 
@@ -213,7 +213,7 @@ def test_the_time_of_a_renewal_is_told_apart() -> None:
         stack.handlers.add(AuthHandler(grant))
         record = record_of(stack.get("x"))
 
-    assert (record.renewal_seconds, record.seconds) == (2.0, 3.0)
+    assert (record.renewal_duration, record.duration) == (2.0, 3.0)
 
 
 def test_a_life_counts_from_when_the_token_was_asked_for() -> None:
@@ -424,8 +424,8 @@ def test_a_token_that_others_use_up_is_renewed_a_few_times() -> None:
     class Using:
         """Proves each new token good, as other threads would."""
 
-        def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
-            response = forward(exchange)
+        def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+            response = call_next(exchange)
             auth._renewal.accepted(auth._renewal._held)
             return response
 
@@ -463,12 +463,12 @@ def test_an_endpoint_that_cannot_be_reached_is_a_failed_renewal() -> None:
 def test_a_retry_outside_meets_the_endpoint_and_not_its_old_failure() -> None:
     """Each attempt enters anew, so one failed renewal does not fail all that follow."""
 
-    def stubborn(exchange: Exchange, forward: Forward) -> requests.Response:
+    def stubborn(exchange: Exchange, call_next: CallNext) -> requests.Response:
         try:
-            return forward(exchange)
+            return call_next(exchange)
         except AuthError:
             identity.down = False
-            return forward(exchange)
+            return call_next(exchange)
 
     identity = Identity()
     with opened(identity.answer, [stubborn]) as (stack, server):

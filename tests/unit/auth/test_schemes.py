@@ -31,10 +31,10 @@ def test_a_scheme_says_where_a_token_goes(
     scheme: Scheme, place: str, name: str, value: str
 ) -> None:
     """Name, place and spelling are the vendor's, and the token is bound to its origins."""
-    (secret,) = scheme.secrets(Token("t0ken"), "GET", origins=ORIGINS)
+    (secret,) = scheme.credentials(Token("t0ken"), "GET", origins=ORIGINS)
 
-    assert (secret.place, secret.name, secret.value) == (place, name, value)
-    assert (scheme.place, scheme.name) == (place, name)
+    assert (secret.location, secret.name, secret.value) == (place, name, value)
+    assert (scheme.location, scheme.name) == (place, name)
     assert secret.origins == ORIGINS
 
 
@@ -91,7 +91,7 @@ def test_a_name_that_would_break_the_request_is_refused(make: Any, name: str) ->
 @pytest.mark.parametrize("name", ["auth[key]", "api.key", "$key", "key,2"])
 def test_a_query_parameter_may_be_named_as_the_vendor_likes(name: str) -> None:
     """It is encoded into the URL, so brackets and the like are no danger."""
-    (secret,) = Query(name).secrets(Token("t0ken"), "GET", origins=frozenset())
+    (secret,) = Query(name).credentials(Token("t0ken"), "GET", origins=frozenset())
     assert secret.name == name
 
 

@@ -319,7 +319,7 @@ def test_a_fresh_answer_is_handed_on_as_the_very_object() -> None:
     assert own_response(response) is response
 
 
-@pytest.mark.parametrize("mark", [{"from_cache": True}, {"exchange": object()}])
+@pytest.mark.parametrize("mark", [{"from_cache": True}, {"record": object()}])
 def test_an_answer_that_others_may_hold_is_copied(mark: dict[str, object]) -> None:
     """A second hit of a cache does not overwrite the record and the headers of the first."""
     response = requests.Response()

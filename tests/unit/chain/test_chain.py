@@ -1,4 +1,4 @@
-"""The chain: names, order, changes under way, and a second ``forward`` that is safe."""
+"""The chain: names, order, changes under way, and a second ``call_next`` that is safe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from sessionkit import Exchange, Forward
+from sessionkit import CallNext, Exchange
 from sessionkit.chain._chain import Handlers
 from sessionkit.chain._exchange import MOST_ATTEMPTS
 from sessionkit.errors import ConfigError, ReplayImpossible
@@ -25,8 +25,8 @@ from tests.unit.stacks import Again, Keeper, opened, passing
 class HTTPCacheHandler:
     """A handler with a name of several words."""
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
-        return forward(exchange)
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+        return call_next(exchange)
 
 
 class Handler(HTTPCacheHandler):
@@ -84,7 +84,7 @@ def test_a_handler_is_added_innermost_unless_told_otherwise() -> None:
         ({"before": "b"}, ("a", "new", "b")),
         ({"after": "a"}, ("a", "new", "b")),
         ({"after": "b"}, ("a", "b", "new")),
-        ({"first": True}, ("new", "a", "b")),
+        ({"outermost": True}, ("new", "a", "b")),
     ],
 )
 def test_a_handler_is_added_where_it_is_wanted(
@@ -164,7 +164,11 @@ def test_two_handlers_of_one_class_need_names() -> None:
 
 @pytest.mark.parametrize(
     "places",
-    [{"before": "a", "after": "b"}, {"first": True, "after": "a"}, {"before": "a", "first": True}],
+    [
+        {"before": "a", "after": "b"},
+        {"outermost": True, "after": "a"},
+        {"before": "a", "outermost": True},
+    ],
 )
 def test_two_positions_at_once_are_refused(places: dict[str, Any]) -> None:
     """A handler stands in one place, and it is the one that was meant."""
@@ -213,14 +217,14 @@ def test_a_call_under_way_keeps_the_chain_that_it_began_with() -> None:
     inside, changed = threading.Event(), threading.Event()
     passed: list[str] = []
 
-    def waiting(exchange: Exchange, forward: Forward) -> requests.Response:
+    def waiting(exchange: Exchange, call_next: CallNext) -> requests.Response:
         inside.set()
         changed.wait(10)
-        return forward(exchange)
+        return call_next(exchange)
 
-    def noting(exchange: Exchange, forward: Forward) -> requests.Response:
+    def noting(exchange: Exchange, call_next: CallNext) -> requests.Response:
         passed.append(exchange.url.rpartition("/")[2])
-        return forward(exchange)
+        return call_next(exchange)
 
     with opened(handlers=[waiting, noting]) as (stack, _):
         thread = threading.Thread(target=partial(stack.get, "first"))
@@ -336,10 +340,10 @@ class Careful:
     def __init__(self) -> None:
         self.error: ReplayImpossible | None = None
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
-        first = forward(exchange.unread())
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+        first = call_next(exchange.streamed())
         try:
-            return forward(exchange.unread())
+            return call_next(exchange.streamed())
         except ReplayImpossible as error:
             self.error = error
             return first
@@ -417,8 +421,8 @@ def test_a_dropped_answer_frees_the_only_connection() -> None:
 def test_an_error_that_leaves_the_call_lets_go_of_the_answer_that_is_still_open() -> None:
     """A handler that raises over a refused answer costs no connection."""
 
-    def refusing(exchange: Exchange, forward: Forward) -> requests.Response:
-        response = forward(exchange.unread())
+    def refusing(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        response = call_next(exchange.streamed())
         raise KeyError(response.status_code)
 
     with opened(handlers=[refusing]) as (stack, server):
@@ -436,15 +440,15 @@ def test_a_replay_is_never_taken_for_a_redirect() -> None:
         response = stack.get("x")
 
     assert response.history == []
-    assert len(response.exchange.attempts) == 2  # type: ignore[attr-defined]  # set by the stack
+    assert len(response.record.attempts) == 2  # type: ignore[attr-defined]  # set by the stack
 
 
 def test_handlers_further_in_see_the_same_call_at_a_replay() -> None:
     """What a handler added to the first attempt does not pile up in the second."""
     keeper = Keeper()
 
-    def adding(exchange: Exchange, forward: Forward) -> requests.Response:
-        return forward(exchange.with_headers({"X-Tag": exchange.header("X-Tag") or "" + "x"}))
+    def adding(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        return call_next(exchange.with_headers({"X-Tag": exchange.header("X-Tag") or "" + "x"}))
 
     with opened(handlers={"again": Again(), "adding": adding, "keeper": keeper}) as (stack, server):
         stack.get("x")
@@ -459,8 +463,8 @@ def test_handlers_further_in_see_the_same_call_at_a_replay() -> None:
 class Refusing:
     """Asks for the answer unread and looks at its status only."""
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
-        return forward(exchange.unread())
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+        return call_next(exchange.streamed())
 
 
 class Reading:
@@ -470,9 +474,9 @@ class Reading:
         self.read: bool | None = None
         self.error: Exception | None = None
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
         try:
-            response = forward(exchange)
+            response = call_next(exchange)
         except Exception as error:
             self.error = error
             raise
@@ -540,8 +544,8 @@ def test_a_body_that_trickles_does_not_outlast_the_deadline() -> None:
     def answer(_: Seen) -> Reply:
         return Reply(200, trickle(), {"Content-Length": "1000"})
 
-    def hurried(exchange: Exchange, forward: Forward) -> requests.Response:
-        return forward(exchange.with_deadline(exchange.clock.monotonic() + 0.1))
+    def hurried(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        return call_next(exchange.with_deadline(exchange.clock.monotonic() + 0.1))
 
     with opened(answer, {"hurried": hurried, "passing": passing}) as (stack, _):
         with pytest.raises((requests.Timeout, requests.ConnectionError)):
@@ -557,8 +561,8 @@ def test_a_handler_may_bring_its_name() -> None:
 def test_a_handler_that_forgets_to_return_is_named() -> None:
     """Wherever it stands in the chain; an AttributeError elsewhere would name nobody."""
 
-    def forgetful(exchange: Exchange, forward: Forward) -> Any:
-        forward(exchange)
+    def forgetful(exchange: Exchange, call_next: CallNext) -> Any:
+        call_next(exchange)
 
     for handlers in ([forgetful], [passing, forgetful], [forgetful, passing]):
         with (

@@ -9,12 +9,12 @@ import pytest
 import requests
 
 from sessionkit import Exchange
-from sessionkit.chain._exchange import Secret
+from sessionkit.chain._exchange import Credential
 from tests.loopback import Reply
 from tests.unit.stacks import Keeper, opened
 
 ATTRIBUTES = (
-    *("method", "url", "options", "prepared", "secrets", "steps", "stream", "deadline", "call"),
+    *("method", "url", "options", "prepared", "credentials", "steps", "stream", "deadline", "call"),
 )
 
 
@@ -51,13 +51,13 @@ def test_an_exchange_holds_what_the_caller_gave_and_no_defaults(exchange: Exchan
     assert exchange.method == "POST"
     assert exchange.url.endswith("/orders")
     assert dict(exchange.options) == {"headers": {"X-One": "1"}, "json": {"a": 1}, "timeout": 7}
-    assert (exchange.prepared, exchange.secrets, exchange.steps) == (None, (), ())
+    assert (exchange.prepared, exchange.credentials, exchange.steps) == (None, (), ())
     assert (exchange.stream, exchange.deadline) == (False, None)
 
 
 def test_an_exchange_knows_the_home_of_its_stack(exchange: Exchange) -> None:
     """Whoever places a secret knows which origin is ours."""
-    assert exchange.home == exchange.url.removesuffix("/orders")
+    assert exchange.base_origin == exchange.url.removesuffix("/orders")
 
 
 def test_a_stack_without_a_base_has_no_home() -> None:
@@ -66,7 +66,7 @@ def test_a_stack_without_a_base_has_no_home() -> None:
     with opened(handlers=[keeper], base="") as (stack, server):
         stack.get(server.origin)
 
-    assert keeper.only.home is None
+    assert keeper.only.base_origin is None
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
@@ -93,12 +93,12 @@ def test_the_options_of_an_exchange_cannot_be_changed_in_place(exchange: Exchang
 DERIVATIONS = {
     "options": lambda exchange: exchange.with_options({"timeout": 1, "new": 2}),
     "headers": lambda exchange: exchange.with_headers({"x-one": "2", "X-Two": "2"}),
-    "secret": lambda exchange: exchange.with_secret(
-        Secret("header", "X-Key", "s3cret", frozenset())
+    "secret": lambda exchange: exchange.with_credential(
+        Credential("header", "X-Key", "s3cret", frozenset())
     ),
     "deadline": lambda exchange: exchange.with_deadline(9.0),
-    "unread": lambda exchange: exchange.unread(),
-    "late": lambda exchange: exchange.late(lambda request: None),
+    "unread": lambda exchange: exchange.streamed(),
+    "late": lambda exchange: exchange.on_prepared(lambda request: None),
     "replace": lambda exchange: exchange.replace(method="PUT", url="http://x/", data=b"new"),
 }
 
@@ -123,7 +123,7 @@ def test_derivations_add_up(exchange: Exchange) -> None:
 
     assert (derived.method, derived.url) == ("PUT", "http://x/")
     assert (derived.stream, derived.deadline) == (True, 9.0)
-    assert (len(derived.secrets), len(derived.steps)) == (1, 1)
+    assert (len(derived.credentials), len(derived.steps)) == (1, 1)
     assert derived.option("data") == b"new"
     assert (derived.option("timeout"), derived.option("new")) == (1, 2)
 
@@ -226,12 +226,12 @@ def test_an_open_answer_is_let_go_of_before_something_else_is_sent() -> None:
     open_after: list[bool] = []
 
     class Releasing:
-        def handle(self, exchange: Exchange, forward: Any) -> requests.Response:
-            refused: requests.Response = forward(exchange.unread())
-            exchange.release()
-            exchange.release()  # nothing is left to let go of
+        def handle(self, exchange: Exchange, call_next: Any) -> requests.Response:
+            refused: requests.Response = call_next(exchange.streamed())
+            exchange.discard_response()
+            exchange.discard_response()  # nothing is left to let go of
             open_after.append(not refused.raw.closed)
-            answer: requests.Response = forward(exchange)
+            answer: requests.Response = call_next(exchange)
             return answer
 
     with opened(lambda _: Reply(401, b"x" * 999), [Releasing()]) as (stack, server):
@@ -244,7 +244,7 @@ def test_an_open_answer_is_let_go_of_before_something_else_is_sent() -> None:
 def test_what_was_masked_stays_masked_in_every_text() -> None:
     """A log line about a call shows no key of its query, and no secret on its way."""
     exchange = taken("GET", "x?api_key=s3cret")
-    secret = Secret("header", "X-Key", "s3cret", frozenset())
+    secret = Credential("header", "X-Key", "s3cret", frozenset())
 
     for text in (repr(exchange), repr(exchange.record), repr(secret), exchange.record.url):
         assert "s3cret" not in text

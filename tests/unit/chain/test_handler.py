@@ -1,4 +1,4 @@
-"""The contract of a handler: a method or a function of an exchange and ``forward``."""
+"""The contract of a handler: a method or a function of an exchange and ``call_next``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import requests
 
-from sessionkit import Exchange, Forward, Handler, SessionStack
+from sessionkit import CallNext, Exchange, Handler, SessionStack
 from tests.loopback import Reply, Seen
 from tests.threads import at_once
 from tests.unit.stacks import opened, passing
@@ -17,15 +17,15 @@ from tests.unit.stacks import opened, passing
 class Stamp:
     """Adds a header on the way down, and one on the way up."""
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
-        response = forward(exchange.with_headers({"X-Down": "yes"}))
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+        response = call_next(exchange.with_headers({"X-Down": "yes"}))
         response.headers["X-Up"] = "yes"
         return response
 
 
-def stamped(exchange: Exchange, forward: Forward) -> requests.Response:
+def stamped(exchange: Exchange, call_next: CallNext) -> requests.Response:
     """Do what ``Stamp`` does, as a plain function."""
-    return Stamp().handle(exchange, forward)
+    return Stamp().handle(exchange, call_next)
 
 
 def echo(seen: Seen) -> Reply:
@@ -55,8 +55,8 @@ def test_a_plain_function_is_a_handler() -> None:
 def test_any_callable_of_the_two_is_a_handler() -> None:
     """A method, a partial function and an object that can be called serve as well."""
 
-    def labelled(label: str, exchange: Exchange, forward: Forward) -> requests.Response:
-        return forward(exchange.with_headers({"X-Down": label}))
+    def labelled(label: str, exchange: Exchange, call_next: CallNext) -> requests.Response:
+        return call_next(exchange.with_headers({"X-Down": label}))
 
     for handler in (Stamp().handle, partial(labelled, "yes")):
         with opened(echo, {"any": handler}) as (stack, _):
@@ -67,9 +67,9 @@ def test_handlers_are_passed_from_the_outermost_in_and_back_out() -> None:
     """The order in which they were given is the order in which they work."""
     steps: list[str] = []
 
-    def noting(name: str, exchange: Exchange, forward: Forward) -> requests.Response:
+    def noting(name: str, exchange: Exchange, call_next: CallNext) -> requests.Response:
         steps.append(f"> {name}")
-        response = forward(exchange)
+        response = call_next(exchange)
         steps.append(f"< {name}")
         return response
 
@@ -83,7 +83,7 @@ def test_handlers_are_passed_from_the_outermost_in_and_back_out() -> None:
 def test_a_handler_may_answer_by_itself() -> None:
     """A cache or a test double keeps the call off the network."""
 
-    def canned(exchange: Exchange, forward: Forward) -> requests.Response:
+    def canned(exchange: Exchange, call_next: CallNext) -> requests.Response:
         response = requests.Response()
         response.status_code = 299
         response._content = b"canned"
@@ -100,7 +100,7 @@ def test_a_handler_may_raise_what_it_likes() -> None:
     """An error of a handler reaches the caller, through those around it, unchanged."""
     error = KeyError("mine")
 
-    def refusing(exchange: Exchange, forward: Forward) -> requests.Response:
+    def refusing(exchange: Exchange, call_next: CallNext) -> requests.Response:
         raise error
 
     with opened(handlers=[passing, refusing]) as (stack, server):
@@ -137,9 +137,9 @@ def test_an_option_that_a_handler_declares_is_its_own() -> None:
     class Painted:
         options = frozenset({"colour"})
 
-        def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
+        def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
             colours.append(exchange.option("colour", "none"))
-            return forward(exchange)
+            return call_next(exchange)
 
     with opened(handlers=[Painted()]) as (stack, server):
         stack.request("GET", "x", colour="red")

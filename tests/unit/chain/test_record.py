@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from sessionkit import Exchange, SessionStack
-from sessionkit.chain._record import Attempt, Record
+from sessionkit.chain._record import Attempt, CallRecord
 from sessionkit.errors import NotFound
 from sessionkit.testing import FakeClock
 from tests.loopback import Reply
@@ -26,29 +26,29 @@ def test_a_record_tells_what_happened_to_the_call() -> None:
     clock = FakeClock(start=100.0)
 
     class Waiting(Again):
-        def handle(self, exchange: Exchange, forward: Any) -> requests.Response:
+        def handle(self, exchange: Exchange, call_next: Any) -> requests.Response:
             clock.advance(1)
-            response = super().handle(exchange, forward)
+            response = super().handle(exchange, call_next)
             clock.advance(2)
             return response
 
     with opened(lambda _: next(replies), [Waiting(2)], clock=clock) as (stack, _):
-        record: Record = stack.get("x").exchange  # type: ignore[attr-defined]  # set by the stack
+        record: CallRecord = stack.get("x").record  # type: ignore[attr-defined]  # set by the stack
 
-    assert (record.method, record.started, record.seconds) == ("GET", 100.0, 3.0)
+    assert (record.method, record.started, record.duration) == ("GET", 100.0, 3.0)
     assert [(attempt.number, attempt.status) for attempt in record.attempts] == [(1, 503), (2, 200)]
     assert [attempt.started for attempt in record.attempts] == [1.0, 1.0]
     assert record.handlers == {"waiting": 3.0, "wire": 0.0}
-    assert (record.renewals, record.renewal_seconds, record.from_cache) == ([], 0.0, False)
+    assert (record.renewals, record.renewal_duration, record.from_cache) == ([], 0.0, False)
 
 
 def test_a_record_divides_the_time_among_the_handlers() -> None:
     """It can be seen which handler took the time, and what was left for the wire."""
     clock = FakeClock()
 
-    def slow(exchange: Exchange, forward: Any) -> requests.Response:
+    def slow(exchange: Exchange, call_next: Any) -> requests.Response:
         clock.advance(0.5)
-        answer: requests.Response = forward(exchange)
+        answer: requests.Response = call_next(exchange)
         return answer
 
     def answer(_: object) -> Reply:
@@ -56,10 +56,10 @@ def test_a_record_divides_the_time_among_the_handlers() -> None:
         return Reply()
 
     with opened(answer, {"out": passing, "slow": slow, "in": passing}, clock=clock) as (stack, _):
-        record: Record = stack.get("x").exchange  # type: ignore[attr-defined]  # set by the stack
+        record: CallRecord = stack.get("x").record  # type: ignore[attr-defined]  # set by the stack
 
     assert record.handlers == {"out": 0.0, "slow": 0.5, "in": 0.0, "wire": 2.0}
-    assert sum(record.handlers.values()) == record.seconds
+    assert sum(record.handlers.values()) == record.duration
 
 
 class SlowBody:
@@ -87,22 +87,22 @@ def test_the_time_of_a_body_is_the_wires(reader: str, deadline: float | None) ->
     """Whoever reads it: a handler that looked at the answer first did not take the time."""
     clock = FakeClock()
 
-    def reading(exchange: Exchange, forward: Any) -> requests.Response:
+    def reading(exchange: Exchange, call_next: Any) -> requests.Response:
         clock.advance(1)
-        answer: requests.Response = forward(exchange.unread())
+        answer: requests.Response = call_next(exchange.streamed())
         exchange.read(answer)
         return answer
 
-    def first(exchange: Exchange, forward: Any) -> requests.Response:
+    def first(exchange: Exchange, call_next: Any) -> requests.Response:
         """Ask for the answer unread and leave it to those who called the stack."""
         if deadline is not None:
             exchange = exchange.with_deadline(clock.monotonic() + deadline)
-        unread = exchange.unread() if reader == "first" else exchange
-        answer: requests.Response = forward(unread)
+        unread = exchange.streamed() if reader == "first" else exchange
+        answer: requests.Response = call_next(unread)
         return answer
 
-    def bottom(exchange: Exchange, forward: Any) -> requests.Response:
-        answer: requests.Response = forward(exchange.unread())
+    def bottom(exchange: Exchange, call_next: Any) -> requests.Response:
+        answer: requests.Response = call_next(exchange.streamed())
         answer.raw = SlowBody(clock)
         answer._content = False
         answer._content_consumed = False
@@ -111,14 +111,14 @@ def test_the_time_of_a_body_is_the_wires(reader: str, deadline: float | None) ->
     middle = {n: reading if n == reader else passing for n in ("out", "mid", "in")}
     handlers = {"first": first, **middle, "bottom": bottom}
     with opened(handlers=handlers, clock=clock) as (stack, _):
-        record: Record = stack.get("x").exchange  # type: ignore[attr-defined]  # set by the stack
+        record: CallRecord = stack.get("x").record  # type: ignore[attr-defined]  # set by the stack
 
     expected = dict.fromkeys([*handlers, "wire"], 0.0)
     expected["wire"] = 2.0 if deadline is None or reader == "first" else 4.0
     if reader in middle:
         expected[reader] = 1.0
     assert record.handlers == expected
-    assert sum(record.handlers.values()) == record.seconds
+    assert sum(record.handlers.values()) == record.duration
 
 
 @pytest.mark.parametrize("reads", [True, False])
@@ -126,7 +126,7 @@ def test_a_body_that_a_handler_brought_itself_is_that_handlers_time(reads: bool)
     """What comes out of a cache took the cache's time, whoever reads it."""
     clock = FakeClock()
 
-    def canned(exchange: Exchange, forward: Any) -> requests.Response:
+    def canned(exchange: Exchange, call_next: Any) -> requests.Response:
         answer = requests.Response()
         answer.raw = SlowBody(clock)
         if reads:
@@ -134,7 +134,7 @@ def test_a_body_that_a_handler_brought_itself_is_that_handlers_time(reads: bool)
         return answer
 
     with opened(handlers={"a": passing, "b": passing, "canned": canned}, clock=clock) as (stack, _):
-        record: Record = stack.get("x").exchange  # type: ignore[attr-defined]  # set by the stack
+        record: CallRecord = stack.get("x").record  # type: ignore[attr-defined]  # set by the stack
 
     assert record.handlers == {"a": 0.0, "b": 0.0, "canned": 2.0, "wire": 0.0}
 
@@ -154,7 +154,7 @@ def test_an_attempt_that_failed_names_its_error() -> None:
 
 def test_an_attempt_whose_body_failed_names_that_error() -> None:
     """A record does not show a success where the answer broke off."""
-    keeper = Keeper(lambda exchange: exchange.unread())
+    keeper = Keeper(lambda exchange: exchange.streamed())
     cut = Reply(200, iter([b"cut"]), {"Content-Length": "100"})
     with (
         opened(lambda _: cut, [keeper]) as (stack, _),
@@ -171,19 +171,19 @@ def test_reading_an_answer_that_was_never_sent_changes_no_record() -> None:
     response = requests.Response()
     response._content = b"canned"
 
-    def canned(exchange: Exchange, forward: Any) -> requests.Response:
+    def canned(exchange: Exchange, call_next: Any) -> requests.Response:
         exchange.read(response)
         return response
 
     with opened(handlers=[canned]) as (stack, _):
         assert stack.get("x").text == "canned"
-    assert response.exchange.attempts == []  # type: ignore[attr-defined]  # set by the stack
+    assert response.record.attempts == []  # type: ignore[attr-defined]  # set by the stack
 
 
 def test_a_record_is_plain_data() -> None:
     """It can be kept, copied and pickled after the answer is gone."""
     with opened(handlers=[passing]) as (stack, _):
-        record: Record = stack.get("x").exchange  # type: ignore[attr-defined]  # set by the stack
+        record: CallRecord = stack.get("x").record  # type: ignore[attr-defined]  # set by the stack
 
     for twin in (copy.deepcopy(record), pickle.loads(pickle.dumps(record))):
         assert twin.method == "GET"
@@ -209,11 +209,11 @@ def test_a_record_tells_whether_the_server_may_have_acted(script: Any, sent: str
     """On any attempt, not on the last one alone; a refusal is no action."""
     records = []
 
-    def keep(exchange: Exchange, forward: Any) -> Any:
+    def keep(exchange: Exchange, call_next: Any) -> Any:
         records.append(exchange.record)
         for last in [False] * (len(script) - 1) + [True]:
             with contextlib.suppress(Exception):
-                forward(exchange)
+                call_next(exchange)
             if last:
                 raise LookupError
 
@@ -225,4 +225,4 @@ def test_a_record_tells_whether_the_server_may_have_acted(script: Any, sent: str
 
 def test_a_call_that_was_never_sent_did_nothing() -> None:
     """Before the first attempt there is nothing to be unsure of."""
-    assert Record("POST", "http://api.example/", (), 0.0).sent == "no"
+    assert CallRecord("POST", "http://api.example/", (), 0.0).sent == "no"

@@ -45,7 +45,7 @@ def planted(clock: FakeClock, life: float | None = None, **fields: Any) -> Token
     token = Token(
         value, refresh_token=refresh, extra={"id_token": extra}, expires_in=life, **fields
     )
-    return token.stamped(clock.time())
+    return token.with_expiry(clock.time())
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Mod
         settings |= {"base_url": server.origin, "token_url": f"{server.origin}/token"}
         grant = ClientCredentials(settings["token_url"], "app", client_secret="planted-secret")
         stack = SessionStack(session, recommended(grant), base_url=server.origin)
-        keyed = SessionStack(session, {"log": lambda e, forward: forward(e)}, base_url="http://a.b")
+        keyed = SessionStack(
+            session, {"log": lambda e, call_next: call_next(e)}, base_url="http://a.b"
+        )
         spec = StackSpec(settings=settings, secrets={"client_secret": "PLANTED_SECRET"})
         made = {"stack": stack, "client": Shop(stack), "spec": spec, "keyless": keyed, "number": 7}
         own = Noting(session, recommended(grant), base_url=server.origin)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from sessionkit.chain._record import Attempt, Record
+from sessionkit.chain._record import Attempt, CallRecord
 from sessionkit.demo._figures import Span
 from sessionkit.demo._tally import Tally, record_of, spans_of
 from sessionkit.errors import NotFound, SessionKitError
@@ -18,15 +18,15 @@ from sessionkit.paging._base import Step
 
 def answered(text: str = "", *, server: float | None = None) -> requests.Response:
     """An answer to a call of one second, half of it in ``auth``."""
-    record = Record("GET", "http://127.0.0.1/", ("errors", "auth"), 0.0)
-    record.seconds = 1.0
+    record = CallRecord("GET", "http://127.0.0.1/", ("errors", "auth"), 0.0)
+    record.duration = 1.0
     record._below[:] = [0.9, 0.4]
-    record.renewal_seconds = 0.3
+    record.renewal_duration = 0.3
     if server is not None:
-        record.server = read_server_timing({"X-API-Time": f"{server}s"})
+        record.server_timing = read_server_timing({"X-API-Time": f"{server}s"})
     response = requests.Response()
     response._content = text.encode()
-    response.exchange = record  # type: ignore[attr-defined]  # as a stack does it
+    response.record = record  # type: ignore[attr-defined]  # as a stack does it
     return response
 
 
@@ -110,7 +110,7 @@ def test_the_requests_of_a_call_stand_in_their_order() -> None:
         (record.renewals, 0.3, 200),
     ):
         attempt = Attempt(len(requests_made) + 1, started)
-        attempt.status, attempt.seconds = status, 0.2
+        attempt.status, attempt.duration = status, 0.2
         requests_made.append(attempt)
 
     assert spans_of(record) == (

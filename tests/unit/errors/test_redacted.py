@@ -179,9 +179,9 @@ def test_exact_secrets_go_wherever_they_stand() -> None:
 def test_a_record_is_kept_beside_the_copy() -> None:
     """How often and how long it was tried belongs to the evidence."""
     response = answered()
-    response.exchange = record = object()
+    response.record = record = object()
 
-    assert vars(redacted_response(response))["exchange"] is record
+    assert vars(redacted_response(response))["record"] is record
 
 
 def test_copies_can_be_copied_and_pickled() -> None:

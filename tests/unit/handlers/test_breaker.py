@@ -407,8 +407,8 @@ def test_an_answer_without_a_request_counts_neither_way() -> None:
 def test_an_answer_from_a_cache_of_the_session_counts_neither_way() -> None:
     """A cached page neither closes a circuit nor opens one."""
 
-    def cached(exchange: Any, forward: Any) -> requests.Response:
-        response: requests.Response = forward(exchange)
+    def cached(exchange: Any, call_next: Any) -> requests.Response:
+        response: requests.Response = call_next(exchange)
         exchange.record.from_cache = True
         return response
 

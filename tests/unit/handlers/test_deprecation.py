@@ -13,7 +13,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionkit import Exchange, Forward, SessionStack, recommended
+from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import Header, StaticToken
 from sessionkit.errors import Gone
 from sessionkit.handlers import ApiDeprecationWarning, DeprecationHandler
@@ -122,9 +122,9 @@ def test_what_says_nothing_warns_of_nothing(headers: dict[str, str]) -> None:
     assert stack.get("a").status_code == 200
 
 
-def own(exchange: Exchange, forward: Forward) -> requests.Response:
+def own(exchange: Exchange, call_next: CallNext) -> requests.Response:
     """Stand between the caller and the handler, as a function of the caller's own."""
-    return forward(exchange)
+    return call_next(exchange)
 
 
 @pytest.mark.parametrize("verb", ["get", "request", "send"])

@@ -12,8 +12,8 @@ import pytest
 import requests
 from urllib3 import exceptions as low
 
-from sessionkit import Exchange, Forward
-from sessionkit.chain._exchange import Secret
+from sessionkit import CallNext, Exchange
+from sessionkit.chain._exchange import Credential
 from sessionkit.errors import (
     ApplicationError,
     BodyTimedOut,
@@ -68,11 +68,11 @@ class Body:
         self.closed = True
 
 
-def with_body(body: Any) -> Callable[[Exchange, Forward], requests.Response]:
+def with_body(body: Any) -> Callable[[Exchange, CallNext], requests.Response]:
     """Return a handler that puts *body* under each answer."""
 
-    def put(exchange: Exchange, forward: Forward) -> requests.Response:
-        response = forward(exchange.unread())
+    def put(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        response = call_next(exchange.streamed())
         response.raw = body
         response._content = False
         response._content_consumed = False
@@ -81,10 +81,10 @@ def with_body(body: Any) -> Callable[[Exchange, Forward], requests.Response]:
     return put
 
 
-def failing(error: BaseException) -> Callable[[Exchange, Forward], requests.Response]:
+def failing(error: BaseException) -> Callable[[Exchange, CallNext], requests.Response]:
     """Return a handler that raises."""
 
-    def fail(exchange: Exchange, forward: Forward) -> requests.Response:
+    def fail(exchange: Exchange, call_next: CallNext) -> requests.Response:
         raise error
 
     return fail
@@ -122,7 +122,7 @@ def test_a_refusal_is_raised_with_all_that_is_known() -> None:
     assert (error.status, error.attempts, error.duration, error.sent) == (404, 1, 1.5, "yes")
     assert error.response is not None
     assert error.response.json() == {"detail": "no order 7"}
-    assert error.response.exchange.attempts[0].status == 404  # type: ignore[attr-defined]  # set by the stack
+    assert error.response.record.attempts[0].status == 404  # type: ignore[attr-defined]  # set by the stack
     assert error.__cause__ is None
     assert error.__context__ is None
 
@@ -205,8 +205,8 @@ def test_an_error_without_a_cause_gets_none() -> None:
 def test_a_handler_that_raises_for_a_status_is_understood() -> None:
     """Whoever calls ``raise_for_status`` further in gets the error of that status."""
 
-    def strict(exchange: Exchange, forward: Forward) -> requests.Response:
-        response = forward(exchange)
+    def strict(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        response = call_next(exchange)
         response.raise_for_status()
         return response
 
@@ -246,9 +246,9 @@ def test_two_error_handlers_do_no_harm() -> None:
 def test_no_secret_of_the_call_is_in_the_error() -> None:
     """Neither text, attributes, traceback nor pickle show what handlers and callers put in."""
 
-    def auth(exchange: Exchange, forward: Forward) -> requests.Response:
-        secret = Secret("header", "Authorization", f"Bearer {SECRET}", frozenset())
-        return forward(exchange.with_secret(secret))
+    def auth(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        secret = Credential("header", "Authorization", f"Bearer {SECRET}", frozenset())
+        return call_next(exchange.with_credential(secret))
 
     body = f'{{"message": "you sent {SECRET}"}}'.encode()
     headers = {"Set-Cookie": f"sid={SECRET}"}
@@ -270,8 +270,8 @@ def test_no_secret_of_the_call_is_in_the_error() -> None:
 def test_a_credential_under_a_plain_name_is_masked_by_its_value(place: str, name: str) -> None:
     """Some services call their key something that no list of names knows."""
 
-    def auth(exchange: Exchange, forward: Forward) -> requests.Response:
-        return forward(exchange.with_secret(Secret(place, name, SECRET, frozenset())))
+    def auth(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        return call_next(exchange.with_credential(Credential(place, name, SECRET, frozenset())))
 
     stack, _ = stack_over(Script(Reply(404, {}, SECRET.encode())), ErrorHandler(), auth)
 
@@ -321,8 +321,8 @@ def test_the_deadline_of_the_call_bounds_that_too() -> None:
             clock.advance(0.5)
             yield b"x"
 
-    def soon(exchange: Exchange, forward: Forward) -> requests.Response:
-        return forward(exchange.with_deadline(clock.monotonic() + 1.0))
+    def soon(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        return call_next(exchange.with_deadline(clock.monotonic() + 1.0))
 
     body = Body(trickle())
     stack, _ = stack_over(Script(500), soon, ErrorHandler(), with_body(body), clock=clock)
@@ -606,7 +606,7 @@ def test_a_call_can_have_every_answer(stream: bool) -> None:
     stack, _ = stack_over(Script(requests.ConnectionError("gone"), 404), handler)
     with pytest.raises(ConnectionLost):
         stack.get("a", raise_for_status=False)
-    assert stack.using(raise_for_status=False).get("a").status_code == 404
+    assert stack.with_options(raise_for_status=False).get("a").status_code == 404
 
 
 def test_a_session_that_raises_is_overruled_by_the_call() -> None:
@@ -625,8 +625,8 @@ def test_a_session_that_raises_is_overruled_by_the_call() -> None:
 def test_a_rule_is_asked_too_where_a_handler_raised_for_the_status() -> None:
     """An error's class does not depend on who noticed it first."""
 
-    def strict(exchange: Exchange, forward: Forward) -> requests.Response:
-        response = forward(exchange)
+    def strict(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        response = call_next(exchange)
         response.raise_for_status()
         return response
 
@@ -714,9 +714,9 @@ def test_the_header_that_names_a_request_can_be_the_vendors() -> None:
 def test_an_outer_handler_sees_the_error_and_may_answer_instead() -> None:
     """Handlers wrap: whoever stands outside decides over what happened inside."""
 
-    def forgiving(exchange: Exchange, forward: Forward) -> requests.Response:
+    def forgiving(exchange: Exchange, call_next: CallNext) -> requests.Response:
         try:
-            return forward(exchange)
+            return call_next(exchange)
         except NotFound:
             instead = requests.Response()
             instead.status_code = 204

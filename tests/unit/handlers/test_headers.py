@@ -35,7 +35,7 @@ def test_every_call_has_an_id_of_its_own() -> None:
         answers: list[Any] = [stack.get("a"), stack.get("b")]
 
     names = [seen.headers["x-request-id"] for seen in server.seen]
-    assert [answer.exchange.request_id for answer in answers] == names
+    assert [answer.record.request_id for answer in answers] == names
     assert len({uuid.UUID(name) for name in names}) == 2
 
 
@@ -57,16 +57,16 @@ def test_an_id_of_the_callers_own_is_kept() -> None:
         answer: Any = stack.get("a", headers={"x-request-id": "mine-1"})
 
     assert server.seen[0].headers["x-request-id"] == "mine-1"
-    assert answer.exchange.request_id == "mine-1"
+    assert answer.record.request_id == "mine-1"
 
 
 def test_the_id_survives_a_pickled_record() -> None:
     """What a worker tells of its call names it."""
     with opened(handlers=[HeadersHandler()]) as (stack, _):
-        record = stack.get("a").exchange  # type: ignore[attr-defined]  # set by the stack
+        record = stack.get("a").record  # type: ignore[attr-defined]  # set by the stack
 
     assert pickle.loads(pickle.dumps(record)).request_id == record.request_id
-    assert copy.copy(record).secret_names == frozenset()
+    assert copy.copy(record).credential_names == frozenset()
 
 
 def test_without_a_name_no_id_is_sent() -> None:

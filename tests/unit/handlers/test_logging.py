@@ -13,7 +13,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionkit import Exchange, Forward, SessionStack, recommended
+from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import Bearer, ClientCredentials, Cookie, Header, Query, StaticToken
 from sessionkit.errors import ConnectFailed, IncompleteBody, NotFound, RenewalFailed
 from sessionkit.handlers import ErrorHandler, HeadersHandler, LoggingHandler, RetryHandler
@@ -71,7 +71,7 @@ def test_a_call_is_one_line() -> None:
     """Method, address, status and seconds are read at one glance."""
     logger, lines = log_at()
     with opened(handlers=chain(logger, HeadersHandler())) as (stack, server):
-        name = stack.get("a", params={"page": 2}).exchange.request_id  # type: ignore[attr-defined]  # set by the stack
+        name = stack.get("a", params={"page": 2}).record.request_id  # type: ignore[attr-defined]  # set by the stack
 
     assert lines.only.levelno == logging.INFO
     said = lines.only.getMessage()
@@ -197,7 +197,7 @@ def test_an_answer_that_breaks_off_is_no_success() -> None:
 def test_a_bug_in_a_handler_is_told_and_passes() -> None:
     """A line in the log changes nothing about the error itself."""
 
-    def broken(_: Exchange, __: Forward) -> requests.Response:
+    def broken(_: Exchange, __: CallNext) -> requests.Response:
         raise TypeError("first\nsecond")
 
     logger, lines = log_at()
@@ -377,8 +377,8 @@ def test_no_line_holds_a_secret(kind: str, path: str, errors: bool) -> None:
     scheme, of_session = options.pop("scheme", None), options.pop("session", None)
     logger, lines = log_at()
 
-    def broken(exchange: Exchange, forward: Forward) -> requests.Response:
-        answer = forward(exchange)
+    def broken(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        answer = call_next(exchange)
         if path == "bug":
             raise ValueError(f"{answer.request.headers} {answer.request.url} {answer.text}")
         return answer
@@ -409,7 +409,7 @@ def test_no_line_holds_a_secret(kind: str, path: str, errors: bool) -> None:
 def test_what_was_asked_for_is_known_before_anything_is_sent(url: str, headers: Any) -> None:
     """A failure before the first byte may print a credential alone, where no name tells it."""
 
-    def broken(_: Exchange, __: Forward) -> requests.Response:
+    def broken(_: Exchange, __: CallNext) -> requests.Response:
         raise ValueError(f"cannot use {SECRET} here")
 
     logger, lines = log_at()
@@ -540,7 +540,7 @@ def test_the_variable_stands_beside_a_log_of_the_programs_own(
     monkeypatch.setenv("SESSIONKIT_LOG", "warning")
     logger, lines = log_at()
     with opened(lambda _: Reply(404), recommended(errors=False)) as (stack, _):
-        stack.handlers.add(LoggingHandler(logger), first=True)
+        stack.handlers.add(LoggingHandler(logger), outermost=True)
         stack.get("a")
 
     assert len(lines.records) == 1

@@ -44,7 +44,7 @@ class Watched:
         chain = recommended(grant, **settings)
         self.clock = FakeClock()
         self.stack = SessionStack(session, chain, base_url="http://api.example/", clock=self.clock)
-        self.stack.handlers.add(self.otel, first=True)
+        self.stack.handlers.add(self.otel, outermost=True)
         self.stack.handlers.add(self.otel.attempts)
         if grant is not None:
             self.stack.handlers["auth"].listen(self.otel.on_event)

@@ -34,7 +34,7 @@ class Counted:
         self.stack = SessionStack(
             session, recommended(grant), base_url="http://api.example/", clock=self.clock
         )
-        self.stack.handlers.add(self.handler, first=True)
+        self.stack.handlers.add(self.handler, outermost=True)
         if grant is not None:
             self.stack.handlers["auth"].listen(self.handler.on_event)
 

@@ -26,7 +26,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util import Retry
 
-from sessionkit import Exchange, Forward
+from sessionkit import CallNext, Exchange
 from sessionkit.errors import (
     CircuitOpen,
     ConfigError,
@@ -86,7 +86,7 @@ def test_two_refusals_and_an_answer_are_one_answer() -> None:
     assert script.sent == 3
     # At once, then after 0.5 * 2 seconds.
     assert clock.sleeps == (1.0,)
-    assert [a.status for a in response.exchange.attempts] == [503, 503, 200]  # type: ignore[attr-defined]  # set by the stack
+    assert [a.status for a in response.record.attempts] == [503, 503, 200]  # type: ignore[attr-defined]  # set by the stack
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -460,8 +460,8 @@ def test_a_refused_answer_is_not_read() -> None:
     """The body of a refusal may be endless; only the answer that stands is waited for."""
     live = []
 
-    def watching(exchange: Exchange, forward: Forward) -> requests.Response:
-        live.append(forward(exchange))
+    def watching(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        live.append(call_next(exchange))
         return live[-1]
 
     stack, _ = stack_over(Script(503, 200), RetryHandler(), watching)

@@ -98,11 +98,11 @@ def test_a_call_can_bring_its_own_budget() -> None:
 
 
 def test_a_light_stack_can_bring_a_budget() -> None:
-    """using(total_timeout=...) holds for all its calls, each counted from its own start."""
+    """with_options(total_timeout=...) holds for all its calls, each counted from its own start."""
     clock = FakeClock()
     script = Script(200, 200)
     stack, _ = stack_over(script, TimeoutHandler(), clock=clock)
-    hasty = stack.using(total_timeout=2)
+    hasty = stack.with_options(total_timeout=2)
 
     hasty.get("tasks")
     clock.advance(60)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from sessionkit import Exchange, Forward
+from sessionkit import CallNext, Exchange
 from sessionkit.handlers import RetryHandler, TimingHandler
 from sessionkit.headers._server_timing import ServerTiming
 from sessionkit.testing import FakeClock
@@ -52,10 +52,10 @@ def test_attempts_and_waits_are_part_of_the_time() -> None:
 def test_renewal_time_is_told_apart() -> None:
     """Slow identity servers show in their own figure."""
 
-    def renewing(exchange: Exchange, forward: Forward) -> requests.Response:
+    def renewing(exchange: Exchange, call_next: CallNext) -> requests.Response:
         exchange.clock.sleep(0.25)
-        exchange.record.renewal_seconds += 0.25
-        return forward(exchange)
+        exchange.record.renewal_duration += 0.25
+        return call_next(exchange)
 
     stack, _ = stack_over(Script(200), TimingHandler(), renewing)
 
@@ -98,22 +98,22 @@ def test_an_exception_passes_as_it_is() -> None:
 
 
 def test_what_the_server_says_of_its_time_stands_on_the_record() -> None:
-    """Server and client figures lie side by side on response.exchange."""
+    """Server and client figures lie side by side on response.record."""
     told = {"X-API-Time": "0.100s", "server-timing": "db;dur=5"}
     stack, _ = stack_over(Script(Reply(200, told)), TimingHandler())
 
-    record = stack.get("tasks").exchange  # type: ignore[attr-defined]  # set by the stack
+    record = stack.get("tasks").record  # type: ignore[attr-defined]  # set by the stack
 
-    assert isinstance(record.server, ServerTiming)
-    assert record.server.api_time == 0.1
-    assert record.server.entries[0].duration == 0.005
+    assert isinstance(record.server_timing, ServerTiming)
+    assert record.server_timing.api_time == 0.1
+    assert record.server_timing.entries[0].duration == 0.005
 
 
 def test_a_server_that_says_nothing_leaves_none() -> None:
     """None is told from a zero."""
     stack, _ = stack_over(Script(Reply(200, {"Content-Type": "text/plain"})), TimingHandler())
 
-    assert stack.get("tasks").exchange.server is None  # type: ignore[attr-defined]  # as above
+    assert stack.get("tasks").record.server_timing is None  # type: ignore[attr-defined]  # as above
 
 
 def test_a_second_answer_keeps_its_own_figures() -> None:

@@ -89,7 +89,7 @@ class FoldsKeys(Store):
 class DropsTheEnded(Store):
     def load(self, key: str) -> Token | None:
         found = super().load(key)
-        return found if found and found.lives(1_700_000_000.0) else None
+        return found if found and found.is_valid(1_700_000_000.0) else None
 
 
 class AsciiOnly(Store):
@@ -241,7 +241,7 @@ class ListsDisorder(Listing):
 class ListsOnlyTheLiving(Listing):
     def keys(self) -> list[str]:
         listed = super().keys()
-        return [key for key in listed if (t := self.load(key)) and t.lives(1_700_000_000.0)]
+        return [key for key in listed if (t := self.load(key)) and t.is_valid(1_700_000_000.0)]
 
 
 class FailsWhenEmpty(Listing):

@@ -10,17 +10,17 @@ import requests
 from requests.cookies import RequestsCookieJar, create_cookie
 
 from sessionkit._origins import origin_of
-from sessionkit.chain._exchange import Secret
+from sessionkit.chain._exchange import Credential
 from sessionkit.transport._credentials import CredentialPlacer, place_in_options
 
 HOME = "https://api.example"
 OURS = frozenset(["https://api.example:443"])
-HEADER = Secret("header", "X-Key", "s3cret", OURS)
-QUERY = Secret("query", "key", "s3 cret&", OURS)
-COOKIE = Secret("cookie", "sid", "s3cret", OURS)
+HEADER = Credential("header", "X-Key", "s3cret", OURS)
+QUERY = Credential("query", "key", "s3 cret&", OURS)
+COOKIE = Credential("cookie", "sid", "s3cret", OURS)
 
 
-def placer(*secrets: Secret, steps: Any = ()) -> CredentialPlacer:
+def placer(*secrets: Credential, steps: Any = ()) -> CredentialPlacer:
     """Return what places these secrets, and runs these steps."""
     return CredentialPlacer(secrets, steps)
 
@@ -30,8 +30,8 @@ def request_to(url: str, **headers: Any) -> requests.PreparedRequest:
     return requests.Request("GET", url, headers=headers).prepare()
 
 
-@pytest.mark.parametrize("secret", [HEADER, QUERY, COOKIE], ids=lambda secret: secret.place)
-def test_a_secret_is_placed_on_a_request_to_its_origin(secret: Secret) -> None:
+@pytest.mark.parametrize("secret", [HEADER, QUERY, COOKIE], ids=lambda secret: secret.location)
+def test_a_secret_is_placed_on_a_request_to_its_origin(secret: Credential) -> None:
     """The server that the credential was made for gets it, in the place that it wants."""
     request = request_to(HOME + "/x?a=1")
 
@@ -42,14 +42,14 @@ def test_a_secret_is_placed_on_a_request_to_its_origin(secret: Secret) -> None:
         "query": request.url == HOME + "/x?a=1&key=s3+cret%26",
         "cookie": request.headers.get("Cookie") == "sid=s3cret",
     }
-    assert found == {place: place == secret.place for place in found}
+    assert found == {place: place == secret.location for place in found}
 
 
-@pytest.mark.parametrize("secret", [HEADER, QUERY, COOKIE], ids=lambda secret: secret.place)
+@pytest.mark.parametrize("secret", [HEADER, QUERY, COOKIE], ids=lambda secret: secret.location)
 @pytest.mark.parametrize(
     "url", ["http://api.example/x", HOME + ":444/x", "https://other.example/x", "not a url"]
 )
-def test_a_secret_is_not_placed_anywhere_else(secret: Secret, url: str) -> None:
+def test_a_secret_is_not_placed_anywhere_else(secret: Credential, url: str) -> None:
     """Another scheme, port or host is another server."""
     request = request_to(HOME)
     request.url = url
@@ -60,8 +60,8 @@ def test_a_secret_is_not_placed_anywhere_else(secret: Secret, url: str) -> None:
     assert (request.url, dict(request.headers)) == (url, headers)
 
 
-@pytest.mark.parametrize("secret", [HEADER, QUERY, COOKIE], ids=lambda secret: secret.place)
-def test_a_secret_comes_off_at_the_border_and_is_back_at_home(secret: Secret) -> None:
+@pytest.mark.parametrize("secret", [HEADER, QUERY, COOKIE], ids=lambda secret: secret.location)
+def test_a_secret_comes_off_at_the_border_and_is_back_at_home(secret: Credential) -> None:
     """A redirect through a foreign host carries nothing there, and still arrives logged in."""
     placing = placer(secret)
     placing.on_first_request(request_to(HOME))
@@ -73,13 +73,13 @@ def test_a_secret_comes_off_at_the_border_and_is_back_at_home(secret: Secret) ->
     placing.on_redirect(back)
 
     shown = f"{there.url} {dict(there.headers)}"
-    taken = {"header": "'X-Key'", "query": "key=", "cookie": "Cookie"}[secret.place]
+    taken = {"header": "'X-Key'", "query": "key=", "cookie": "Cookie"}[secret.location]
     assert taken not in shown
     assert "cret" in f"{back.url} {dict(back.headers)}"
 
 
-@pytest.mark.parametrize("secret", [HEADER, COOKIE], ids=lambda secret: secret.place)
-def test_a_secret_comes_off_where_a_signer_made_bytes_of_it(secret: Secret) -> None:
+@pytest.mark.parametrize("secret", [HEADER, COOKIE], ids=lambda secret: secret.location)
+def test_a_secret_comes_off_where_a_signer_made_bytes_of_it(secret: Credential) -> None:
     """OAuth 1 by requests-oauthlib writes all headers anew, as bytes; ours are still found."""
     request = request_to(HOME, Cookie="a=1")
     placed = placer(secret)
@@ -154,7 +154,9 @@ def test_several_secrets_ride_together() -> None:
     """A gateway's key does not push the bearer token aside."""
     request = request_to(HOME)
 
-    placer(HEADER, Secret("header", "Authorization", "Bearer t", OURS)).on_first_request(request)
+    placer(HEADER, Credential("header", "Authorization", "Bearer t", OURS)).on_first_request(
+        request
+    )
 
     assert (request.headers["X-Key"], request.headers["Authorization"]) == ("s3cret", "Bearer t")
 
@@ -198,7 +200,7 @@ def test_a_late_step_runs_again_on_a_hop_at_home_and_its_work_comes_off_elsewher
 # -- Beside whatever the session authenticates with
 
 
-def placed(secret: Secret, url: str = "x", target: str = HOME + "/x", **kwargs: Any) -> Any:
+def placed(secret: Credential, url: str = "x", target: str = HOME + "/x", **kwargs: Any) -> Any:
     """Place a secret in the arguments of a request; return its URL and the arguments."""
     return place_in_options(kwargs, secret, url, target), kwargs
 
@@ -227,8 +229,8 @@ def test_a_query_parameter_goes_into_the_url(url: str, with_key: str) -> None:
     assert placed(QUERY, url) == (with_key, {})
 
 
-@pytest.mark.parametrize("secret", [HEADER, QUERY, COOKIE], ids=lambda secret: secret.place)
-def test_nothing_goes_into_the_arguments_of_a_foreign_request(secret: Secret) -> None:
+@pytest.mark.parametrize("secret", [HEADER, QUERY, COOKIE], ids=lambda secret: secret.location)
+def test_nothing_goes_into_the_arguments_of_a_foreign_request(secret: Credential) -> None:
     """A session that resolves a URL to another host gets no key to hand out there."""
     for target in ("https://other.example/", "", "x"):
         assert placed(secret, target=target, timeout=3) == ("x", {"timeout": 3})
@@ -243,7 +245,9 @@ def test_nothing_goes_into_the_arguments_of_a_foreign_request(secret: Secret) ->
 )
 def test_a_cookie_is_sent_to_its_host_whatever_the_host_is_called(home: str) -> None:
     """A name without a dot, an address and a port are hosts like any other."""
-    _, kwargs = placed(Secret("cookie", "sid", "s3cret", frozenset((origin_of(home),))), home, home)
+    _, kwargs = placed(
+        Credential("cookie", "sid", "s3cret", frozenset((origin_of(home),))), home, home
+    )
     with requests.Session() as session:
         request = session.prepare_request(requests.Request("GET", home, **kwargs))
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import requests
 
-from sessionkit import Exchange, Forward, SessionStack
-from sessionkit.chain._exchange import MAX_DIRECT_BYTES, Secret
-from sessionkit.chain._record import Record
+from sessionkit import CallNext, Exchange, SessionStack
+from sessionkit.chain._exchange import MAX_DIRECT_BYTES, Credential
+from sessionkit.chain._record import CallRecord
 from sessionkit.errors import BodyTooLarge
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply, Seen
@@ -24,10 +24,10 @@ class Asking:
         self._parts = {"data": {"grant": "x"}, **parts}
         self.answers: list[requests.Response] = []
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
-        url = f"{exchange.home}/token"
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+        url = f"{exchange.base_origin}/token"
         self.answers.append(exchange.send_direct(requests.Request("POST", url, **self._parts)))
-        return forward(exchange)
+        return call_next(exchange)
 
 
 def session_with_everything() -> requests.Session:
@@ -150,9 +150,9 @@ def test_a_direct_request_is_recorded_as_a_renewal() -> None:
         return Reply(201 if seen.path == "/token" else 200)
 
     with opened(answer, [Asking()], clock=clock) as (stack, _):
-        record: Record = stack.get("x").exchange  # type: ignore[attr-defined]  # set by the stack
+        record: CallRecord = stack.get("x").record  # type: ignore[attr-defined]  # set by the stack
 
-    assert [(one.number, one.status, one.seconds) for one in record.renewals] == [(1, 201, 2.0)]
+    assert [(one.number, one.status, one.duration) for one in record.renewals] == [(1, 201, 2.0)]
     assert [(one.started, one.status) for one in record.attempts] == [(2.0, 200)]
 
 
@@ -160,9 +160,9 @@ def test_a_direct_request_that_fails_is_recorded_with_its_error() -> None:
     """An identity server that cannot be reached is seen in the record."""
     keeper = Keeper()
 
-    def asking(exchange: Exchange, forward: Forward) -> requests.Response:
+    def asking(exchange: Exchange, call_next: CallNext) -> requests.Response:
         exchange.send_direct(requests.Request("POST", "http://127.0.0.1:9/token"))
-        return forward(exchange)
+        return call_next(exchange)
 
     with opened(handlers=[keeper, asking]) as (stack, _), pytest.raises(requests.ConnectionError):
         stack.get("x")
@@ -191,9 +191,9 @@ def test_a_direct_request_keeps_the_deadline_of_its_call(
             timeouts.append(kwargs["timeout"])
             return super().send(request, **kwargs)
 
-    def asking(exchange: Exchange, forward: Forward) -> requests.Response:
+    def asking(exchange: Exchange, call_next: CallNext) -> requests.Response:
         limited = exchange if of_call is None else exchange.with_deadline(of_call)
-        request = requests.Request("POST", f"{exchange.home}/token")
+        request = requests.Request("POST", f"{exchange.base_origin}/token")
         return limited.send_direct(request, timeout=of_request)
 
     with opened(handlers=[asking], session=Noting(), clock=FakeClock()) as (stack, _):
@@ -247,15 +247,15 @@ class Looking:
         self.foreseen = requests.PreparedRequest()
         self.sent = requests.PreparedRequest()
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
-        allowed = frozenset({exchange.home or ""})
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+        allowed = frozenset({exchange.base_origin or ""})
         for place, name, value in self._secrets:
-            exchange = exchange.with_secret(Secret(place, name, value, allowed))
+            exchange = exchange.with_credential(Credential(place, name, value, allowed))
         if self._step:
-            exchange = exchange.late(self._note)
+            exchange = exchange.on_prepared(self._note)
         self.foreseen = exchange.preview().request
         assert self.stepped == 0
-        response = forward(exchange)
+        response = call_next(exchange)
         self.sent = response.request
         return response
 
@@ -344,7 +344,7 @@ def test_a_preview_tells_of_the_certificate_that_the_client_shows() -> None:
     """Two programs that log in by certificates are told apart."""
     shown: list[object] = []
 
-    def look(exchange: Exchange, forward: Forward) -> requests.Response:
+    def look(exchange: Exchange, call_next: CallNext) -> requests.Response:
         shown.append(exchange.preview().certificate)
         return requests.Response()
 

@@ -16,9 +16,9 @@ from requests.cookies import cookiejar_from_dict
 from requests.structures import CaseInsensitiveDict
 from requests_oauthlib import OAuth2Session
 
-from sessionkit import Exchange, Forward, SessionStack
+from sessionkit import CallNext, Exchange, SessionStack
 from sessionkit.auth import AuthHandler, Bearer, Header, Query, StaticToken
-from sessionkit.chain._exchange import Secret
+from sessionkit.chain._exchange import Credential
 from sessionkit.errors import ConfigError, NotFound, StatusError
 from sessionkit.handlers import ErrorHandler
 from sessionkit.testing import FakeClock
@@ -168,11 +168,11 @@ def test_a_time_out_is_shorter_at_each_attempt() -> None:
     clock = FakeClock()
     script = Script(503, 200)
 
-    def twice(exchange: Exchange, forward: Forward) -> requests.Response:
+    def twice(exchange: Exchange, call_next: CallNext) -> requests.Response:
         limited = exchange.with_deadline(10.0)
-        forward(limited)
+        call_next(limited)
         clock.advance(4)
-        return forward(limited)
+        return call_next(limited)
 
     stack, _ = stack_over(script, twice, clock=clock)
     stack.get("x", timeout=30)
@@ -199,15 +199,15 @@ def test_the_handlers_see_the_answer_that_a_session_raised_for() -> None:
     replies = iter([Reply(401, {"first": 1}), Reply(200)])
     statuses: list[int] = []
 
-    def curing(exchange: Exchange, forward: Forward) -> requests.Response:
-        statuses.append(forward(exchange).status_code)
-        return forward(exchange)
+    def curing(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        statuses.append(call_next(exchange).status_code)
+        return call_next(exchange)
 
     with opened(lambda _: next(replies), [curing], session=raising()) as (stack, _):
         response = stack.get("x")
 
     assert (statuses, response.status_code) == ([401], 200)
-    assert [attempt.status for attempt in response.exchange.attempts] == [401, 200]  # type: ignore[attr-defined]  # set by the stack
+    assert [attempt.status for attempt in response.record.attempts] == [401, 200]  # type: ignore[attr-defined]  # set by the stack
 
 
 def test_the_sessions_own_error_is_raised_if_that_answer_is_final() -> None:
@@ -233,8 +233,8 @@ def test_the_sessions_own_error_is_the_cause_of_ours() -> None:
 def test_an_answer_that_a_handler_puts_in_place_is_not_raised_for() -> None:
     """A handler that answers 404 by something else has decided."""
 
-    def instead(exchange: Exchange, forward: Forward) -> requests.Response:
-        forward(exchange)
+    def instead(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        call_next(exchange)
         response = requests.Response()
         response.status_code = 200
         response._content = b""
@@ -415,13 +415,13 @@ def test_the_target_is_what_the_session_makes_of_the_url() -> None:
     keeper = Keeper()
     with opened(handlers=[keeper]) as (stack, server):
         stack.get("x")
-        assert keeper.only.target() == f"{server.origin}/x"
+        assert keeper.only.resolved_url() == f"{server.origin}/x"
     with Based() as session:
         stack = SessionStack(session, [keeper])
         with pytest.raises(requests.ConnectionError):
             stack.get("y", proxies={"http": "http://127.0.0.1:9"})
 
-    assert keeper.exchanges[-1].target() == "http://other.example/y"
+    assert keeper.exchanges[-1].resolved_url() == "http://other.example/y"
 
 
 @pytest.mark.parametrize(
@@ -448,8 +448,8 @@ def test_a_credential_of_the_call_itself_is_noticed(
         stack.get("x")
 
     given, bare = keeper.exchanges
-    assert given.brings(place, name)
-    assert not bare.brings(place, name)
+    assert given.has_credential(place, name)
+    assert not bare.has_credential(place, name)
 
 
 def test_a_key_in_the_url_itself_is_noticed() -> None:
@@ -470,7 +470,9 @@ def test_a_credential_that_the_session_always_adds_was_not_given_on_this_call() 
         headers = {"Authorization": "mine"}
         stack.send(stack.prepare_request(requests.Request("GET", server.origin, headers=headers)))
 
-        brought = [exchange.brings("header", "Authorization") for exchange in keeper.exchanges]
+        brought = [
+            exchange.has_credential("header", "Authorization") for exchange in keeper.exchanges
+        ]
     assert brought == [False, True]
 
 
@@ -533,7 +535,7 @@ def test_a_late_step_keeps_the_login_that_there_would_have_been(
     def sign(request: requests.PreparedRequest) -> None:
         signed.append(request.headers["Authorization"])
 
-    signing = Keeper(lambda exchange: exchange.late(sign))
+    signing = Keeper(lambda exchange: exchange.on_prepared(sign))
     given = {"auth": ("user", "word")} if login == "call" else {}
     with opened(handlers=[signing], session=session) as (stack, server):
         stack.get("x", **given)
@@ -546,7 +548,7 @@ def test_a_late_step_keeps_the_login_that_there_would_have_been(
 def test_a_late_step_keeps_the_token_that_a_session_of_authlib_gives(withheld: bool) -> None:
     """That one rides in ``auth=`` too; a call that goes without it goes without it."""
     session: Any = AuthlibSession(token={"access_token": "own", "token_type": "bearer"})
-    signing = Keeper(lambda exchange: exchange.late(lambda request: None))
+    signing = Keeper(lambda exchange: exchange.on_prepared(lambda request: None))
     with opened(handlers=[signing], session=session) as (stack, server):
         stack.get("x", withhold_token=withheld)
 
@@ -560,7 +562,7 @@ def test_a_late_step_signs_each_attempt_anew() -> None:
     def sign(request: requests.PreparedRequest) -> None:
         request.headers["X-Signature"] = f"{next(counts)} {request.path_url}"
 
-    handlers = {"again": Again(), "sign": Keeper(lambda exchange: exchange.late(sign))}
+    handlers = {"again": Again(), "sign": Keeper(lambda exchange: exchange.on_prepared(sign))}
     with opened(handlers=handlers) as (stack, server):
         stack.get("x", params={"q": 1})
         stack.send(requests.Request("GET", f"{server.origin}/y").prepare())
@@ -573,8 +575,10 @@ def test_a_late_step_signs_each_attempt_anew() -> None:
 def test_a_secret_is_used_for_the_attempt_that_carries_it_only() -> None:
     """Nothing of it stays on the session for the next call."""
     placing = Keeper(
-        lambda exchange: exchange.with_secret(
-            Secret("header", "Authorization", "Bearer t", frozenset((exchange.home or "",)))
+        lambda exchange: exchange.with_credential(
+            Credential(
+                "header", "Authorization", "Bearer t", frozenset((exchange.base_origin or "",))
+            )
         )
     )
     with opened(handlers=[placing]) as (stack, server):

@@ -364,17 +364,19 @@ def test_a_session_without_its_page_sends_no_empty_referrer() -> None:
     """A token that was handed over with a CSRF token alone passes a check of headers."""
     token = Token("abc", extra={"csrf": "c-1"})
     scheme = form("http://a.example/login/").scheme
-    secrets = scheme.secrets(token, "POST", origins=frozenset(["http://a.example:80"]))
+    secrets = scheme.credentials(token, "POST", origins=frozenset(["http://a.example:80"]))
 
-    assert [(s.name, s.value) for s in secrets if s.place == "header"] == [("X-CSRFToken", "c-1")]
+    assert [(s.name, s.value) for s in secrets if s.location == "header"] == [
+        ("X-CSRFToken", "c-1")
+    ]
 
 
 def test_a_token_of_another_kind_sends_no_csrf_header() -> None:
     """A session that was handed over without one is sent as it is."""
     scheme = form("http://a.example/login/").scheme
-    secrets = scheme.secrets(Token("abc"), "POST", origins=frozenset(["http://a.example:80"]))
+    secrets = scheme.credentials(Token("abc"), "POST", origins=frozenset(["http://a.example:80"]))
 
-    assert [(secret.place, secret.name) for secret in secrets] == [("cookie", "sessionid")]
+    assert [(secret.location, secret.name) for secret in secrets] == [("cookie", "sessionid")]
     assert repr(scheme) == "FormSession('sessionid')"
 
 

@@ -104,7 +104,7 @@ def test_the_time_is_that_of_the_stack() -> None:
     """A login waits by the clock that the calls go by; a stand-in for a stack may have none."""
     clock = FakeClock()
     stand_in: Any = object()
-    with SessionStack(clock=clock) as stack, stack.using(timeout=1) as light:
+    with SessionStack(clock=clock) as stack, stack.with_options(timeout=1) as light:
         assert clock_of(stack) is clock
         assert clock_of(light) is clock
     assert clock_of(stand_in) is SYSTEM_CLOCK

@@ -17,7 +17,7 @@ NOW = 1_000.0
 
 def lasting(seconds: float) -> Token:
     """Make a token that was just given, for *seconds*."""
-    return Token("t0ken", expires_in=seconds).stamped(NOW)
+    return Token("t0ken", expires_in=seconds).with_expiry(NOW)
 
 
 def answer(status: int = 200, headers: dict[str, str] | None = None) -> requests.Response:

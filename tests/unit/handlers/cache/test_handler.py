@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from sessionkit import Exchange, Forward, SessionStack, recommended
+from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import (
     Bearer,
     CallableGrant,
@@ -21,7 +21,7 @@ from sessionkit.auth import (
     RenewalPolicy,
     StaticToken,
 )
-from sessionkit.chain._exchange import Secret
+from sessionkit.chain._exchange import Credential
 from sessionkit.errors import ConfigError
 from sessionkit.handlers import RateLimitHandler
 from sessionkit.handlers.cache import CacheHandler
@@ -107,8 +107,8 @@ class Signing:
     def __init__(self) -> None:
         self.count = 0
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
-        return forward(exchange.late(self._sign))
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+        return call_next(exchange.on_prepared(self._sign))
 
     def _sign(self, request: requests.PreparedRequest) -> None:
         self.count += 1
@@ -131,7 +131,7 @@ def test_a_principal_keeps_answers_over_new_tokens() -> None:
     script = Script(*replies(2))
     old, new = stack_of("token-1", cache, script), stack_of("token-2", cache, script)
     for stack in (old, new):
-        stack.handlers.add(NamedOperation(), first=True)
+        stack.handlers.add(NamedOperation(), outermost=True)
 
     answers = [
         stack.get("me", operation=user).content for user in ("ada", "bob") for stack in (old, new)
@@ -144,17 +144,19 @@ class NamedOperation:
 
     options = frozenset({"operation"})
 
-    def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
-        return forward(exchange)
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+        return call_next(exchange)
 
 
 def test_a_secret_that_is_added_further_in_keeps_nothing() -> None:
     """A second login inside the cache is not overlooked."""
 
     class Inner:
-        def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
-            origins = frozenset({exchange.home or ""})
-            return forward(exchange.with_secret(Secret("header", "X-Odd", "hush", origins)))
+        def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+            origins = frozenset({exchange.base_origin or ""})
+            return call_next(
+                exchange.with_credential(Credential("header", "X-Odd", "hush", origins))
+            )
 
     script = Script(*replies(2))
     stack, _ = stack_over(script, CacheHandler(), Inner())

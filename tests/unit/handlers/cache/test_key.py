@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from sessionkit.chain._exchange import Secret
+from sessionkit.chain._exchange import Credential
 from sessionkit.handlers.cache._key import read_request, vary_names
 
 SALT = b"salt"
@@ -16,7 +16,11 @@ NOWHERE: frozenset[str] = frozenset()
 
 
 def key(
-    *secrets: Secret, url: str = URL, salt: bytes = SALT, principal: str | None = None, **parts: Any
+    *secrets: Credential,
+    url: str = URL,
+    salt: bytes = SALT,
+    principal: str | None = None,
+    **parts: Any,
 ) -> str:
     """Return the key of a GET with *parts* of a request."""
     request = requests.Request("GET", url, **parts).prepare()
@@ -52,7 +56,7 @@ def test_whatever_tells_callers_apart_parts_their_answers(parts: dict[str, Any])
 
 def test_a_placed_credential_counts_under_any_name() -> None:
     """A vendor may call the header of its keys what it likes."""
-    secret = Secret("header", "X-Odd", "a", NOWHERE)
+    secret = Credential("header", "X-Odd", "a", NOWHERE)
     mine, yours = ({"X-Odd": value} for value in "ab")
 
     assert key(secret, headers=mine) != key(secret, headers=yours)
@@ -61,8 +65,8 @@ def test_a_placed_credential_counts_under_any_name() -> None:
 
 def test_a_placed_key_in_the_query_counts_wherever_it_stands() -> None:
     """It stands first where it is sent, and last where it is foreseen."""
-    secret = Secret("query", "appid", "a", NOWHERE)
-    other = Secret("query", "appid", "b", NOWHERE)
+    secret = Credential("query", "appid", "a", NOWHERE)
+    other = Credential("query", "appid", "b", NOWHERE)
 
     first = key(secret, url=f"{URL}?appid=a&q=1")
     assert first == key(secret, url=f"{URL}?q=1&appid=a")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from sessionkit import Exchange, Forward, SessionStack
+from sessionkit import CallNext, Exchange, SessionStack
 from sessionkit.handlers.cache import CacheHandler
 from sessionkit.testing import FakeClock
 from tests.unit.handlers.scripted import Item, Reply, Script, stack_over
@@ -51,9 +51,9 @@ def test_a_fresh_answer_is_given_again() -> None:
     assert second.request.headers == first.request.headers
     assert second.reason == "OK"
     assert second.from_cache is True  # type: ignore[attr-defined]  # as caches set it
-    assert second.exchange.from_cache is True  # type: ignore[attr-defined]  # set by the stack
-    assert second.exchange.attempts == []  # type: ignore[attr-defined]  # set by the stack
-    assert first.exchange.from_cache is False  # type: ignore[attr-defined]  # set by the stack
+    assert second.record.from_cache is True  # type: ignore[attr-defined]  # set by the stack
+    assert second.record.attempts == []  # type: ignore[attr-defined]  # set by the stack
+    assert first.record.from_cache is False  # type: ignore[attr-defined]  # set by the stack
 
 
 def test_a_stale_answer_is_asked_for_anew() -> None:
@@ -94,8 +94,8 @@ def test_a_304_brings_the_kept_answer_back(
     conditions = {k: v for k, v in script.headers[1].items() if k.startswith("If-")}
     assert conditions == sent
     assert (second.status_code, second.content) == (200, b"one")
-    assert [a.status for a in second.exchange.attempts] == [304]  # type: ignore[attr-defined]  # set by the stack
-    assert second.exchange.from_cache is True  # type: ignore[attr-defined]  # set by the stack
+    assert [a.status for a in second.record.attempts] == [304]  # type: ignore[attr-defined]  # set by the stack
+    assert second.record.from_cache is True  # type: ignore[attr-defined]  # set by the stack
     assert "If-None-Match" not in second.request.headers
     # What the 304 said holds from now on.
     assert second.headers["X-New"] == third.headers["X-New"] == "yes"
@@ -314,9 +314,9 @@ def test_an_answer_that_was_not_taken_is_not_given_again() -> None:
     """A retry asks the server, and what it refused is forgotten."""
 
     class Twice:
-        def handle(self, exchange: Exchange, forward: Forward) -> requests.Response:
-            first = forward(exchange)
-            return first if first.content == b"two" else forward(exchange)
+        def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+            first = call_next(exchange)
+            return first if first.content == b"two" else call_next(exchange)
 
     script = Script(
         Reply(200, FRESH, b"login page"), Reply(200, {}, b"two"), Reply(200, {}, b"two")

@@ -13,7 +13,7 @@ import requests
 
 from sessionkit import Exchange, SessionStack
 from sessionkit._clock import Clock
-from sessionkit.chain._exchange import Secret
+from sessionkit.chain._exchange import Credential
 from sessionkit.errors import ConfigError, RateLimitExhausted
 from sessionkit.handlers import RateLimitHandler, RetryHandler, TimeoutHandler
 from sessionkit.testing import FakeClock
@@ -137,8 +137,8 @@ def test_a_cache_of_the_session_teaches_and_costs_nothing() -> None:
     stack, clock = stack_over(Script(told(2, 60), *[told(0, 60)] * 9, 200), RateLimitHandler())
     stack.get("tasks")
 
-    def cached(exchange: Exchange, forward: Any) -> requests.Response:
-        response: requests.Response = forward(exchange)
+    def cached(exchange: Exchange, call_next: Any) -> requests.Response:
+        response: requests.Response = call_next(exchange)
         exchange.record.from_cache = True
         return response
 
@@ -332,10 +332,12 @@ def test_accounts_have_learned_budgets_of_their_own(other: dict[str, Any]) -> No
 def carrying(token: str) -> Any:
     """Return a handler that places *token*, as the one for authentication does."""
 
-    def carry(exchange: Exchange, forward: Any) -> requests.Response:
+    def carry(exchange: Exchange, call_next: Any) -> requests.Response:
         origins = frozenset({"http://api.example:80"})
-        response: requests.Response = forward(
-            exchange.with_secret(Secret("header", "Authorization", f"Bearer {token}", origins))
+        response: requests.Response = call_next(
+            exchange.with_credential(
+                Credential("header", "Authorization", f"Bearer {token}", origins)
+            )
         )
         return response
 
