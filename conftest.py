@@ -60,8 +60,11 @@ def _guard(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_guard)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Keep the machine's own proxies, bundles and logins out of the requests that tests make."""
+    # With pytest-xdist this is the process that is told of all tests.
+    if os.environ.get("CI") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(SkipsInCI())
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         os.environ.pop(name, None)
         os.environ.pop(name.upper(), None)
@@ -83,6 +86,34 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+# -- Skips ---------------------------------------------------------------------------------------
+
+
+class SkipsInCI:
+    """Fails a run in CI in which a test was skipped: `.ci/run` installs what each test needs."""
+
+    def __init__(self) -> None:
+        self._skipped: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the reason of a skip; an expected failure is none."""
+        if report.skipped and not hasattr(report, "wasxfail"):
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+            self._skipped.append(f"{report.nodeid}: {reason}")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Turn a run with a skip into one that failed."""
+        if self._skipped and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say which tests were skipped."""
+        if self._skipped:
+            terminalreporter.section("skipped in CI, where nothing may be")
+            terminalreporter.write_line("\n".join(sorted(self._skipped)))
 
 
 # -- Samples in README.md and docs/ --------------------------------------------------------------

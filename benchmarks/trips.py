@@ -1,9 +1,9 @@
 """How much of the library a reader meets on four ways, and how large it is.
 
-``python -m benchmarks.trips`` prints one JSON object. For each way, the second (warm) time that it is
-gone: how many files and functions of the package run, and how often the running code changes from
-one file to another. Then modules and code lines (without blanks, comments and docstrings) of the
-package and of the tests. Counts, not times: they are the same on any machine.
+``python -m benchmarks.trips`` prints one JSON object. For each way, when it is warm: how many files
+and functions of the package run, and how often the running code changes from one file to another.
+Then modules and code lines (without blanks, comments and docstrings) of the package and of the
+tests. Counts, not times: they are the same on any machine.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Api(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Print nothing."""
 
 
@@ -154,7 +154,7 @@ def trips() -> dict[str, dict[str, int]]:
 def code_lines(path: Path) -> int:
     """Return the lines of a Python file that hold code: no blanks, comments, docstrings."""
     text = path.read_text("utf-8")
-    lines = set()
+    lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type not in SILENT:
             lines.update(range(token.start[0], token.end[0] + 1))

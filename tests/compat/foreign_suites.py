@@ -131,11 +131,11 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.suites) - set(names):
         parser.error(f"no suite is called {', '.join(sorted(unknown))}")
+    wanted = [suite for suite in SUITES if suite.name in (given.suites or names)]
     if given.requirements:
-        print(*requirements(), sep="\n")
+        print(*requirements(wanted), sep="\n")
         return
     started = time.monotonic()
-    wanted = [suite for suite in SUITES if suite.name in (given.suites or names)]
     try:
         with TemporaryDirectory() as scratch:
             comparisons = compare(wanted, Path(scratch))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 #: The stacks that each suite runs through, beside the bare run; see stacked.py.
 MODES = ("transparent", "passing", "recommended")
@@ -119,6 +119,6 @@ SUITES = (
 )
 
 
-def requirements() -> list[str]:
-    """Return what all suites need, each once."""
-    return sorted({*RUNNER, *(need for suite in SUITES for need in suite.requirements)})
+def requirements(suites: Iterable[Suite] = SUITES) -> list[str]:
+    """Return what *suites* need, each once."""
+    return sorted({*RUNNER, *(need for suite in suites for need in suite.requirements)})
