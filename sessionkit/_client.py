@@ -9,7 +9,7 @@ from sessionkit._recommended import recommended
 from sessionkit._redact import redact_url
 from sessionkit._stack import SessionStack
 from sessionkit.errors import ConfigError
-from sessionkit.resources._codec import Plain
+from sessionkit.resources._codec import PlainJson
 from sessionkit.resources._urls import check_names
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class ApiClient:
     """
 
     base_url: str | None = None
-    codec: Codec = Plain()
+    codec: Codec = PlainJson()
 
     def __init__(
         self,

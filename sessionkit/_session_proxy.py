@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import requests
     from requests import Response
 
-    from sessionkit.paging import Step
+    from sessionkit.paging import PageRequest
 
 #: What the verbs of requests hand to ``request`` though nobody gave it.
 VERB_FILLERS = frozenset(("params", "data", "json"))
@@ -121,7 +121,7 @@ def not_pickled() -> ConfigError:
     return ConfigError(message, hint=hint)
 
 
-def take_step(session: requests.Session, step: Step) -> Response:
+def take_step(session: requests.Session, step: PageRequest) -> Response:
     """Ask for a page, with only what *step* has, so that a session's own defaults hold."""
     given = {"params": step.params, "json": step.json, "headers": step.headers}
     options: Any = {name: value for name, value in given.items() if value is not None}

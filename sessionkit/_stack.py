@@ -324,7 +324,7 @@ class SessionStack(_Session):
         items: Items = ...,
         into: None = ...,
         params: Any = ...,
-        limit: int | None = ...,
+        max_items: int | None = ...,
         max_pages: int | None = ...,
     ) -> Pages[Any]: ...
 
@@ -337,7 +337,7 @@ class SessionStack(_Session):
         paginator: Paginator | None = ...,
         items: Items = ...,
         params: Any = ...,
-        limit: int | None = ...,
+        max_items: int | None = ...,
         max_pages: int | None = ...,
     ) -> Pages[T]: ...
 
@@ -349,7 +349,7 @@ class SessionStack(_Session):
         items: Items = None,
         into: Any = None,
         params: Any = None,
-        limit: int | None = None,
+        max_items: int | None = None,
         max_pages: int | None = None,
     ) -> Pages[Any]:
         """Return a lazy walk over the pages of *url*; nothing is sent before it is iterated.
@@ -360,7 +360,7 @@ class SessionStack(_Session):
             items: Where the items of a page are, such as ``/data``; by default the only list.
             into: The type of one item; without it items stay as JSON gives them.
             params: Query parameters of the first page, in any form that requests takes.
-            limit: Items at most.
+            max_items: Items at most.
             max_pages: Pages at most.
 
         Raises:
@@ -368,11 +368,16 @@ class SessionStack(_Session):
                 :meth:`Pages.pages <sessionkit.paging.Pages.pages>`.
         """
         from sessionkit.mapping._engine import loader_for
-        from sessionkit.paging import LinkHeader, Pages, Plan, Step
+        from sessionkit.paging import LinkHeader, PageRequest, Pages
+        from sessionkit.paging._walk import WalkOptions
 
-        plan = Plan(paginator or LinkHeader(), items, limit=limit, max_pages=max_pages)
+        options = WalkOptions(
+            paginator or LinkHeader(), items, max_items=max_items, max_pages=max_pages
+        )
         load = None if into is None else loader_for(into)
-        return Pages(partial(take_step, self), Step.of(url, params), plan=plan, load=load)
+        return Pages(
+            partial(take_step, self), PageRequest.of(url, params), options=options, load=load
+        )
 
 
 for _name in DELEGATED:

@@ -1,4 +1,4 @@
-"""Stands in for a stack that pages: real responses without a socket, and every step kept."""
+"""Stands in for a stack that pages: real responses without a socket, and every request kept."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from sessionkit.paging import Answer, Step
+from sessionkit.paging import PageRequest, PageResponse
 
 BASE = "https://api.example/v1/"
 
 
 @dataclass(frozen=True)
 class Paper:
-    """An answer; bytes go out as they are, everything else as JSON.
+    """A response; bytes go out as they are, everything else as JSON.
 
     Args:
         url: Where redirects ended; None for no redirect.
@@ -40,23 +40,27 @@ class Ask:
 
 
 class Sender:
-    """Send steps to a function; relative URLs are appended to the base, as a stack does."""
+    """Send page requests to a function; relative URLs are appended to the base, as a stack does."""
 
-    def __init__(self, answer: Callable[[Ask], Paper]) -> None:
-        self.steps: list[Step] = []
+    def __init__(self, serve: Callable[[Ask], Paper]) -> None:
+        self.requests: list[PageRequest] = []
         self.asks: list[Ask] = []
-        self._answer = answer
+        self._serve = serve
 
-    def __call__(self, step: Step) -> requests.Response:
-        url = step.url if "://" in step.url else BASE + step.url.lstrip("/")
+    def __call__(self, page_request: PageRequest) -> requests.Response:
+        url = page_request.url if "://" in page_request.url else BASE + page_request.url.lstrip("/")
         request = requests.Request(
-            step.method, url, params=step.params, json=step.json, headers=dict(step.headers or {})
+            page_request.method,
+            url,
+            params=page_request.params,
+            json=page_request.json,
+            headers=dict(page_request.headers or {}),
         ).prepare()
         sent = request.url or ""
         query = {name: values[-1] for name, values in parse_qs(urlsplit(sent).query).items()}
-        self.steps.append(step)
-        self.asks.append(Ask(step.method, sent, query, step.json))
-        return respond(self._answer(self.asks[-1]), request)
+        self.requests.append(page_request)
+        self.asks.append(Ask(page_request.method, sent, query, page_request.json))
+        return respond(self._serve(self.asks[-1]), request)
 
     @property
     def urls(self) -> list[str]:
@@ -81,19 +85,19 @@ def respond(paper: Paper, request: requests.PreparedRequest | None = None) -> re
     return response
 
 
-def answer(
+def page_response(
     body: Any = None,
     *,
     rows: list[Any] | None = None,
-    step: Step | None = None,
+    request: PageRequest | None = None,
     headers: Mapping[str, str] | None = None,
-    seen: int | None = None,
-) -> Answer:
-    """Make an answer as a paginator gets it."""
+    items_seen: int | None = None,
+) -> PageResponse:
+    """Make a response as a paginator gets it."""
     items = body if rows is None and isinstance(body, list) else rows or []
     response = respond(Paper(body, headers=headers or {}))
-    count = len(items) if seen is None else seen
-    return Answer(step or Step("orders"), response, body, items, seen=count)
+    count = len(items) if items_seen is None else items_seen
+    return PageResponse(request or PageRequest("orders"), response, body, items, items_seen=count)
 
 
 def _response(paper: Paper, request: requests.PreparedRequest) -> requests.Response:

@@ -25,7 +25,7 @@ from sessionkit.errors import NotFound
 from sessionkit.paging import Page
 from sessionkit.resources import Collection
 from sessionkit.testing import FakeClock
-from sessionkit.testing.cassettes import Tape, cassette
+from sessionkit.testing.cassettes import Cassette, cassette
 
 FOLDER = Path(__file__).resolve().parents[1] / "cassettes"
 HOST = "api.example"
@@ -155,7 +155,7 @@ def record(folder: Path) -> None:
 
 
 @contextmanager
-def played_back(name: str) -> Iterator[tuple[Setting, Tape]]:
+def played_back(name: str) -> Iterator[tuple[Setting, Cassette]]:
     """Open a cassette: the setting of its scenario, and the tape."""
     file = FOLDER / f"{name}.yaml"
     with (

@@ -223,7 +223,7 @@ class Tour:
             "products": LinkHeader(),
             "next/products": NextUrl(),
             "cursor/products": Cursor(),
-            "offset/products": Offset(limit=10, total="total"),
+            "offset/products": Offset(page_size=10, total="total"),
         }
         last: Product | None = None
         for url, paginator in walks.items():

@@ -1,4 +1,4 @@
-"""Walks over pages: paginators that know the way, and :class:`Pages` that goes it.
+"""Pagination: paginators that name the next request, and :class:`Pages` that walks over all pages.
 
 Pure: nothing here sends anything. The stack's ``paginate`` gives the walk what it sends with.
 """
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from sessionkit.paging._base import Answer, Page, Paginator, Step
+    from sessionkit.paging._base import Page, PageRequest, PageResponse, Paginator
     from sessionkit.paging._counted import Offset, PageNumber
     from sessionkit.paging._cursor import Cursor
     from sessionkit.paging._links import LinkHeader, NextUrl
-    from sessionkit.paging._pages import Pages, Plan
-    from sessionkit.paging._paths import Place
+    from sessionkit.paging._pages import Pages
+    from sessionkit.paging._paths import JsonPath
 
 _PLACES = {
-    "Answer": "_base",
+    "PageResponse": "_base",
     "Cursor": "_cursor",
     "LinkHeader": "_links",
     "NextUrl": "_links",
@@ -27,24 +27,22 @@ _PLACES = {
     "PageNumber": "_counted",
     "Pages": "_pages",
     "Paginator": "_base",
-    "Place": "_paths",
-    "Plan": "_pages",
-    "Step": "_base",
+    "JsonPath": "_paths",
+    "PageRequest": "_base",
 }
 
 __all__ = [
-    "Answer",
     "Cursor",
+    "JsonPath",
     "LinkHeader",
     "NextUrl",
     "Offset",
     "Page",
     "PageNumber",
+    "PageRequest",
+    "PageResponse",
     "Pages",
     "Paginator",
-    "Place",
-    "Plan",
-    "Step",
 ]
 
 __getattr__, __dir__ = lazy(__name__, _PLACES)

@@ -1,7 +1,7 @@
-"""What paging is made of: steps to take, the answers to them, pages, and paginators.
+"""What paging is made of: page requests, the responses to them, pages, and paginators.
 
-Nothing here sends anything. A paginator reads one answer and names the next step; the walk in
-``_pages`` takes the steps through a function that it is given.
+Nothing here sends anything. A paginator reads one response and names the next request; the walk in
+``_pages`` sends the requests through a function that it is given.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from requests import Response
 
-    from sessionkit.paging._paths import Place
+    from sessionkit.paging._paths import JsonPath
 
 T = TypeVar("T")
 Params: TypeAlias = Mapping[str, Any]
@@ -27,10 +27,10 @@ Params: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Step:
+class PageRequest:
     """One request for a page, before any handler has seen it.
 
-    Immutable: what derives from a step is a new one. Its repr shows names of parameters, never
+    Immutable: what derives from it is a new one. Its repr shows names of parameters, never
     values, because cursors and keys travel there.
 
     Args:
@@ -48,8 +48,8 @@ class Step:
     method: str = "GET"
 
     @classmethod
-    def of(cls, url: str, params: object = None) -> Step:
-        """Make the first step of a walk, with *params* in any form that requests takes.
+    def of(cls, url: str, params: object = None) -> PageRequest:
+        """Return the first request of a walk, with *params* in any form that requests takes.
 
         Iterators are read here, so that a walk can be taken twice.
 
@@ -74,8 +74,8 @@ class Step:
                 return unquote_plus(value)
         return None
 
-    def with_params(self, params: Params) -> Step:
-        """Return this step with *params* set, and no namesake of theirs left in the URL."""
+    def with_params(self, params: Params) -> PageRequest:
+        """Return this request with *params*, in place of those of the same names in its URL."""
         # The other parameters keep their very text: some servers sign it.
         kept = [
             part
@@ -85,39 +85,39 @@ class Step:
         url = _with_query(self.url, "&".join(kept))
         return replace(self, url=url, params={**(self.params or {}), **params})
 
-    def at(self, url: str) -> Step:
-        """Return this step at another *url*, whose query is taken as it stands: no params."""
+    def with_url(self, url: str) -> PageRequest:
+        """Return this request for another *url*, with the query of that URL and no params."""
         return replace(self, url=url, params=None)
 
     def __repr__(self) -> str:
         where, mark, _ = self.url.partition("?")
         names = f" with {', '.join(self.params)}" if self.params else ""
-        return f"<Step {self.method} {redact_url(where)}{'?...' if mark else ''}{names}>"
+        return f"<PageRequest {self.method} {redact_url(where)}{'?...' if mark else ''}{names}>"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a paginator may know when it names the next step: this page, and no older one.
+class PageResponse:
+    """The response to a page request, as a paginator reads it.
 
     Args:
-        step: The step that brought this answer.
+        request: The request that it answers.
         response: The response.
-        body: The decoded JSON document; None for an answer without a body.
+        document: The decoded JSON document; None for a response without a body.
         rows: The items, as they stand in the document.
-        seen: Items of this walk so far, this page's included.
-        repeats: Whether the items are objects, and just those of the page before.
+        items_seen: Items of this walk so far, this page's included.
+        is_repeat: Whether the items are objects, and just those of the page before.
     """
 
-    step: Step
+    request: PageRequest
     response: Response = field(repr=False)
-    body: Any = field(repr=False)
+    document: Any = field(repr=False)
     rows: list[Any] = field(repr=False)
-    seen: int = 0
-    repeats: bool = False
+    items_seen: int = 0
+    is_repeat: bool = False
 
-    def find(self, place: Place | None) -> Any:
-        """Return what the document holds at *place*; None where there is nothing."""
-        return find(self.body, place)
+    def find(self, path: JsonPath | None) -> Any:
+        """Return what the document holds at *path*; None where there is nothing."""
+        return find(self.document, path)
 
     def resolve(self, reference: str) -> str:
         """Return *reference* as an absolute URL, without its fragment.
@@ -127,22 +127,22 @@ class Answer:
         Raises:
             ValueError: There is no way to read *reference* as a URL.
         """
-        return urldefrag(urljoin(self.response.url or self.step.url, reference.strip())).url
+        return urldefrag(urljoin(self.response.url or self.request.url, reference.strip())).url
 
 
 class Paginator(Protocol):
     """A way from one page to the next. Stateless: one serves all walks of all threads.
 
-    Two optional attributes are places in the document that the walk reads as well: ``total``,
-    the number of all items, and ``more``, a flag that says whether there are further pages.
+    Two optional attributes are JSON paths that the walk reads as well: ``total``, the number of all
+    items, and ``has_more``, a flag that says whether there are further pages.
     """
 
-    def first_step(self, step: Step) -> Step:
-        """Return the step to begin with, made of the caller's *step*."""
+    def first_request(self, request: PageRequest) -> PageRequest:
+        """Return the request to begin with, made of the caller's *request*."""
         ...
 
-    def next_step(self, answer: Answer) -> Step | None:
-        """Return the step after *answer*, computed from it alone; None at the end."""
+    def next_request(self, page: PageResponse) -> PageRequest | None:
+        """Return the request after *page*, computed from it alone; None at the end."""
         ...
 
 
@@ -153,20 +153,20 @@ class Page(Generic[T]):
     Args:
         items: The items, mapped where ``into=`` was given.
         number: Its number in this walk, from 1.
-        step: The step that brought it.
-        next: The step that the walk would take next; None at the end.
-        total: How many items there are on all pages, if this page told.
+        request: The request that brought it.
+        next: The request that the walk would send next; None at the end.
+        total: How many items there are on all pages, if this page says so.
         response: The response.
-        raw: The decoded JSON document.
+        document: The decoded JSON document.
     """
 
     items: list[T]
     number: int
-    step: Step
-    next: Step | None
+    request: PageRequest
+    next: PageRequest | None
     total: int | None
     response: Response = field(repr=False)
-    raw: Any = field(repr=False)
+    document: Any = field(repr=False)
 
 
 def as_code(value: DataclassInstance, *positional: str) -> str:

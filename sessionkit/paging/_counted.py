@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from sessionkit.errors import ConfigError, PageLoop
 from sessionkit.paging._base import as_code, as_count, check_name, check_number
-from sessionkit.paging._paths import check_place
+from sessionkit.paging._paths import check_json_path
 
 if TYPE_CHECKING:
-    from sessionkit.paging._base import Answer, Step
-    from sessionkit.paging._paths import Place
+    from sessionkit.paging._base import PageRequest, PageResponse
+    from sessionkit.paging._paths import JsonPath
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -23,9 +23,9 @@ class PageNumber:
 
     Args:
         param: The query parameter that takes the number.
-        first: The number of the first page: 1, or 0 with some servers.
-        size: Items per page to ask for; None leaves it to the server.
-        size_param: The query parameter that takes *size*.
+        start: The number of the first page: 1, or 0 with some servers.
+        page_size: Items per page to ask for; None leaves it to the server.
+        page_size_param: The query parameter that takes *page_size*.
         total_pages: Where the document tells how many pages there are, such as ``"/pages"``.
         total: Where it tells how many items there are on all pages.
 
@@ -35,30 +35,30 @@ class PageNumber:
 
     param: str = "page"
     _: KW_ONLY
-    first: int = 1
-    size: int | None = None
-    size_param: str = "per_page"
-    total_pages: Place | None = None
-    total: Place | None = None
+    start: int = 1
+    page_size: int | None = None
+    page_size_param: str = "per_page"
+    total_pages: JsonPath | None = None
+    total: JsonPath | None = None
 
     def __post_init__(self) -> None:
-        _check(self.param, self.size_param, self.total_pages, self.total)
-        check_number("first", self.first, least=0)
-        if self.size is not None:
-            check_number("size", self.size, least=1)
+        _check(self.param, self.page_size_param, self.total_pages, self.total)
+        check_number("start", self.start, least=0)
+        if self.page_size is not None:
+            check_number("page_size", self.page_size, least=1)
 
-    def first_step(self, step: Step) -> Step:
-        return _opened(step, {self.param: self.first, self.size_param: self.size})
+    def first_request(self, request: PageRequest) -> PageRequest:
+        return _opened(request, {self.param: self.start, self.page_size_param: self.page_size})
 
-    def next_step(self, answer: Answer) -> Step | None:
-        number = _asked(answer.step, self.param)
-        pages = as_count(answer.find(self.total_pages))
-        if pages is not None and number - self.first + 1 >= pages:
+    def next_request(self, page: PageResponse) -> PageRequest | None:
+        number = _asked(page.request, self.param)
+        pages = as_count(page.find(self.total_pages))
+        if pages is not None and number - self.start + 1 >= pages:
             return None
         # By rows received, not by number times size: the server may have given fewer than asked.
-        if _is_end(answer, self.total, answer.seen):
+        if _is_end(page, self.total, page.items_seen):
             return None
-        return answer.step.with_params({self.param: number + 1})
+        return page.request.with_params({self.param: number + 1})
 
     def __repr__(self) -> str:
         return as_code(self, "param")
@@ -68,13 +68,13 @@ class PageNumber:
 class Offset:
     """Ask for the rows after those received, until a page is empty or the total is reached.
 
-    The offset grows by the rows that came, not by *limit*: a server that gives fewer loses none.
+    The offset grows by the rows that came, not by *page_size*, as some servers give fewer.
     A parameter that the caller gave wins, so ``params={"offset": 200}`` starts there.
 
     Args:
-        limit: Items per page to ask for; None leaves it to the server.
+        page_size: Items per page to ask for; None leaves it to the server.
         offset_param: The query parameter that takes the number of rows to leave out.
-        limit_param: The query parameter that takes *limit*.
+        page_size_param: The query parameter that takes *page_size*.
         total: Where the document tells how many items there are on all pages.
         start: Rows to leave out at the start.
 
@@ -82,64 +82,66 @@ class Offset:
         ConfigError: A setting that cannot be meant.
     """
 
-    limit: int | None = None
+    page_size: int | None = None
     _: KW_ONLY
     offset_param: str = "offset"
-    limit_param: str = "limit"
-    total: Place | None = None
+    page_size_param: str = "limit"
+    total: JsonPath | None = None
     start: int = 0
 
     def __post_init__(self) -> None:
-        _check(self.offset_param, self.limit_param, self.total)
+        _check(self.offset_param, self.page_size_param, self.total)
         check_number("start", self.start, least=0)
-        if self.limit is not None:
-            check_number("limit", self.limit, least=1)
+        if self.page_size is not None:
+            check_number("page_size", self.page_size, least=1)
 
-    def first_step(self, step: Step) -> Step:
-        return _opened(step, {self.offset_param: self.start, self.limit_param: self.limit})
+    def first_request(self, request: PageRequest) -> PageRequest:
+        return _opened(
+            request, {self.offset_param: self.start, self.page_size_param: self.page_size}
+        )
 
-    def next_step(self, answer: Answer) -> Step | None:
-        reached = _asked(answer.step, self.offset_param) + len(answer.rows)
-        if _is_end(answer, self.total, reached):
+    def next_request(self, page: PageResponse) -> PageRequest | None:
+        reached = _asked(page.request, self.offset_param) + len(page.rows)
+        if _is_end(page, self.total, reached):
             return None
-        return answer.step.with_params({self.offset_param: reached})
+        return page.request.with_params({self.offset_param: reached})
 
     def __repr__(self) -> str:
-        return as_code(self, "limit")
+        return as_code(self, "page_size")
 
 
-def _check(first_name: str, second_name: str, *places: Place | None) -> None:
+def _check(first_name: str, second_name: str, *paths: JsonPath | None) -> None:
     check_name("a parameter", first_name)
     check_name("a parameter", second_name)
     if first_name == second_name:
         raise ConfigError(f"two different values cannot both go into {first_name!r}")
-    for place in places:
-        if place is not None:
-            check_place(place)
+    for path in paths:
+        if path is not None:
+            check_json_path(path)
 
 
-def _opened(step: Step, settings: dict[str, int | None]) -> Step:
+def _opened(request: PageRequest, settings: dict[str, int | None]) -> PageRequest:
     missing = {
         name: value
         for name, value in settings.items()
-        if value is not None and step.param(name) is None
+        if value is not None and request.param(name) is None
     }
-    return step.with_params(missing) if missing else step
+    return request.with_params(missing) if missing else request
 
 
-def _asked(step: Step, name: str) -> int:
-    given = step.param(name)
+def _asked(request: PageRequest, name: str) -> int:
+    given = request.param(name)
     number = as_count(given)
     if number is None:
         raise ConfigError(f"the parameter {name!r} must be a whole number from 0, not {given!r}")
     return number
 
 
-def _is_end(answer: Answer, place: Place | None, reached: int) -> bool:
-    total = as_count(answer.find(place))
-    if not answer.rows or (total is not None and reached >= total):
+def _is_end(page: PageResponse, path: JsonPath | None, reached: int) -> bool:
+    total = as_count(page.find(path))
+    if not page.rows or (total is not None and reached >= total):
         return True
-    if answer.repeats:
+    if page.is_repeat:
         raise PageLoop(
             "this page holds the very rows of the page before: the server gives its last page "
             "again and again, or does not know the parameter",

@@ -1,4 +1,4 @@
-"""Pages behind a cursor: each answer holds the mark of the place to go on from."""
+"""Pages behind a cursor: each page holds the mark of the place to go on from."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors import ConfigError, PaginationNotDetected
 from sessionkit.paging._base import as_code, check_name, says_no
-from sessionkit.paging._paths import check_place, find, locate, replaced
+from sessionkit.paging._paths import check_json_path, find, locate, replaced
 
 if TYPE_CHECKING:
-    from sessionkit.paging._base import Answer, Step
-    from sessionkit.paging._paths import Place
+    from sessionkit.paging._base import PageRequest, PageResponse
+    from sessionkit.paging._paths import JsonPath
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Cursor:
-    """Hand the cursor of each answer back with the next request.
+    """Hand the cursor of each page back with the next request.
 
     Null, a missing member, ``""``, ``false`` and an empty array or object are the end; 0 is a
     cursor. A cursor that is an absolute URL is followed as one.
 
     Args:
-        place: Where the cursor stands in the document, such as ``"/meta/next"``; by default
+        path: Where the cursor stands in the document, such as ``"/meta/next"``; by default
             ``next_cursor``, unless *header* is given.
-        header: The response header that holds it, instead of *place*.
+        header: The response header that holds it, instead of *path*.
         param: The query parameter that takes it; by default ``cursor``, unless *body* is given.
         body: Where it goes in the JSON body of the request, instead of *param*. The pages are then
-            asked for by POST, unless the first step says otherwise.
-        more: Where the document says whether there are further pages, such as ``"/has_more"``.
+            asked for by POST, unless the first request says otherwise.
+        has_more: Where the document says whether there are further pages, such as ``"/has_more"``.
             False and null end the walk, whatever the cursor is.
         start: The cursor of the first request; None for none.
 
@@ -36,65 +36,67 @@ class Cursor:
         ConfigError: A setting that cannot be meant, or two that exclude each other.
     """
 
-    place: Place | None = None
+    path: JsonPath | None = None
     _: KW_ONLY
     header: str | None = None
     param: str | None = None
-    body: Place | None = None
-    more: Place | None = None
+    body: JsonPath | None = None
+    has_more: JsonPath | None = None
     start: str | int | None = None
 
     def __post_init__(self) -> None:
-        _check_one("place", self.place, "header", self.header)
+        _check_one("path", self.path, "header", self.header)
         _check_one("param", self.param, "body", self.body)
         for what, name in (("header", self.header), ("param", self.param)):
             if name is not None:
                 check_name(what, name)
-        for place in (self.place, self.body, self.more):
-            if place is not None:
-                check_place(place)
+        for path in (self.path, self.body, self.has_more):
+            if path is not None:
+                check_json_path(path)
         if self.body in ("", ()):
             raise ConfigError("a cursor cannot be the whole body of a request; name its member")
 
-    def first_step(self, step: Step) -> Step:
-        if self.body is not None and step.method == "GET":
-            step = replace(step, method="POST", json={} if step.json is None else step.json)
-        if self.start is None or self._given(step) is not None:
-            return step
-        return self._handed(step, self.start)
+    def first_request(self, request: PageRequest) -> PageRequest:
+        if self.body is not None and request.method == "GET":
+            request = replace(
+                request, method="POST", json={} if request.json is None else request.json
+            )
+        if self.start is None or self._given(request) is not None:
+            return request
+        return self._handed(request, self.start)
 
-    def next_step(self, answer: Answer) -> Step | None:
-        more = None if self.more is None else locate(answer.body, self.more)
+    def next_request(self, page: PageResponse) -> PageRequest | None:
+        more = None if self.has_more is None else locate(page.document, self.has_more)
         # A flag that is not there says nothing: then only the cursor tells.
         if more is not None and says_no(more.value):
             return None
-        cursor = self._cursor(answer)
+        cursor = self._cursor(page)
         if cursor is None or cursor is False or cursor in ("", [], {}):
             return None
         if isinstance(cursor, str) and cursor.startswith(("http://", "https://")):
-            return answer.step.at(cursor)
+            return page.request.with_url(cursor)
         if cursor is True or (self.body is None and not _fits_a_query(cursor)):
             raise PaginationNotDetected(
                 "the cursor is neither text nor a number, as a parameter has to be",
-                hint="check its place; a cursor that is an object goes into the body: body=",
+                hint="check its path; a cursor that is an object goes into the body: body=",
             )
-        return self._handed(answer.step, cursor)
+        return self._handed(page.request, cursor)
 
     def __repr__(self) -> str:
-        return as_code(self, "place")
+        return as_code(self, "path")
 
-    def _cursor(self, answer: Answer) -> Any:
+    def _cursor(self, page: PageResponse) -> Any:
         if self.header is not None:
-            return answer.response.headers.get(self.header, "").strip()
-        return answer.find("next_cursor" if self.place is None else self.place)
+            return page.response.headers.get(self.header, "").strip()
+        return page.find("next_cursor" if self.path is None else self.path)
 
-    def _given(self, step: Step) -> Any:
-        return step.param(self._param) if self.body is None else find(step.json, self.body)
+    def _given(self, request: PageRequest) -> Any:
+        return request.param(self._param) if self.body is None else find(request.json, self.body)
 
-    def _handed(self, step: Step, cursor: Any) -> Step:
+    def _handed(self, request: PageRequest, cursor: Any) -> PageRequest:
         if self.body is None:
-            return step.with_params({self._param: cursor})
-        return replace(step, json=replaced(step.json, self.body, cursor))
+            return request.with_params({self._param: cursor})
+        return replace(request, json=replaced(request.json, self.body, cursor))
 
     @property
     def _param(self) -> str:

@@ -1,24 +1,29 @@
-"""What a page says about the others: how many items there are, and whether more pages follow.
+"""Check that a walk over pages misses no rows: read totals, flags, links and cursors of each page.
 
-A walk that ends after one page is the error that nobody sees, so the first page is read for signs
-that it is not the only one.
+A walk that ends after one page although there are more is an error that shows nowhere else, so the
+first page is read for evidence that it is not the only one.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
+from sessionkit.errors import PaginationNotDetected, SessionKitError
 from sessionkit.paging._base import as_count, says_no
+from sessionkit.paging._counted import PageNumber
 from sessionkit.paging._links import href_of, looks_like_url, parse_links
 from sessionkit.paging._paths import find, locate, pointer_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sessionkit.paging._base import Answer, Paginator, Step
-    from sessionkit.paging._paths import Place
+    from sessionkit.paging._base import Page, PageRequest, PageResponse, Paginator
+    from sessionkit.paging._paths import JsonPath
+    from sessionkit.paging._walk import FetchedPage, WalkOptions
+
+StopReason: TypeAlias = Literal["end", "max_items", "max_pages"]
 
 _ENVELOPES = ("meta", "pagination", "paging", "page", "page_info", "pageInfo", "response_metadata")
 _LINK_ENVELOPES = (*_ENVELOPES, "links", "_links")
@@ -51,158 +56,252 @@ _POSITION = re.compile(
 _COUNTED_FROM_ONE = re.compile(r"page|index", re.IGNORECASE)
 
 
-class Sign(NamedTuple):
-    """Something on a page that says that another one follows, and what would follow it."""
+class MoreEvidence(NamedTuple):
+    """Something on a page that says that another one follows, and how to follow it."""
 
     what: str
     cure: str
 
 
-def told_total(answer: Answer, place: Place | None, *, last: bool) -> int | None:
-    """Return how many items there are on all pages, as far as this page tells.
+class CompletenessCheck:
+    """Check that one walk gave all rows that the server says there are.
+
+    Belongs to one iterator, hence to one thread at a time.
 
     Args:
-        answer: The page.
-        place: Where the document tells; without it ``X-Total-Count``, ``X-Total`` and members of
+        options: How the walk goes.
+        first: Its first request, as the paginator made it.
+
+    Attributes:
+        total: How many items there are on all pages; None until a page says.
+    """
+
+    __slots__ = ("_after_first", "_counts", "_disproved", "_evidence", "_options", "total")
+
+    def __init__(self, options: WalkOptions, first: PageRequest) -> None:
+        self.total: int | None = None
+        self._options = options
+        self._after_first = starts_after_first(first, options.paginator)
+        self._counts = not self._after_first and not callable(options.items)
+        self._evidence: MoreEvidence | None = None
+        self._disproved = False
+
+    def read(self, fetched: FetchedPage, number: int, *, is_cut: bool) -> int | None:
+        """Return how many items there are, as far as page *number* says.
+
+        Args:
+            fetched: The page.
+            number: Its number in this walk, from 1.
+            is_cut: Whether the caller's ``max_items`` ends the walk on it.
+
+        Raises:
+            PaginationNotDetected: It is the first page and the last, and there are more.
+        """
+        page, paginator = fetched.page, self._options.paginator
+        is_last = fetched.next is None
+        total = read_total(page, getattr(paginator, "total", None), is_last=is_last)
+        self.total = self.total if total is None else total
+        if is_last:
+            known = self.total if self._counts else None
+            if number == 1:
+                flag = getattr(paginator, "has_more", None)
+                self._evidence = evidence_of_more(
+                    page, flag, total=known, after_first=self._after_first
+                )
+            else:
+                self._evidence = missing_rows(page, known)
+            self._disproved = (self.total or 0) > page.items_seen and not self._after_first
+        if number == 1 and not is_cut:
+            self._refuse_end(number)
+        return total
+
+    def stop_reason(self, page: Page[Any], rows: int, left: int | None) -> StopReason | None:
+        """Return why the walk ends after *page*, which had so many *rows*; None if it goes on.
+
+        Raises:
+            PaginationNotDetected: The paginator is at its end, and rows are missing.
+        """
+        if page.next is None and len(page.items) == rows and self._evidence is None:
+            # The server's own flag, or a function that picks rows, speaks against the number.
+            self.total = None if self._disproved else self.total
+            return "end"
+        if left == 0:
+            return "max_items"
+        if page.number == self._options.max_pages:
+            return "max_pages"
+        try:
+            self._refuse_end(page.number)
+        except SessionKitError as error:
+            error.complete(response=page.response)
+            raise
+        return None
+
+    def _refuse_end(self, number: int) -> None:
+        evidence, options = self._evidence, self._options
+        if evidence is None or number == options.max_pages:
+            return
+        where = "the first" if number == 1 else f"page {number}"
+        limit = "1 if one page is" if number == 1 else f"{number} if these pages are"
+        raise PaginationNotDetected(
+            f"{options.paginator!r} finds no page after {where}, but {evidence.what}",
+            hint=f"{evidence.cure}; or max_pages={limit} all that is wanted",
+        )
+
+
+def read_total(page: PageResponse, path: JsonPath | None, *, is_last: bool) -> int | None:
+    """Return how many items there are on all pages, as far as this page says.
+
+    Args:
+        page: The page.
+        path: Where the document says; without it ``X-Total-Count``, ``X-Total`` and members of
             the usual names are read. A number that this very walk disproves is dropped: some
             servers count the items of the page; and so is a ``total`` that may be a price, since
             nothing that belongs to pages stands beside it.
-        last: Whether no page follows.
+        is_last: Whether no page follows.
     """
-    if place is not None:
-        return as_count(answer.find(place))
-    for total in _totals(answer):
-        if total > answer.seen or (last and total == answer.seen):
+    if path is not None:
+        return as_count(page.find(path))
+    for total in _totals(page):
+        if total > page.items_seen or (is_last and total == page.items_seen):
             return total
     return None
 
 
-def sign_of_more(
-    answer: Answer, more: Place | None, *, total: int | None, inside: bool = False
-) -> Sign | None:
+def evidence_of_more(
+    page: PageResponse, flag: JsonPath | None, *, total: int | None, after_first: bool = False
+) -> MoreEvidence | None:
     """Return what on this first page says that another one follows; None for nothing.
 
     A flag that says no is believed before anything else.
 
     Args:
-        answer: The first page of a walk.
-        more: Where the document has such a flag; without it the usual names are looked for.
-        total: How many items there are, if rows that are missing can be told by it.
-        inside: Whether the walk began behind the first row.
+        page: The first page of a walk.
+        flag: Where the document has such a flag; without it the usual names are looked for.
+        total: How many items there are, if missing rows can be known by it.
+        after_first: Whether the walk began after the first row.
     """
-    flags = _flags(answer.body, more)
-    if any(says_no(flag) for flag in flags):
+    flags = _flags(page.document, flag)
+    if any(says_no(value) for value in flags):
         return None
-    sign = _url(answer) or _mark(answer.body) or sign_of_gap(answer, total)
-    if sign is None and not inside:
-        sign = _page_count(answer.body)
-    if sign is None and flags:
-        sign = Sign("a flag says so", "name the way on by paginator=")
-    return sign
+    evidence = _next_url(page) or _next_cursor(page.document) or missing_rows(page, total)
+    if evidence is None and not after_first:
+        evidence = _page_count(page.document)
+    if evidence is None and flags:
+        evidence = MoreEvidence("a flag says so", "name the way on by paginator=")
+    return evidence
 
 
-def sign_of_gap(answer: Answer, total: int | None) -> Sign | None:
-    """Return what says, at the end of a walk, that fewer rows came than there are.
+def missing_rows(page: PageResponse, total: int | None) -> MoreEvidence | None:
+    """Return the evidence, at the end of a walk, that fewer rows came than there are.
 
-    A flag that says that nothing follows is no answer here: rows may be missing before, as of a
+    A flag that says that nothing follows is not asked here: rows may be missing before, as of a
     server that counts its pages from 0.
 
     Args:
-        answer: The last page.
-        total: How many items there are, if rows that are missing can be told by it.
+        page: The last page.
+        total: How many items there are, if missing rows can be known by it.
     """
-    if total is None or total <= answer.seen:
+    if total is None or total <= page.items_seen:
         return None
-    what = f"the server tells of {total} items and {answer.seen} came"
-    return Sign(what, "paginator=PageNumber() or Offset(), with the names that this API has")
+    what = f"the server tells of {total} items and {page.items_seen} came"
+    return MoreEvidence(
+        what, "paginator=PageNumber() or Offset(), with the names that this API has"
+    )
 
 
-def starts_inside(opened: Step, paginator: Paginator) -> bool:
-    """Tell whether a walk may begin behind the first row, so that a total proves nothing.
+def starts_after_first(first: PageRequest, paginator: Paginator) -> bool:
+    """Return whether a walk may begin after the first row, so that a total proves nothing.
 
     Args:
-        opened: The first step, as *paginator* made it.
-        paginator: The way on.
+        first: The first request, as *paginator* made it.
+        paginator: What names the next ones.
     """
-    if getattr(paginator, "start", None) not in (None, 0):
+    start = getattr(paginator, "start", None)
+    # A page number starts at 1 or 0 with the first row; any other start is after it.
+    is_number = isinstance(paginator, PageNumber)
+    if not is_number and start not in (None, 0):
         return True
+    lowest_page = 0 if is_number and start == 0 else 1
     pairs: list[tuple[str, Any]] = [
-        *parse_qsl(opened.url.partition("?")[2], keep_blank_values=True),
-        *(opened.params or {}).items(),
+        *parse_qsl(first.url.partition("?")[2], keep_blank_values=True),
+        *(first.params or {}).items(),
     ]
-    first = 0 if getattr(paginator, "first", 1) == 0 else 1
     for name, value in pairs:
         if value in (None, "") or _SIZE.search(name) or not _POSITION.search(name):
             continue
         number = as_count(value)
-        if number is None or number > (first if _COUNTED_FROM_ONE.search(name) else 0):
+        if number is None or number > (lowest_page if _COUNTED_FROM_ONE.search(name) else 0):
             return True
     return False
 
 
-def _flags(body: Any, more: Place | None) -> list[Any]:
-    if more is not None and (found := locate(body, more)) is not None:
+def _flags(document: Any, path: JsonPath | None) -> list[Any]:
+    if path is not None and (found := locate(document, path)) is not None:
         return [found.value]
-    flags = [value for _, value in _members(body, _FLAGS, _ENVELOPES)]
+    flags = [value for _, value in _members(document, _FLAGS, _ENVELOPES)]
     # Only true and false: "last" may as well be a name, a link or a number.
-    lasts = [value for _, value in _members(body, _LAST_FLAGS, _ENVELOPES)]
+    lasts = [value for _, value in _members(document, _LAST_FLAGS, _ENVELOPES)]
     return flags + [not value for value in lasts if isinstance(value, bool)]
 
 
-def _url(answer: Answer) -> Sign | None:
-    for link in parse_links(answer.response.headers.get("Link", "")):
+def _next_url(page: PageResponse) -> MoreEvidence | None:
+    for link in parse_links(page.response.headers.get("Link", "")):
         if "next" in link.relations and link.anchor is None:
-            return Sign("the Link header has rel='next'", "paginator=LinkHeader()")
-    for pointer, value in _members(answer.body, _URLS, _LINK_ENVELOPES):
+            return MoreEvidence("the Link header has rel='next'", "paginator=LinkHeader()")
+    for pointer, value in _members(page.document, _URLS, _LINK_ENVELOPES):
         target = href_of(value)
         if isinstance(target, str) and looks_like_url(target):
-            return Sign(f"{pointer!r} holds a URL", f"paginator=NextUrl({pointer!r})")
+            return MoreEvidence(f"{pointer!r} holds a URL", f"paginator=NextUrl({pointer!r})")
     return None
 
 
-def _mark(body: Any) -> Sign | None:
-    for pointer, value in _members(body, _CURSORS, _ENVELOPES):
+def _next_cursor(document: Any) -> MoreEvidence | None:
+    for pointer, value in _members(document, _CURSORS, _ENVELOPES):
         if isinstance(value, str | int) and value:
-            return Sign(f"{pointer!r} holds a cursor", f"paginator=Cursor({pointer!r}, param=...)")
-    for pointer, value in _members(body, _NUMBERS, _ENVELOPES):
+            return MoreEvidence(
+                f"{pointer!r} holds a cursor", f"paginator=Cursor({pointer!r}, param=...)"
+            )
+    for pointer, value in _members(document, _NUMBERS, _ENVELOPES):
         if as_count(value):
-            return Sign(f"{pointer!r} holds a number", "paginator=PageNumber()")
+            return MoreEvidence(f"{pointer!r} holds a number", "paginator=PageNumber()")
     return None
 
 
-def _page_count(body: Any) -> Sign | None:
-    current = [as_count(value) for _, value in _members(body, _CURRENT, _ENVELOPES)]
-    for pointer, value in _members(body, _LAST, _ENVELOPES):
+def _page_count(document: Any) -> MoreEvidence | None:
+    current = [as_count(value) for _, value in _members(document, _CURRENT, _ENVELOPES)]
+    for pointer, value in _members(document, _LAST, _ENVELOPES):
         pages = as_count(value)
         if pages is None or pages < 2 or any(n is not None and n >= pages for n in current):
             continue
-        return Sign(f"{pointer!r} tells of {pages} pages", "paginator=PageNumber()")
+        return MoreEvidence(f"{pointer!r} tells of {pages} pages", "paginator=PageNumber()")
     return None
 
 
-def _totals(answer: Answer) -> Iterator[int]:
+def _totals(page: PageResponse) -> Iterator[int]:
     for name in _TOTAL_HEADERS:
-        if (total := as_count(answer.response.headers.get(name))) is not None:
+        if (total := as_count(page.response.headers.get(name))) is not None:
             yield total
-    body = answer.body
-    placed = any(as_count(value) is not None for _, value in _members(body, _POSITIONS, _ENVELOPES))
-    for pointer, value in _members(body, _TOTALS, _ENVELOPES):
+    document = page.document
+    has_position = any(
+        as_count(value) is not None for _, value in _members(document, _POSITIONS, _ENVELOPES)
+    )
+    for pointer, value in _members(document, _TOTALS, _ENVELOPES):
         # Text of digits may be anything, also a price.
-        if not isinstance(value, int) or (pointer == "/total" and not placed):
+        if not isinstance(value, int) or (pointer == "/total" and not has_position):
             continue
         if (total := as_count(value)) is not None:
             yield total
 
 
 def _members(
-    body: Any, names: tuple[str, ...], envelopes: tuple[str, ...]
+    document: Any, names: tuple[str, ...], envelopes: tuple[str, ...]
 ) -> Iterator[tuple[str, Any]]:
     """Yield pointer and value of *names* in the document, then inside of *envelopes*."""
-    if not isinstance(body, dict):
+    if not isinstance(document, dict):
         return
-    places = [(), *((name,) for name in envelopes), *(("meta", name) for name in _NESTED)]
-    for keys in places:
-        inner = find(body, keys)
+    paths = [(), *((name,) for name in envelopes), *(("meta", name) for name in _NESTED)]
+    for keys in paths:
+        inner = find(document, keys)
         for name in names:
             if isinstance(inner, dict) and name in inner:
                 yield pointer_to((*keys, name)), inner[name]

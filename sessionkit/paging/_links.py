@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionkit.errors import ConfigError, PaginationNotDetected
 from sessionkit.paging._base import as_code, check_name
-from sessionkit.paging._paths import check_place
+from sessionkit.paging._paths import check_json_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sessionkit.paging._base import Answer, Step
-    from sessionkit.paging._paths import Place
+    from sessionkit.paging._base import PageRequest, PageResponse
+    from sessionkit.paging._paths import JsonPath
 
 # Possessive quantifiers: each character is looked at once, however long and hostile the header.
 _PARAMETER = re.compile(
@@ -24,7 +24,7 @@ _PARAMETER = re.compile(
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
-_NEXT_PLACES: tuple[Place, ...] = (
+_NEXT_PATHS: tuple[JsonPath, ...] = (
     "next",
     "next_url",
     "links.next",
@@ -113,14 +113,14 @@ class LinkHeader:
         if len(self.rel.split()) != 1:
             raise ConfigError(f"rel must be one relation type, not {self.rel!r}")
 
-    def first_step(self, step: Step) -> Step:
-        return step
+    def first_request(self, request: PageRequest) -> PageRequest:
+        return request
 
-    def next_step(self, answer: Answer) -> Step | None:
+    def next_request(self, page: PageResponse) -> PageRequest | None:
         wanted = self.rel.strip().lower()
-        for link in parse_links(answer.response.headers.get("Link", "")):
-            if wanted in link.relations and _is_ours(link, answer):
-                return _step_to(link.target, answer)
+        for link in parse_links(page.response.headers.get("Link", "")):
+            if wanted in link.relations and _is_ours(link, page):
+                return _request_to(link.target, page)
         return None
 
     def __repr__(self) -> str:
@@ -135,42 +135,42 @@ class NextUrl:
     ``href`` counts (HAL, JSON:API), and of an array of such the first.
 
     Args:
-        places: Where it stands, such as ``"/links/next"``; the first that holds anything counts.
+        paths: Where it stands, such as ``"/links/next"``; the first that holds anything counts.
             Without any: ``next``, ``next_url``, ``next`` in ``links``, ``_links``, ``meta``,
             ``pagination`` or ``paging``, and ``@odata.nextLink``.
 
     Raises:
-        ConfigError: One of *places* is no place in a document.
+        ConfigError: One of *paths* is no path in a document.
     """
 
-    places: tuple[Place, ...]
+    paths: tuple[JsonPath, ...]
 
-    def __init__(self, *places: Place) -> None:
-        for place in places:
-            check_place(place)
-        object.__setattr__(self, "places", places or _NEXT_PLACES)
+    def __init__(self, *paths: JsonPath) -> None:
+        for path in paths:
+            check_json_path(path)
+        object.__setattr__(self, "paths", paths or _NEXT_PATHS)
 
-    def first_step(self, step: Step) -> Step:
-        return step
+    def first_request(self, request: PageRequest) -> PageRequest:
+        return request
 
-    def next_step(self, answer: Answer) -> Step | None:
-        for place, value in self._values(answer):
+    def next_request(self, page: PageResponse) -> PageRequest | None:
+        for path, value in self._values(page):
             if not isinstance(value, str) or not looks_like_url(value):
                 raise PaginationNotDetected(
-                    f"{place!r} holds no URL of a next page",
-                    hint="a token is followed by Cursor(place), a number by PageNumber()",
+                    f"{path!r} holds no URL of a next page",
+                    hint="a token is followed by Cursor(path), a number by PageNumber()",
                 )
-            return _step_to(value, answer)
+            return _request_to(value, page)
         return None
 
-    def _values(self, answer: Answer) -> Iterator[tuple[Place, Any]]:
-        for place in self.places:
-            value = href_of(answer.find(place))
+    def _values(self, page: PageResponse) -> Iterator[tuple[JsonPath, Any]]:
+        for path in self.paths:
+            value = href_of(page.find(path))
             if value is not None and value is not False and value != "":
-                yield place, value
+                yield path, value
 
     def __repr__(self) -> str:
-        shown = () if self.places == _NEXT_PLACES else self.places
+        shown = () if self.paths == _NEXT_PATHS else self.paths
         return f"NextUrl({', '.join(map(repr, shown))})"
 
 
@@ -186,19 +186,19 @@ def looks_like_url(text: str) -> bool:
     return "/" in text or text.lstrip().startswith("?")
 
 
-def _is_ours(link: Link, answer: Answer) -> bool:
+def _is_ours(link: Link, page: PageResponse) -> bool:
     if link.anchor is None:
         return True
     try:
         # RFC 8288, section 3.2: a fragment, too, makes it another context.
-        return "#" not in link.anchor and answer.resolve(link.anchor) == answer.resolve("")
+        return "#" not in link.anchor and page.resolve(link.anchor) == page.resolve("")
     except ValueError:
         return False
 
 
-def _step_to(target: str, answer: Answer) -> Step:
+def _request_to(target: str, page: PageResponse) -> PageRequest:
     try:
-        return answer.step.at(answer.resolve(target))
+        return page.request.with_url(page.resolve(target))
     except ValueError:
         # Unreadable, hence of no origin that could be ours: refused before it is sent.
-        return answer.step.at(target)
+        return page.request.with_url(target)

@@ -1,4 +1,4 @@
-"""Places in a JSON document: JSON Pointers (RFC 6901), dotted names, tuples of keys."""
+"""Paths into a JSON document: JSON Pointers (RFC 6901), dotted names, tuples of keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sessionkit.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Place: TypeAlias = str | tuple[str | int, ...]
+JsonPath: TypeAlias = str | tuple[str | int, ...]
 """Where something stands in a JSON document.
 
 ``"/meta/next"`` is a JSON Pointer (RFC 6901), and ``""`` the whole document; ``"meta.next"`` is a
@@ -29,41 +29,41 @@ class Found(NamedTuple):
     value: Any
 
 
-def check_place(place: object) -> None:
+def check_json_path(path: object) -> None:
     """Say at construction what would otherwise be found out on page 1.
 
     Raises:
-        ConfigError: *place* is no place.
+        ConfigError: *path* is no JSON path.
     """
-    if isinstance(place, str):
-        if place.startswith("/") and _BAD_ESCAPE.search(place):
+    if isinstance(path, str):
+        if path.startswith("/") and _BAD_ESCAPE.search(path):
             raise ConfigError(
-                f"the JSON Pointer {place!r} holds a '~' that is no escape",
+                f"the JSON Pointer {path!r} holds a '~' that is no escape",
                 hint="write ~0 for '~' and ~1 for '/', or give a tuple of keys",
             )
         return
-    if not isinstance(place, tuple) or not all(_is_key(key) for key in place):
+    if not isinstance(path, tuple) or not all(_is_key(key) for key in path):
         raise ConfigError(
-            f"{place!r} is no place in a JSON document",
+            f"{path!r} is no path into a JSON document",
             hint="give a JSON Pointer '/meta/next', a dotted name 'meta.next' or a tuple of keys",
         )
 
 
-def locate(document: Any, place: Place) -> Found | None:
-    """Find *place* in *document*; None if it is missing, which is not the same as null."""
-    if isinstance(place, str) and place and not place.startswith("/"):
-        return _locate_dotted(document, place)
-    return _walk(document, _keys(place))
+def locate(document: Any, path: JsonPath) -> Found | None:
+    """Find *path* in *document*; None if it is missing, which is not the same as null."""
+    if isinstance(path, str) and path and not path.startswith("/"):
+        return _locate_dotted(document, path)
+    return _walk(document, _keys(path))
 
 
-def find(document: Any, place: Place | None) -> Any:
-    """Return the value at *place*; None where there is none, and for no place at all."""
-    found = None if place is None else locate(document, place)
+def find(document: Any, path: JsonPath | None) -> Any:
+    """Return the value at *path*; None where there is none, and for no path at all."""
+    found = None if path is None else locate(document, path)
     return None if found is None else found.value
 
 
-def replaced(document: Any, place: Place, value: Any) -> Any:
-    """Return a copy of *document* with *value* at *place*; objects on the way are made.
+def replaced(document: Any, path: JsonPath, value: Any) -> Any:
+    """Return a copy of *document* with *value* at *path*; objects on the way are made.
 
     Only what lies on the way is copied.
 
@@ -71,10 +71,10 @@ def replaced(document: Any, place: Place, value: Any) -> Any:
         ConfigError: The way leads through something that is neither an object nor an element
             of an array.
     """
-    if isinstance(place, str) and place and not place.startswith("/"):
-        found = _locate_dotted(document, place)
-        place = found.pointer if found else tuple(place.split("."))
-    return _replaced(document, _keys(place), value)
+    if isinstance(path, str) and path and not path.startswith("/"):
+        found = _locate_dotted(document, path)
+        path = found.pointer if found else tuple(path.split("."))
+    return _replaced(document, _keys(path), value)
 
 
 def pointer_to(keys: Iterable[str | int]) -> str:
@@ -88,11 +88,11 @@ def _is_key(key: object) -> bool:
     return isinstance(key, str) or (isinstance(key, int) and key >= 0)
 
 
-def _keys(place: Place) -> tuple[str | int, ...]:
-    if isinstance(place, tuple):
-        return place
+def _keys(path: JsonPath) -> tuple[str | int, ...]:
+    if isinstance(path, tuple):
+        return path
     # RFC 6901, section 4: ~1 before ~0, or "~01" would become "/".
-    return tuple(key.replace("~1", "/").replace("~0", "~") for key in place.split("/")[1:])
+    return tuple(key.replace("~1", "/").replace("~0", "~") for key in path.split("/")[1:])
 
 
 def _walk(document: Any, keys: tuple[str | int, ...]) -> Found | None:

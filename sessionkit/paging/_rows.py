@@ -10,9 +10,9 @@ from sessionkit.paging._paths import Found, locate, pointer_to
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sessionkit.paging._paths import Place
+    from sessionkit.paging._paths import JsonPath
 
-    Items: TypeAlias = Place | Callable[[Any], Iterable[Any]] | None
+    Items: TypeAlias = JsonPath | Callable[[Any], Iterable[Any]] | None
 
 _USUAL = ("results", "items", "data", "objects", "value", "records", "entries")
 _EMBEDDED = "_embedded"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from sessionkit.resources._codec import Codec, Plain
+    from sessionkit.resources._codec import Codec, PlainJson
     from sessionkit.resources._collection import Collection
     from sessionkit.resources._fields import UNSET, UnsetType
     from sessionkit.resources._operations import delete, get, patch, post, put
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "Codec": "_codec",
     "Collection": "_collection",
-    "Plain": "_codec",
+    "PlainJson": "_codec",
     "UNSET": "_fields",
     "UnsetType": "_fields",
     "delete": "_operations",
@@ -29,7 +29,7 @@ __all__ = [
     "UNSET",
     "Codec",
     "Collection",
-    "Plain",
+    "PlainJson",
     "UnsetType",
     "delete",
     "get",

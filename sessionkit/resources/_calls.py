@@ -34,7 +34,7 @@ def statuses(expect: Expect, owner: str) -> frozenset[int] | None:
     return frozenset(given)
 
 
-def ask(
+def send_checked(
     stack: SessionStack,
     method: str,
     url: str,

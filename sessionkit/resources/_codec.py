@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sessionkit.errors import BodyError, MappingError, PagingError, Problem
 from sessionkit.mapping._engine import decode
-from sessionkit.paging._paths import check_place, find, locate
+from sessionkit.paging._paths import check_json_path, find, locate
 from sessionkit.paging._rows import rows_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from sessionkit.mapping._engine import Loader
-    from sessionkit.paging._paths import Place
+    from sessionkit.paging._paths import JsonPath
     from sessionkit.paging._rows import Items
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Codec(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
+class PlainJson:
     """Plain JSON: an object is a JSON object, bare or at one place of an envelope.
 
     Args:
@@ -59,13 +59,13 @@ class Plain:
     """
 
     items: Items = None
-    item: Place | None = None
+    item: JsonPath | None = None
 
     def __post_init__(self) -> None:
         """Check the places now, not at the first answer."""
         for place in (self.items, self.item):
             if place is not None and not callable(place):
-                check_place(place)
+                check_json_path(place)
 
     def members(self, response: Response) -> Any:
         """Return the one object of an answer as decoded JSON; None where there is none.

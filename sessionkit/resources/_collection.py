@@ -11,8 +11,8 @@ from uuid import UUID
 
 from sessionkit.errors import ConfigError, InvalidRequest
 from sessionkit.mapping._engine import Loader, dump, name_of
-from sessionkit.resources._calls import ask
-from sessionkit.resources._codec import Plain, evidence
+from sessionkit.resources._calls import send_checked
+from sessionkit.resources._codec import PlainJson, evidence
 from sessionkit.resources._urls import check_names, check_path, query, segment
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Collection(Generic[T]):
         model: Type of the objects; whatever the mapper knows.
         path: Path below the client's ``base_url``.
         paginator: The way from page to page of a listing; by default the ``Link`` header.
-        items: Where a listing holds its items; short for ``codec=Plain(items=...)``.
+        items: Where a listing holds its items; short for ``codec=PlainJson(items=...)``.
         codec: How documents hold the objects; by default as the client says.
         trailing_slash: Whether URLs end in a slash, as Django REST framework has them.
 
@@ -82,7 +82,7 @@ class Collection(Generic[T]):
         self._loader = Loader(model)
         self._path = path.strip("/")
         self._paginator = paginator
-        self._codec = Plain(items=items) if items is not None else codec
+        self._codec = PlainJson(items=items) if items is not None else codec
         self._slash = "/" if trailing_slash else ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -137,7 +137,7 @@ class Collection(Generic[T]):
     @property
     def codec(self) -> Codec:
         """How documents hold the objects."""
-        return self._codec or Plain()
+        return self._codec or PlainJson()
 
     def get(self, key: Key, *, params: Mapping[str, Any] | None = None) -> T:
         """Return one object.
@@ -153,17 +153,17 @@ class Collection(Generic[T]):
             BodyError: The body is no JSON, or does not fit the model.
         """
         options = {"params": query(params)} if params else {}
-        response = ask(self.stack, "GET", self._url(key), options=options)
+        response = send_checked(self.stack, "GET", self._url(key), options=options)
         return self.codec.one(response, self._loader)
 
     def list(
-        self, *, params: Mapping[str, Any] | None = None, limit: int | None = None
+        self, *, params: Mapping[str, Any] | None = None, max_items: int | None = None
     ) -> Pages[T]:
         """Return a lazy walk over the objects of all pages; nothing is sent before it is taken.
 
         Args:
             params: Query parameters of the first page.
-            limit: Number of objects to stop after.
+            max_items: Objects at most; None for all.
 
         Raises:
             InvalidRequest: A parameter that no query can hold.
@@ -174,7 +174,7 @@ class Collection(Generic[T]):
             items=self.codec.items,
             into=self._model,
             params=query(params) if params else None,
-            limit=limit,
+            max_items=max_items,
         )
 
     def create(self, new: T | Mapping[str, Any]) -> T:
@@ -192,7 +192,7 @@ class Collection(Generic[T]):
             MappingError: Both together are no object of the model; it was created all the same.
         """
         sent = _members(new)
-        response = ask(self.stack, "POST", self._url(), options={"json": sent})
+        response = send_checked(self.stack, "POST", self._url(), options={"json": sent})
         return self._merged(response, sent, new)
 
     def update(self, key: Key, changes: T | Mapping[str, Any]) -> T:
@@ -237,12 +237,12 @@ class Collection(Generic[T]):
             InvalidRequest: As :meth:`get`; nothing was sent.
             UnexpectedStatus: As :meth:`get`.
         """
-        ask(self.stack, "DELETE", self._url(key))
+        send_checked(self.stack, "DELETE", self._url(key))
 
     def _written(self, method: str, key: Key, given: T | Mapping[str, Any]) -> T:
         """Send an object, or members of one, to where it is; return what is there now."""
         sent = _members(given)
-        response = ask(self.stack, method, self._url(key), options={"json": sent})
+        response = send_checked(self.stack, method, self._url(key), options={"json": sent})
         if not isinstance(given, Mapping):
             return self._merged(response, sent, given)
         answer = self.codec.members(response)

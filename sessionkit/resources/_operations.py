@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from sessionkit.errors import ConfigError
 from sessionkit.mapping._engine import dump
-from sessionkit.resources._calls import ask, statuses
-from sessionkit.resources._codec import Plain
+from sessionkit.resources._calls import send_checked, statuses
+from sessionkit.resources._codec import PlainJson
 from sessionkit.resources._collection import Collection
 from sessionkit.resources._returns import Returns
 from sessionkit.resources._urls import Template, query
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sessionkit._stack import SessionStack
     from sessionkit.paging import Paginator
-    from sessionkit.paging._paths import Place
+    from sessionkit.paging._paths import JsonPath
     from sessionkit.paging._rows import Items
     from sessionkit.resources._calls import Expect
     from sessionkit.resources._codec import Codec
@@ -57,7 +57,7 @@ def get(
     *,
     expect: Expect = None,
     items: Items = None,
-    item: Place | None = None,
+    item: JsonPath | None = None,
     paginator: Paginator | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a stub method a GET: ``@get("orders/{id}") def order(self, id: int) -> Order: ...``.
@@ -78,7 +78,7 @@ def get(
     Args:
         template: Path below the client's ``base_url``, or below the collection's path.
         expect: Statuses that are a success; by default all from 200 to 299.
-        items: For lists, where the items are; see :class:`Plain`. By default the owner's codec
+        items: For lists, where the items are; see :class:`PlainJson`. By default the owner's codec
             decides.
         item: For one object, where it is; by default the owner's codec decides.
         paginator: For ``Pages``, the way to the next page.
@@ -91,7 +91,7 @@ def get(
 
 
 def post(
-    template: str, *, expect: Expect = None, items: Items = None, item: Place | None = None
+    template: str, *, expect: Expect = None, items: Items = None, item: JsonPath | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a stub method a POST; see :func:`get` for path, results and checks.
 
@@ -109,21 +109,21 @@ def post(
 
 
 def put(
-    template: str, *, expect: Expect = None, items: Items = None, item: Place | None = None
+    template: str, *, expect: Expect = None, items: Items = None, item: JsonPath | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a stub method a PUT; arguments as for :func:`post`."""
     return _decorator("PUT", template, _Settings(expect, items, item))
 
 
 def patch(
-    template: str, *, expect: Expect = None, items: Items = None, item: Place | None = None
+    template: str, *, expect: Expect = None, items: Items = None, item: JsonPath | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a stub method a PATCH; arguments as for :func:`post`."""
     return _decorator("PATCH", template, _Settings(expect, items, item))
 
 
 def delete(
-    template: str, *, expect: Expect = None, items: Items = None, item: Place | None = None
+    template: str, *, expect: Expect = None, items: Items = None, item: JsonPath | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a stub method a DELETE; other arguments go into the query, but for ``body``."""
     return _decorator("DELETE", template, _Settings(expect, items, item))
@@ -138,12 +138,12 @@ class _Settings:
         self,
         expect: Expect,
         items: Items,
-        item: Place | None,
+        item: JsonPath | None,
         *,
         paginator: Paginator | None = None,
     ) -> None:
         self.expect = expect
-        self.codec = None if items is None and item is None else Plain(items, item)
+        self.codec = None if items is None and item is None else PlainJson(items, item)
         self.paginator = paginator
 
 
@@ -206,7 +206,7 @@ class _Operation:
         expect = self._expect
         if returns.kind == "response" and expect is None:
             return owner.stack.request(self._method, path, **options)
-        response = ask(owner.stack, self._method, path, options=options, expect=expect)
+        response = send_checked(owner.stack, self._method, path, options=options, expect=expect)
         return returns.read(response, codec)
 
 

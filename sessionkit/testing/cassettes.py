@@ -30,7 +30,7 @@ class NotRecorded(AssertionError):
     """
 
 
-class Tape:
+class Cassette:
     """A cassette that is open. Belongs to the thread that opened it.
 
     Args:
@@ -47,7 +47,7 @@ class Tape:
         self._inner = inner
 
     def __repr__(self) -> str:
-        return f"<Tape {self.path}: {len(self.left)} of {len(self._inner)} requests left>"
+        return f"<Cassette {self.path}: {len(self.left)} of {len(self._inner)} requests left>"
 
     @property
     def left(self) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ def cassette(
     secrets: Iterable[str] = (),
     hosts: Mapping[str, str] | None = None,
     hint: str = "record it again with record='all'",
-) -> Iterator[Tape]:
+) -> Iterator[Cassette]:
     """Play a recorded run back, or record it, without its secrets.
 
     In a recording each secret has a stand-in: ``secret-1``, ``secret-2``, ... in the order in which
@@ -106,7 +106,7 @@ def cassette(
         raise NotRecorded(f"there is no cassette {file}: {hint}")
 
     def not_recorded(*, cassette: Any, failed_request: Any) -> NotRecorded:
-        left = ", ".join(Tape(file, cassette, recording=False).left) or "nothing"
+        left = ", ".join(Cassette(file, cassette, recording=False).left) or "nothing"
         asked_for = stand_ins.everywhere(line(failed_request))
         return NotRecorded(
             f"{asked_for} is not in {file}, or with another body, or was played back already "
@@ -126,10 +126,10 @@ def cassette(
     recorder.register_matcher("sessionkit", sessionkit)
     recorder.register_persister(Archive(stand_ins, recording=recording))
     with _quiet(), recorder.use_cassette(os.fspath(file)) as inner:
-        yield Tape(file, inner, recording=recording)
+        yield Cassette(file, inner, recording=recording)
 
 
-def leaks(path: str | os.PathLike[str], secrets: Iterable[str] = ()) -> list[str]:
+def find_secrets(path: str | os.PathLike[str], secrets: Iterable[str] = ()) -> list[str]:
     """Return where cassettes hold secrets, one line a place, which does not quote them.
 
     Looked for are values under secret names that are no stand-ins, and exact texts: as they are,

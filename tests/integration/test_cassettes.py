@@ -24,7 +24,7 @@ from sessionkit import SessionStack, recommended
 from sessionkit.auth import ClientCredentials
 from sessionkit.demo._models import Maker, Money, Product
 from sessionkit.errors import NotFound
-from sessionkit.testing.cassettes import NotRecorded, cassette, leaks
+from sessionkit.testing.cassettes import NotRecorded, cassette, find_secrets
 from tests.loopback import Loopback, Reply, Seen
 from tests.record_cassettes import (
     FOLDER,
@@ -198,7 +198,7 @@ def test_recording_again_gives_the_same(tmp_path: Path) -> None:
 
 def test_no_cassette_holds_a_secret() -> None:
     """What is published holds neither the demo's secrets nor any token it handed out."""
-    assert leaks(FOLDER, SECRETS) == []
+    assert find_secrets(FOLDER, SECRETS) == []
 
 
 def fields(node: Any, name: str = "") -> Iterator[tuple[str, str]]:
@@ -352,7 +352,7 @@ def test_no_planted_secret_is_left_in_a_recording(tmp_path: Path) -> None:
     for secret in ALL:
         for form in spelled(secret):
             assert not [text for text in texts if form in text]
-    assert leaks(file, ALL) == []
+    assert find_secrets(file, ALL) == []
     with no_sockets(), cassette(file, secrets=[PATH]) as tape:
         assert carrying("http://api.example") == statuses
         assert tape.left == ()

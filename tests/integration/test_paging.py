@@ -112,7 +112,7 @@ def test_links_are_followed_without_any_setting(
     pages = stack_on(session, server).paginate("links", params={"q": "x"})
 
     assert list(pages) == ROWS
-    assert (pages.total, pages.stopped) == (7, "end")
+    assert (pages.total, pages.stop_reason) == (7, "end")
     assert [seen.query for seen in server.seen] == [{"q": ["x"]}, {"at": ["3"]}, {"at": ["6"]}]
 
 
@@ -127,7 +127,7 @@ def test_limits_are_ceilings_of_requests(session: requests.Session, server: Loop
     """A sample of a long list costs one page."""
     stack = stack_on(session, server)
 
-    assert [row["id"] for row in stack.paginate("links", limit=2)] == [1, 2]
+    assert [row["id"] for row in stack.paginate("links", max_items=2)] == [1, 2]
     assert len(server.seen) == 1
     assert len(list(stack.paginate("links", max_pages=2))) == 6
     assert len(server.seen) == 3

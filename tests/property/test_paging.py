@@ -18,14 +18,14 @@ from sessionkit.paging import (
     NextUrl,
     Offset,
     PageNumber,
+    PageRequest,
     Pages,
     Paginator,
-    Plan,
-    Step,
 )
 from sessionkit.paging._links import Link, parse_links
+from sessionkit.paging._loop_guard import LoopGuard
 from sessionkit.paging._paths import find, pointer_to, replaced
-from sessionkit.paging._trail import Trail
+from sessionkit.paging._walk import WalkOptions
 from tests.paged import BASE, Ask, Paper, Sender, respond
 
 # -- A walk is the whole list ----------------------------------------------------------------------
@@ -83,7 +83,7 @@ STYLES: list[tuple[str, Paginator]] = [
     ("by_header", Cursor(header="X-Next")),
     ("by_number", PageNumber()),
     ("by_number", PageNumber(total_pages="/pages")),
-    ("by_number", PageNumber(size=7, total="/n")),
+    ("by_number", PageNumber(page_size=7, total="/n")),
     ("by_offset", Offset()),
     ("by_offset", Offset(7, total="/n")),
 ]
@@ -96,36 +96,42 @@ def test_a_walk_is_the_whole_list(
 ) -> None:
     """Whatever the list, the size of a page and the style: nothing is missing, doubled or moved."""
     sender = Sender(getattr(Shelf(rows, size), style))
-    pages: Pages[Any] = Pages(sender, Step("orders"), plan=Plan(paginator))
+    pages: Pages[Any] = Pages(sender, PageRequest("orders"), options=WalkOptions(paginator))
 
     assert list(pages) == rows
-    assert pages.stopped == "end"
-    assert len(sender.steps) <= len(rows) // min(size, 7) + 2
+    assert pages.stop_reason == "end"
+    assert len(sender.requests) <= len(rows) // min(size, 7) + 2
 
 
 @pytest.mark.parametrize(("style", "paginator"), STYLES, ids=str)
-@given(rows=ROWS, size=st.integers(1, 12), limit=st.integers(0, 45))
+@given(rows=ROWS, size=st.integers(1, 12), max_items=st.integers(0, 45))
 def test_a_limit_is_the_head_of_the_list(
-    style: str, paginator: Paginator, rows: list[Any], *, size: int, limit: int
+    style: str, paginator: Paginator, rows: list[Any], *, size: int, max_items: int
 ) -> None:
-    """A limit gives the first rows, and asks for no page that it does not need."""
+    """A max_items gives the first rows, and asks for no page that it does not need."""
     sender = Sender(getattr(Shelf(rows, size), style))
-    pages: Pages[Any] = Pages(sender, Step("orders"), plan=Plan(paginator, limit=limit))
+    pages: Pages[Any] = Pages(
+        sender, PageRequest("orders"), options=WalkOptions(paginator, max_items=max_items)
+    )
 
-    assert list(pages) == rows[:limit]
-    if limit <= len(rows):
-        assert len(sender.steps) == -(-limit // (min(size, 7) if "7" in repr(paginator) else size))
+    assert list(pages) == rows[:max_items]
+    if max_items <= len(rows):
+        assert len(sender.requests) == -(
+            -max_items // (min(size, 7) if "7" in repr(paginator) else size)
+        )
 
 
 @given(rows=ROWS, size=st.integers(1, 12), most=st.integers(1, 8))
 def test_a_ceiling_of_pages_is_a_ceiling_of_requests(rows: list[Any], size: int, most: int) -> None:
     """Never is more asked for than was allowed, and the walk tells whether that was all."""
     sender = Sender(Shelf(rows, size).by_next)
-    pages: Pages[Any] = Pages(sender, Step("orders"), plan=Plan(NextUrl(), max_pages=most))
+    pages: Pages[Any] = Pages(
+        sender, PageRequest("orders"), options=WalkOptions(NextUrl(), max_pages=most)
+    )
 
     assert list(pages) == rows[: size * most]
-    assert len(sender.steps) <= most
-    assert (pages.stopped == "end") is (len(rows) <= size * most)
+    assert len(sender.requests) <= most
+    assert (pages.stop_reason == "end") is (len(rows) <= size * most)
 
 
 @given(successors=st.lists(st.integers(0, 9), min_size=10, max_size=10))
@@ -138,7 +144,7 @@ def test_every_walk_ends(successors: list[int]) -> None:
 
     sender = Sender(page)
     with pytest.raises(PagingError):
-        list(Pages[int](sender, Step("orders"), plan=Plan(Cursor(start=0))))
+        list(Pages[int](sender, PageRequest("orders"), options=WalkOptions(Cursor(start=0))))
 
     assert len({ask.url for ask in sender.asks}) == len(sender.asks) <= 10
 
@@ -218,7 +224,9 @@ JSON = st.recursive(
 def test_no_document_raises_anything_but_ours(paginator: Paginator, body: Any, link: str) -> None:
     """Whatever a server answers, ``except SessionKitError`` is enough."""
     sender = Sender(lambda _: Paper(body, headers={"Link": link, "X-Next": link}))
-    pages: Pages[Any] = Pages(sender, Step("orders"), plan=Plan(paginator, max_pages=3))
+    pages: Pages[Any] = Pages(
+        sender, PageRequest("orders"), options=WalkOptions(paginator, max_pages=3)
+    )
 
     try:
         list(pages)
@@ -237,17 +245,17 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=8).map("".join) | st.text(max_size=20))
 def test_what_is_admitted_is_asked_at_home(reference: str) -> None:
     """However a link is put together, requests would send it to the origin of the first page."""
-    trail = Trail("orders")
+    guard = LoopGuard("orders")
     request = requests.Request("GET", BASE + "orders").prepare()
-    trail.record(trail.admit(Step("orders"), 1), respond(Paper([]), request), 1)
+    guard.record(guard.check(PageRequest("orders"), 1), respond(Paper([]), request), 1)
 
     try:
-        step = trail.admit(Step(reference), 2)
+        following = guard.check(PageRequest(reference), 2)
     except (CrossOriginPage, PagingError):
         return
-    if step.url == "orders":
+    if following.url == "orders":
         return
-    sent = requests.Request("GET", step.url).prepare().url
+    sent = requests.Request("GET", following.url).prepare().url
     assert sent is not None
     assert origin_of(sent) == "https://api.example:443"
     assert "@" not in sent.split("/")[2]
@@ -269,13 +277,13 @@ def test_what_is_put_at_a_place_is_found_there(keys: list[str], value: Any) -> N
 def test_a_joined_reference_is_what_the_standard_library_makes_of_it(path: str, query: str) -> None:
     """A plain relative link goes where every other program would go."""
     reference = f"{quote(path)}?q={quote(query)}"
-    trail = Trail("orders")
+    guard = LoopGuard("orders")
     request = requests.Request("GET", BASE + "orders").prepare()
-    trail.record(trail.admit(Step("orders"), 1), respond(Paper([]), request), 1)
+    guard.record(guard.check(PageRequest("orders"), 1), respond(Paper([]), request), 1)
 
     try:
-        step = trail.admit(Step(reference), 2)
+        following = guard.check(PageRequest(reference), 2)
     except CrossOriginPage:
         assert reference.startswith("//")
         return
-    assert step.url == urljoin(BASE + "orders", reference)
+    assert following.url == urljoin(BASE + "orders", reference)

@@ -17,7 +17,7 @@ from sessionkit.paging import LinkHeader, Page, Pages
 from sessionkit.resources import (
     UNSET,
     Collection,
-    Plain,
+    PlainJson,
     UnsetType,
     delete,
     get,
@@ -58,7 +58,7 @@ class Shop(ApiClient):
     """A vendor's SDK."""
 
     base_url = "https://api.example/v1/"
-    codec = Plain(item="data")
+    codec = PlainJson(item="data")
 
     products = Collection(Product, "products", paginator=LinkHeader(), items="/data")
     lines = Lines(Line, "lines", trailing_slash=True)
@@ -97,7 +97,7 @@ def check_collections(shop: Shop) -> None:
     assert_type(Shop.products, Collection[Product])
     assert_type(shop.lines, Lines)
     assert_type(shop.products.get("bag"), Product)
-    assert_type(shop.products.list(limit=5), Pages[Product])
+    assert_type(shop.products.list(max_items=5), Pages[Product])
     assert_type(shop.products.create({"slug": "bag"}), Product)
     assert_type(shop.products.create(Product("bag")), Product)
     assert_type(shop.products.update("bag", {"note": None}), Product)
@@ -131,7 +131,7 @@ def check_stack(session: requests.Session) -> None:
     plain: requests.Session = stack
     assert_type(plain.get("a"), requests.Response)
     assert_type(stack.paginate("a"), Pages[Any])
-    assert_type(stack.paginate("a", into=Product, limit=5), Pages[Product])
+    assert_type(stack.paginate("a", into=Product, max_items=5), Pages[Product])
     for page in stack.paginate("a", into=Line).pages():
         assert_type(page, Page[Line])
         assert_type(page.items, list[Line])

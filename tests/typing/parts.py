@@ -23,7 +23,7 @@ from sessionkit import (
 )
 from sessionkit.auth import AuthHandler, Grant, Scheme, Steps
 from sessionkit.handlers import Limiter, Metric, RateLimitHandler, ServerTiming
-from sessionkit.paging import Answer, Paginator, Step
+from sessionkit.paging import PageRequest, PageResponse, Paginator
 from sessionkit.stores import ListableTokenStore, TokenStore
 
 if TYPE_CHECKING:
@@ -106,13 +106,13 @@ class Slowly:
 class Onward:
     """A paginator."""
 
-    def first_step(self, step: Step) -> Step:
+    def first_request(self, request: PageRequest) -> PageRequest:
         """Begin as asked."""
-        return step
+        return request
 
-    def next_step(self, answer: Answer) -> Step | None:
+    def next_request(self, page: PageResponse) -> PageRequest | None:
         """Go on with the next mark."""
-        return answer.step.with_params({"after": "1"})
+        return page.request.with_params({"after": "1"})
 
 
 class Noon:

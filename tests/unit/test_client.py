@@ -15,7 +15,7 @@ from requests_toolbelt.sessions import BaseUrlSession
 from sessionkit import ApiClient, SessionStack, recommended
 from sessionkit.auth import StaticToken
 from sessionkit.errors import ConfigError, NotFound, UnexpectedStatus
-from sessionkit.resources import Collection, Plain, get
+from sessionkit.resources import Collection, PlainJson, get
 from tests.loopback import Loopback, Reply, Seen
 
 
@@ -46,9 +46,9 @@ class Placed(Api):
 class Enveloped(ApiClient):
     """Has all its objects in envelopes."""
 
-    codec = Plain(item="data")
+    codec = PlainJson(item="data")
     items = Collection(Item, "items")
-    bare = Collection(Item, "bare", codec=Plain())
+    bare = Collection(Item, "bare", codec=PlainJson())
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from sessionkit.demo._tally import Tally, record_of, spans_of
 from sessionkit.errors import NotFound, SessionKitError
 from sessionkit.headers._server_timing import read_server_timing
 from sessionkit.paging import Page
-from sessionkit.paging._base import Step
+from sessionkit.paging._base import PageRequest
 
 
 def answered(text: str = "", *, server: float | None = None) -> requests.Response:
@@ -32,7 +32,7 @@ def answered(text: str = "", *, server: float | None = None) -> requests.Respons
 
 def page(number: int) -> Page[int]:
     """A page of a walk."""
-    return Page([number], number, Step("/"), None, None, answered(), [number])
+    return Page([number], number, PageRequest("/"), None, None, answered(), [number])
 
 
 def test_a_call_that_succeeds_is_counted_as_such() -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from sessionkit.paging import Cursor, LinkHeader, Offset, PageNumber, Paginator, Step
-from sessionkit.paging._detect import sign_of_gap, sign_of_more, starts_inside, told_total
-from tests.paged import answer
+from sessionkit.paging import Cursor, LinkHeader, Offset, PageNumber, PageRequest, Paginator
+from sessionkit.paging._detect import evidence_of_more, missing_rows, read_total, starts_after_first
+from tests.paged import page_response
 
 ROWS = [1, 2]
 
@@ -34,7 +34,7 @@ ROWS = [1, 2]
 )
 def test_the_total_is_read_where_servers_tell_it(body: object, headers: Mapping[str, str]) -> None:
     """A progress bar needs no setting with most APIs."""
-    assert told_total(answer(body, rows=ROWS, headers=headers), None, last=False) == 9
+    assert read_total(page_response(body, rows=ROWS, headers=headers), None, is_last=False) == 9
 
 
 @pytest.mark.parametrize(
@@ -47,24 +47,24 @@ def test_the_total_is_read_where_servers_tell_it(body: object, headers: Mapping[
 )
 def test_no_total_is_made_up(body: object) -> None:
     """What is no whole number is no total, nor is what may be a price."""
-    assert told_total(answer(body, rows=ROWS), None, last=False) is None
+    assert read_total(page_response(body, rows=ROWS), None, is_last=False) is None
 
 
 def test_a_count_of_this_page_is_no_total() -> None:
     """Some servers count the rows of the page; the walk itself disproves them."""
-    reply = answer({"count": 2}, rows=ROWS)
+    page = page_response({"count": 2}, rows=ROWS)
 
-    assert told_total(reply, None, last=False) is None
-    assert told_total(reply, None, last=True) == 2
+    assert read_total(page, None, is_last=False) is None
+    assert read_total(page, None, is_last=True) == 2
 
 
 def test_a_named_place_alone_is_asked_for_the_total() -> None:
     """Who names the place is never given another number."""
-    reply = answer({"total": 9, "n": "7", "m": 1}, rows=ROWS, headers={"X-Total": "8"})
+    page = page_response({"total": 9, "n": "7", "m": 1}, rows=ROWS, headers={"X-Total": "8"})
 
-    assert told_total(reply, "/n", last=False) == 7
-    assert told_total(reply, "/m", last=False) == 1
-    assert told_total(reply, "/none", last=False) is None
+    assert read_total(page, "/n", is_last=False) == 7
+    assert read_total(page, "/m", is_last=False) == 1
+    assert read_total(page, "/none", is_last=False) is None
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,15 @@ def test_a_named_place_alone_is_asked_for_the_total() -> None:
         ([], {"X-Total-Count": "9"}, "PageNumber() or Offset()"),
     ],
 )
-def test_a_sign_of_more_names_its_cure(body: object, headers: Mapping[str, str], cure: str) -> None:
+def test_evidence_of_more_names_its_cure(
+    body: object, headers: Mapping[str, str], cure: str
+) -> None:
     """A list that would be cut at one page says which paginator goes on."""
-    reply = answer(body, rows=ROWS, headers=headers)
-    sign = sign_of_more(reply, None, total=told_total(reply, None, last=True))
+    page = page_response(body, rows=ROWS, headers=headers)
+    evidence = evidence_of_more(page, None, total=read_total(page, None, is_last=True))
 
-    assert sign is not None
-    assert cure in sign.cure
+    assert evidence is not None
+    assert cure in evidence.cure
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_a_sign_of_more_names_its_cure(body: object, headers: Mapping[str, str],
         None,
         {},
         {"next": None, "next_cursor": "", "count": 2, "next_page": None},
-        {"next": "call us", "next_steps": "?a", "next_review": "2027-01-01"},
+        {"next": "call us", "next_requests": "?a", "next_review": "2027-01-01"},
         {"next": {"title": "x"}, "links": {"next": None}},
         {"total": 1999},
         {"count": "9"},
@@ -119,64 +121,70 @@ def test_a_sign_of_more_names_its_cure(body: object, headers: Mapping[str, str],
 )
 def test_no_sign_is_read_into_other_data(body: object) -> None:
     """Prices, dates and texts stop no walk, and a flag that says no is believed."""
-    reply = answer(body, rows=ROWS)
+    page = page_response(body, rows=ROWS)
 
-    assert sign_of_more(reply, None, total=told_total(reply, None, last=True)) is None
+    assert evidence_of_more(page, None, total=read_total(page, None, is_last=True)) is None
 
 
 @pytest.mark.parametrize("link", ['<?1>; rel="prev"', '<?2>; rel="next"; anchor="/other"'])
 def test_other_links_are_no_sign(link: str) -> None:
     """The way back, and the way on from something else, say nothing of further pages."""
-    reply = answer([], rows=ROWS, headers={"Link": link})
+    page = page_response([], rows=ROWS, headers={"Link": link})
 
-    assert sign_of_more(reply, None, total=None) is None
+    assert evidence_of_more(page, None, total=None) is None
 
 
 def test_a_named_flag_decides() -> None:
     """Where the caller knows the flag, the usual names are not asked."""
-    reply = answer({"next_cursor": "abc", "more": 0, "has_more": True}, rows=ROWS)
+    page = page_response({"next_cursor": "abc", "more": 0, "has_more": True}, rows=ROWS)
 
-    assert sign_of_more(reply, "/more", total=None) is None
-    assert sign_of_more(reply, "/none", total=None) is not None
+    assert evidence_of_more(page, "/more", total=None) is None
+    assert evidence_of_more(page, "/none", total=None) is not None
 
 
 @pytest.mark.parametrize(
-    ("step", "paginator", "inside"),
+    ("first", "paginator", "after_first"),
     [
-        (Step("orders"), LinkHeader(), False),
-        (Step("orders?per_page=2", {"page_size": 2, "q": "x", "limit": 2}), LinkHeader(), False),
-        (Step("orders", {"page": 1}), PageNumber(), False),
-        (Step("orders", {"page": 0}), PageNumber(first=0), False),
-        (Step("orders?offset=0"), Offset(), False),
-        (Step("orders", {"page": None, "cursor": ""}), LinkHeader(), False),
-        (Step("orders", {"page": 1}), PageNumber(first=0), True),
-        (Step("orders", {"page": 3}), LinkHeader(), True),
-        (Step("orders?offset=1"), LinkHeader(), True),
-        (Step("orders?page[number]=3"), LinkHeader(), True),
-        (Step("orders", {"startAt": 3}), LinkHeader(), True),
-        (Step("orders", {"after": "abc"}), LinkHeader(), True),
-        (Step("orders"), Offset(start=40), True),
-        (Step("orders"), Cursor(body="after", start="abc"), True),
+        (PageRequest("orders"), LinkHeader(), False),
+        (
+            PageRequest("orders?per_page=2", {"page_size": 2, "q": "x", "limit": 2}),
+            LinkHeader(),
+            False,
+        ),
+        (PageRequest("orders", {"page": 1}), PageNumber(), False),
+        (PageRequest("orders", {"page": 0}), PageNumber(start=0), False),
+        (PageRequest("orders?offset=0"), Offset(), False),
+        (PageRequest("orders", {"page": None, "cursor": ""}), LinkHeader(), False),
+        (PageRequest("orders", {"page": 1}), PageNumber(start=0), True),
+        (PageRequest("orders", {"page": 3}), LinkHeader(), True),
+        (PageRequest("orders?offset=1"), LinkHeader(), True),
+        (PageRequest("orders?page[number]=3"), LinkHeader(), True),
+        (PageRequest("orders", {"startAt": 3}), LinkHeader(), True),
+        (PageRequest("orders", {"after": "abc"}), LinkHeader(), True),
+        (PageRequest("orders"), Offset(start=40), True),
+        (PageRequest("orders"), Cursor(body="after", start="abc"), True),
     ],
 )
-def test_a_walk_from_the_middle_is_known(step: Step, paginator: Paginator, *, inside: bool) -> None:
+def test_a_walk_from_the_middle_is_known(
+    first: PageRequest, paginator: Paginator, *, after_first: bool
+) -> None:
     """Who asks for page 3 alone is not told that pages 1 and 2 are missing."""
-    assert starts_inside(paginator.first_step(step), paginator) is inside
+    assert starts_after_first(paginator.first_request(first), paginator) is after_first
 
 
 def test_pages_that_are_counted_prove_nothing_to_a_walk_from_the_middle() -> None:
     """The last of five pages is one page, and all that was asked for."""
-    reply = answer({"total_pages": 5}, rows=ROWS)
+    page = page_response({"total_pages": 5}, rows=ROWS)
 
-    assert sign_of_more(reply, None, total=None, inside=True) is None
-    assert sign_of_more(reply, None, total=None, inside=False) is not None
+    assert evidence_of_more(page, None, total=None, after_first=True) is None
+    assert evidence_of_more(page, None, total=None, after_first=False) is not None
 
 
 def test_a_gap_at_the_end_is_a_sign() -> None:
     """Rows that never came are missed on the last page, too, whatever a flag says of the next."""
-    gap = sign_of_gap(answer({"has_more": False}, rows=ROWS), 9)
+    gap = missing_rows(page_response({"has_more": False}, rows=ROWS), 9)
 
     assert gap is not None
     assert gap.what == "the server tells of 9 items and 2 came"
-    assert sign_of_gap(answer({}, rows=ROWS), 2) is None
-    assert sign_of_gap(answer({}, rows=ROWS), None) is None
+    assert missing_rows(page_response({}, rows=ROWS), 2) is None
+    assert missing_rows(page_response({}, rows=ROWS), None) is None

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from sessionkit.errors import ConfigError, PaginationNotDetected
-from sessionkit.paging import LinkHeader, NextUrl, Step
+from sessionkit.paging import LinkHeader, NextUrl, PageRequest
 from sessionkit.paging._links import Link, looks_like_url, parse_links
-from tests.paged import answer
+from tests.paged import page_response
 
 HERE = "https://api.example/v1/orders"
 
 
 def followed(header: str) -> str | None:
     """Return where the link called next leads."""
-    step = LinkHeader().next_step(answer([], headers={"Link": header}))
-    return None if step is None else step.url
+    request = LinkHeader().next_request(page_response([], headers={"Link": header}))
+    return None if request is None else request.url
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_what_is_no_next_link_ends_the_walk(header: str) -> None:
 
 def test_a_response_without_the_header_is_the_end() -> None:
     """The last page of most APIs."""
-    assert LinkHeader().next_step(answer([])) is None
+    assert LinkHeader().next_request(page_response([])) is None
 
 
 def test_every_part_of_a_link_is_kept() -> None:
@@ -117,9 +117,9 @@ def test_a_long_hostile_header_is_read_in_one_go(piece: str) -> None:
 
 def test_another_relation_can_be_followed() -> None:
     """Walking backwards is a matter of one word."""
-    reply = answer([], headers={"Link": '<?page=1>; rel="prev"'})
+    page = page_response([], headers={"Link": '<?page=1>; rel="prev"'})
 
-    assert LinkHeader("Prev").next_step(reply) == Step(HERE + "?page=1")
+    assert LinkHeader("Prev").next_request(page) == PageRequest(HERE + "?page=1")
 
 
 @pytest.mark.parametrize("rel", ["", "next last", None])
@@ -131,17 +131,17 @@ def test_a_relation_must_be_one(rel: Any) -> None:
 
 def test_the_first_request_of_links_is_the_callers_own() -> None:
     """A link paginator adds nothing to the first request."""
-    step = Step("orders", {"q": "x"})
+    request = PageRequest("orders", {"q": "x"})
 
-    assert LinkHeader().first_step(step) is step
-    assert NextUrl().first_step(step) is step
+    assert LinkHeader().first_request(request) is request
+    assert NextUrl().first_request(request) is request
 
 
 def test_a_link_replaces_the_query() -> None:
     """The server's link has all parameters; adding ours again would double them."""
-    reply = answer({"next": "?page=2"}, step=Step("orders", {"size": 2}))
+    page = page_response({"next": "?page=2"}, request=PageRequest("orders", {"size": 2}))
 
-    assert NextUrl().next_step(reply) == Step(HERE + "?page=2")
+    assert NextUrl().next_request(page) == PageRequest(HERE + "?page=2")
 
 
 @pytest.mark.parametrize(
@@ -162,15 +162,17 @@ def test_a_link_replaces_the_query() -> None:
 )
 def test_the_usual_places_need_no_setting(body: object) -> None:
     """Django REST framework, JSON:API, HAL and OData are followed as they are."""
-    assert NextUrl().next_step(answer(body)) == Step(HERE + "?page=2")
+    assert NextUrl().next_request(page_response(body)) == PageRequest(HERE + "?page=2")
 
 
 def test_a_place_of_ones_own_is_followed() -> None:
     """Any place can be named, and only the named ones are looked at."""
     body = {"next": "?page=9", "d": {"__next": "?page=2"}}
 
-    assert NextUrl("/d/__next").next_step(answer(body)) == Step(HERE + "?page=2")
-    assert NextUrl("x", ("d", "__next")).next_step(answer(body)) == Step(HERE + "?page=2")
+    assert NextUrl("/d/__next").next_request(page_response(body)) == PageRequest(HERE + "?page=2")
+    assert NextUrl("x", ("d", "__next")).next_request(page_response(body)) == PageRequest(
+        HERE + "?page=2"
+    )
 
 
 @pytest.mark.parametrize(
@@ -182,23 +184,23 @@ def test_a_place_of_ones_own_is_followed() -> None:
 )
 def test_nothing_at_the_place_is_the_end(body: object) -> None:
     """Null, a missing member and an empty text all say that this was the last page."""
-    assert NextUrl().next_step(answer(body)) is None
+    assert NextUrl().next_request(page_response(body)) is None
 
 
 @pytest.mark.parametrize("value", ["abc", "2", 2, True, 1.5, {"href": 3}])
 def test_a_value_that_is_no_url_is_asked_back(value: object) -> None:
     """A token or number is never glued to a URL, which would ask for something else."""
     with pytest.raises(PaginationNotDetected, match="no URL") as caught:
-        NextUrl().next_step(answer({"next": value}))
+        NextUrl().next_request(page_response({"next": value}))
 
     assert "Cursor" in caught.value.hint
 
 
 def test_an_unreadable_url_is_left_to_the_guard() -> None:
     """Reading a hostile link raises nothing by itself; the walk refuses to follow it."""
-    step = NextUrl().next_step(answer({"next": "http://[bad/"}))
+    request = NextUrl().next_request(page_response({"next": "http://[bad/"}))
 
-    assert step == Step("http://[bad/")
+    assert request == PageRequest("http://[bad/")
 
 
 @pytest.mark.parametrize(

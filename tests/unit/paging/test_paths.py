@@ -9,8 +9,8 @@ import pytest
 from sessionkit.errors import ConfigError
 from sessionkit.paging._paths import (
     Found,
-    Place,
-    check_place,
+    JsonPath,
+    check_json_path,
     find,
     locate,
     pointer_to,
@@ -67,7 +67,9 @@ def test_pointers_give_what_their_standard_says(pointer: str, value: object) -> 
         ("hydra:next", "/hydra:next", None),
     ],
 )
-def test_dotted_names_and_tuples_need_no_quoting(place: Place, pointer: str, value: object) -> None:
+def test_dotted_names_and_tuples_need_no_quoting(
+    place: JsonPath, pointer: str, value: object
+) -> None:
     """A member called ``@odata.nextLink`` or ``hydra:next`` is written as it is called."""
     document = {
         "meta": {"next": "n"},
@@ -88,7 +90,7 @@ def test_dotted_names_and_tuples_need_no_quoting(place: Place, pointer: str, val
         *("none.at.all", ("x",), ("rows", 2), (0,)),
     ],
 )
-def test_what_is_missing_is_not_null(place: Place) -> None:
+def test_what_is_missing_is_not_null(place: JsonPath) -> None:
     """A place that is not there can be told from one that holds null."""
     assert locate({"rows": [{"id": None}, 2]}, place) is None
 
@@ -104,13 +106,13 @@ def test_finding_gives_none_for_nothing_and_for_no_place() -> None:
 def test_a_bad_place_is_refused_when_it_is_given(place: object) -> None:
     """A typing error shows where it was made, not on page 1."""
     with pytest.raises(ConfigError):
-        check_place(place)
+        check_json_path(place)
 
 
 @pytest.mark.parametrize("place", ["", "/", "a", "a.b", "/a~0b~1c/0", (), ("a", 0)])
-def test_a_good_place_is_accepted(place: Place) -> None:
+def test_a_good_place_is_accepted(place: JsonPath) -> None:
     """Pointers, dotted names and tuples are all places."""
-    check_place(place)
+    check_json_path(place)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ def test_a_good_place_is_accepted(place: Place) -> None:
         ({"a": 1}, "", 9),
     ],
 )
-def test_a_value_is_put_into_a_copy(before: object, place: Place, after: object) -> None:
+def test_a_value_is_put_into_a_copy(before: object, place: JsonPath, after: object) -> None:
     """The body that the caller gave is never changed."""
     kept = repr(before)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sessionkit.errors import PaginationNotDetected
-from sessionkit.paging._paths import Place
+from sessionkit.paging._paths import JsonPath
 from sessionkit.paging._rows import rows_of
 
 ROWS = [{"id": 1}]
@@ -42,7 +42,7 @@ def test_the_only_list_under_a_usual_name_is_found(body: object, pointer: str) -
         ({"results": [9], "items": ROWS}, "items", "/items"),
     ],
 )
-def test_a_named_place_is_taken(body: object, items: Place, pointer: str) -> None:
+def test_a_named_place_is_taken(body: object, items: JsonPath, pointer: str) -> None:
     """Any form of place will do, and nothing else is looked at."""
     assert rows_of(body, items) == (pointer, ROWS)
 
@@ -58,13 +58,13 @@ def test_a_named_place_is_taken(body: object, items: Place, pointer: str) -> Non
         ([], None),
     ],
 )
-def test_null_and_no_document_are_empty_pages(body: object, items: Place | None) -> None:
+def test_null_and_no_document_are_empty_pages(body: object, items: JsonPath | None) -> None:
     """A server that writes an empty list as null, or answers 204, has no items."""
     assert rows_of(body, items).value == []
 
 
 @pytest.mark.parametrize("items", ["/data", "items", ("rows", "x")])
-def test_a_named_place_that_is_missing_is_asked_back(items: Place) -> None:
+def test_a_named_place_that_is_missing_is_asked_back(items: JsonPath) -> None:
     """A misspelt place is no empty result; the lists that are there are named."""
     with pytest.raises(PaginationNotDetected, match="'/orders', '/page/rows'") as caught:
         rows_of({"orders": ROWS, "page": {"rows": []}, "n": 1}, items)

@@ -10,7 +10,7 @@ import requests
 
 from sessionkit import SessionStack, recommended
 from sessionkit.errors import ConfigError, ServiceUnavailable, UnexpectedStatus
-from sessionkit.resources._calls import ask, statuses
+from sessionkit.resources._calls import send_checked, statuses
 from tests.loopback import Loopback, Reply, Seen
 
 
@@ -35,7 +35,7 @@ def stack(server: Loopback) -> Iterator[SessionStack]:
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 206])
 def test_any_success_is_a_success_by_default(stack: SessionStack, status: int) -> None:
     """Nobody has to list what every server may answer."""
-    assert ask(stack, "GET", str(status)).status_code == status
+    assert send_checked(stack, "GET", str(status)).status_code == status
 
 
 @pytest.mark.parametrize("status", [304, 404, 500])
@@ -44,7 +44,7 @@ def test_any_other_status_is_an_error_that_says_which_call(
 ) -> None:
     """The text starts with verb, path and status, and the evidence is all there."""
     with pytest.raises(UnexpectedStatus) as caught:
-        ask(stack, "GET", f"a/{status}", options={"params": {"q": "1"}})
+        send_checked(stack, "GET", f"a/{status}", options={"params": {"q": "1"}})
 
     error = caught.value
     assert str(error).startswith(f"GET /a/{status} {status}: expected 2xx")
@@ -56,9 +56,9 @@ def test_any_other_status_is_an_error_that_says_which_call(
 
 def test_expected_statuses_hold_to_the_letter(stack: SessionStack) -> None:
     """An endpoint that says 201 is not content with 200, and one that expects 404 is."""
-    assert ask(stack, "GET", "404", expect=frozenset({200, 404})).status_code == 404
+    assert send_checked(stack, "GET", "404", expect=frozenset({200, 404})).status_code == 404
     with pytest.raises(UnexpectedStatus, match="GET /200 200: expected 201 or 204"):
-        ask(stack, "GET", "200", expect=frozenset({204, 201}))
+        send_checked(stack, "GET", "200", expect=frozenset({204, 201}))
 
 
 def test_an_error_handler_on_the_stack_speaks_first(server: Loopback) -> None:
@@ -66,7 +66,7 @@ def test_an_error_handler_on_the_stack_speaks_first(server: Loopback) -> None:
     chain = recommended()
     del chain["retry"]
     with requests.Session() as session, pytest.raises(ServiceUnavailable):
-        ask(SessionStack(session, chain, base_url=server.origin), "GET", "503")
+        send_checked(SessionStack(session, chain, base_url=server.origin), "GET", "503")
 
 
 @pytest.mark.parametrize(

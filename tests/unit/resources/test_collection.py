@@ -24,7 +24,7 @@ from sessionkit.errors import (
     UnexpectedStatus,
 )
 from sessionkit.paging import LinkHeader, Pages
-from sessionkit.resources import UNSET, Collection, Plain, UnsetType, post
+from sessionkit.resources import UNSET, Collection, PlainJson, UnsetType, post
 from tests.loopback import Loopback, Reply, Seen
 
 
@@ -66,7 +66,7 @@ class Shop(ApiClient):
 
     products = Products(Product, "products")
     slashed = Collection(Product, "/v2/products/", trailing_slash=True)
-    enveloped = Collection(Product, "products", codec=Plain(item="data", items="/data"))
+    enveloped = Collection(Product, "products", codec=PlainJson(item="data", items="/data"))
     listed = Collection(Product, "products", items="rows", paginator=LinkHeader())
     rows = Collection(Row, "products")
 
@@ -196,14 +196,14 @@ def test_list_is_a_lazy_walk_over_typed_objects(shop: Shop, shelf: Shelf, server
         Reply(200, [{"id": 3, "name": "c"}]),
     ]
 
-    found = shop.products.list(params={"open": True}, limit=3)
+    found = shop.products.list(params={"open": True}, max_items=3)
     assert isinstance(found, Pages)
     assert server.seen == []
     assert list(found) == [Product(1, "a"), Product(2, "b"), Product(3, "c")]
     assert server.seen[0].query == {"open": ["true"]}
 
     shelf.replies = [Reply(200, [{"id": 1, "name": "a"}], link)]
-    assert list(shop.products.list(limit=1)) == [Product(1, "a")]
+    assert list(shop.products.list(max_items=1)) == [Product(1, "a")]
     assert len(server.seen) == 3
 
 
@@ -431,7 +431,7 @@ def test_two_clients_of_one_class_never_meet(server: Loopback) -> None:
         ("../products", {}),
         (None, {}),
         ("products", {"items": "/~5"}),
-        ("products", {"items": "a", "codec": Plain()}),
+        ("products", {"items": "a", "codec": PlainJson()}),
     ],
 )
 def test_a_declaration_that_cannot_be_meant_is_refused(path: Any, settings: Any) -> None:

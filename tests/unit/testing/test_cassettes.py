@@ -13,7 +13,7 @@ import vcr
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import ClientCredentials, Header, StaticToken
 from sessionkit.errors import ConfigError, NotFound
-from sessionkit.testing.cassettes import NotRecorded, cassette, leaks
+from sessionkit.testing.cassettes import NotRecorded, cassette, find_secrets
 from tests.loopback import Identity, Loopback, Reply, Seen
 
 SECRET = "planted-client-secret"
@@ -73,7 +73,7 @@ def test_the_tape_tells_what_was_not_asked_for(file: Path) -> None:
         asked(session, origin, "/b")
 
         assert tape.left == (f"GET {origin}/a?api_key=***",)
-        assert repr(tape) == f"<Tape {file}: 1 of 2 requests left>"
+        assert repr(tape) == f"<Cassette {file}: 1 of 2 requests left>"
 
 
 def test_a_tape_that_is_recorded_has_nothing_left(file: Path) -> None:
@@ -195,7 +195,7 @@ def test_whoever_has_no_credentials_can_play_back(file: Path) -> None:
 
     with cassette(file):
         assert run(server.origin, "any-other") == "Bearer secret-2"
-    assert leaks(file, [SECRET, "access-1", "refresh-1"]) == []
+    assert find_secrets(file, [SECRET, "access-1", "refresh-1"]) == []
 
 
 def test_an_error_is_played_back_with_what_it_says(file: Path) -> None:
@@ -277,7 +277,7 @@ def leaking(file: Path, **places: str) -> list[str]:
     clean = {"comment": "a", "key": "secret-2", "uri": URL, "binary": "YQ=="}
     file.parent.mkdir()
     file.write_text(CASSETTE.format(**clean | places))
-    return [found.removeprefix(f"{file}: ") for found in leaks(file.parent, [SECRET])]
+    return [found.removeprefix(f"{file}: ") for found in find_secrets(file.parent, [SECRET])]
 
 
 @pytest.mark.parametrize(
@@ -303,6 +303,6 @@ def test_a_leak_is_told_by_its_place(file: Path, places: dict[str, str], found: 
 def test_nothing_to_look_at_is_no_proof(tmp_path: Path) -> None:
     """A misspelt folder does not make the check of the secrets pass for ever."""
     with pytest.raises(ConfigError, match="no cassette"):
-        leaks(tmp_path)
+        find_secrets(tmp_path)
     with pytest.raises(ConfigError, match="no cassette"):
-        leaks(tmp_path / "none.yaml")
+        find_secrets(tmp_path / "none.yaml")

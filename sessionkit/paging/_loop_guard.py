@@ -1,4 +1,4 @@
-"""The guard of a walk: no request twice, and none to another origin."""
+"""Guards of a walk over pages: no request twice, and none to another origin."""
 
 from __future__ import annotations
 
@@ -15,83 +15,89 @@ from sessionkit.errors import CrossOriginPage, PageLoop
 if TYPE_CHECKING:
     from requests import Response
 
-    from sessionkit.paging._base import Step
+    from sessionkit.paging._base import PageRequest
 
 _LOOP_HINT = "the server repeats itself: check the paginator's settings against its documentation"
-_FOREIGN_HINT = "credentials stay at home; if that host is yours too, page through it by itself"
+_CROSS_ORIGIN_HINT = (
+    "credentials stay at one origin; if that one is yours too, walk over it by itself"
+)
 
 
-class Trail:
-    """What one walk has asked so far. Belongs to one walk, hence to one thread at a time.
+class LoopGuard:
+    """Refuse page requests that were sent before, or that lead to another origin.
+
+    Belongs to one walk, hence to one thread at a time.
 
     Args:
         start: The URL that the caller gave: its own, wherever it leads, so not checked.
     """
 
-    __slots__ = ("_base", "_home", "_start", "_used", "_userinfo")
+    __slots__ = ("_base", "_origin", "_start", "_used", "_userinfo")
 
     def __init__(self, start: str) -> None:
         self._start = _bare(start)
-        self._home: str | None = None
+        self._origin: str | None = None
         self._userinfo = ""
         self._base = start
         self._used: dict[bytes, int] = {}
 
-    def admit(self, step: Step, number: int) -> Step:
-        """Return *step* as it may be sent for page *number*, its URL made absolute.
+    def check(self, request: PageRequest, number: int) -> PageRequest:
+        """Return *request* with an absolute URL, if it may be sent for page *number*.
 
         Raises:
             CrossOriginPage: It leads to another scheme, host or port, or carries user information.
             PageLoop: The very same request brought an earlier page.
         """
         # The caller's own URL, with whatever query, goes where the stack takes it.
-        if self._used and _bare(step.url) != self._start:
-            step = replace(step, url=self._at_home(step, number))
-        key = fingerprint(step)
+        if self._used and _bare(request.url) != self._start:
+            request = replace(request, url=self._at_same_origin(request, number))
+        key = fingerprint(request)
         if key in self._used:
             raise PageLoop(
                 f"page {number} would be the request of page {self._used[key]} again",
                 hint=_LOOP_HINT,
-                method=step.method,
-                url=_bare(step.url),
+                method=request.method,
+                url=_bare(request.url),
             )
         self._used[key] = number
-        return step
+        return request
 
-    def record(self, step: Step, response: Response, number: int) -> None:
-        """Remember where *step* really went, once its *response* is there."""
-        sent = _sent_to(response) or step.url
-        if self._home is None:
-            self._home = _origin(sent)
+    def record(self, request: PageRequest, response: Response, number: int) -> None:
+        """Remember the URL that *request* was really sent to, once its *response* is there."""
+        sent = _sent_to(response) or request.url
+        if self._origin is None:
+            self._origin = _origin(sent)
             self._userinfo = _userinfo(sent)
         self._base = response.url or sent
         # A relative first URL is known in full only now, and a link may lead back to it.
-        self._used.setdefault(fingerprint(step.at(sent)), number)
+        self._used.setdefault(fingerprint(request.with_url(sent)), number)
 
-    def _at_home(self, step: Step, number: int) -> str:
-        url = _joined(self._base, step.url)
+    def _at_same_origin(self, request: PageRequest, number: int) -> str:
+        url = _joined(self._base, request.url)
         origin = _origin(url)
-        if origin is None or origin != self._home or _userinfo(url) not in ("", self._userinfo):
-            where = "user information" if origin == self._home else (origin or "an unreadable URL")
+        if origin is None or origin != self._origin or _userinfo(url) not in ("", self._userinfo):
+            where = (
+                "user information" if origin == self._origin else (origin or "an unreadable URL")
+            )
             raise CrossOriginPage(
-                f"page {number} would be at {where}, but this walk began at {self._home}",
-                hint=_FOREIGN_HINT,
-                method=step.method,
+                f"page {number} would be at {where}, but this walk began at {self._origin}",
+                hint=_CROSS_ORIGIN_HINT,
+                method=request.method,
                 url=_bare(url).encode("ascii", "backslashreplace").decode(),
             )
         return url
 
 
-def fingerprint(step: Step) -> bytes:
-    """Return a digest that two steps share only if they are the same request.
+def fingerprint(request: PageRequest) -> bytes:
+    """Return a digest that two page requests share only if they are the same.
 
     Parameters are compared by name and value, wherever they stand; the order of those with the
     same name counts. Digests, because cursors may be long and walks too.
     """
-    where, _, query = step.url.partition("#")[0].partition("?")
-    pairs = [*parse_qsl(query, keep_blank_values=True), *_pairs(step.params or {})]
-    headers = sorted((name.lower(), value) for name, value in (step.headers or {}).items())
-    parts = [step.method, _canonical(where), sorted(pairs, key=_name), headers, step.json]
+    where, _, query = request.url.partition("#")[0].partition("?")
+    pairs = [*parse_qsl(query, keep_blank_values=True), *_pairs(request.params or {})]
+    headers = sorted((name.lower(), value) for name, value in (request.headers or {}).items())
+    parts = [request.method, _canonical(where), sorted(pairs, key=_name), headers, request.json]
     return sha256(json.dumps(parts, sort_keys=True, default=repr).encode()).digest()
 
 
