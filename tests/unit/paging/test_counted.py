@@ -188,7 +188,7 @@ def test_bad_settings_of_offsets_are_refused(settings: dict[str, Any]) -> None:
     "code",
     [
         "PageNumber()",
-        "PageNumber('p', start=0, page_size=50, page_size_param='n', total_pages='/pages', total='n')",
+        "PageNumber('p', start=0, page_size=50, page_size_param='n', total_pages='/p')",
         "Offset()",
         "Offset(50, offset_param='skip', page_size_param='top', total=('a', 'b'), start=7)",
     ],
