@@ -198,8 +198,8 @@ def by_subclass(session: requests.Session, key: Key) -> Call:
 def ours(session: requests.Session, key: Key) -> Call:
     """The library: a chain over ``session.request``, secrets placed hop by hop."""
 
-    def obtain(_held: Any, refused: Any) -> str:
-        if refused is not None:
+    def obtain(_token: Any, rejected: Any) -> str:
+        if rejected is not None:
             key.renew()
         return key.value
 

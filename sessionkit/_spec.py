@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: What the usual stack needs, and what it may be given.
 _NEEDED: Final = ("base_url", "token_url", "client_id", "client_secret")
-_CLIENT: Final = ("scope", "auth", "extra")
+_CLIENT: Final = ("scope", "client_auth", "extra_params")
 _CHAIN: Final = ("origins", "errors")
 #: In place of values that only the worker knows, while the settings are tried out.
 _STAND_INS: Final = {"base_url": "https://api.invalid/", "token_url": "https://id.invalid/token"}

@@ -130,10 +130,10 @@ class WiredGrant:
         self._wire = wire
         self.key = grant.key
 
-    def steps(self, held: Token | None, refused: Any) -> Generator[Any, Any, Token]:
+    def steps(self, token: Token | None, rejected: Any) -> Generator[Any, Any, Token]:
         """Go the grant's steps, unless the wire is here."""
         self._wire.reach(REQUEST)
-        return (yield from self._grant.steps(held, refused))
+        return (yield from self._grant.steps(token, rejected))
 
 
 class TurnedClock:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from sessionkit.auth.grants._base import Grant as Grant
     from sessionkit.auth.grants._base import StaticToken as StaticToken
     from sessionkit.auth.grants._base import Steps as Steps
-    from sessionkit.auth.grants._combined import Fallback as Fallback
-    from sessionkit.auth.grants._combined import Interactive as Interactive
-    from sessionkit.auth.grants._combined import Parsed as Parsed
+    from sessionkit.auth.grants._combined import FallbackGrant as FallbackGrant
+    from sessionkit.auth.grants._combined import InteractiveGrant as InteractiveGrant
+    from sessionkit.auth.grants._combined import ParsedGrant as ParsedGrant
     from sessionkit.auth.grants._login_form import LoginForm as LoginForm
     from sessionkit.auth.grants._oauth2 import ClientCredentials as ClientCredentials
     from sessionkit.auth.grants._oauth2 import Password as Password
@@ -39,13 +39,13 @@ _PLACES = {
     "ClientAuth": "grants._token_request",
     "ClientCredentials": "grants._oauth2",
     "Cookie": "_schemes",
-    "Fallback": "grants._combined",
+    "FallbackGrant": "grants._combined",
     "FormSession": "_schemes",
     "Grant": "grants._base",
     "Header": "_schemes",
-    "Interactive": "grants._combined",
+    "InteractiveGrant": "grants._combined",
     "LoginForm": "grants._login_form",
-    "Parsed": "grants._combined",
+    "ParsedGrant": "grants._combined",
     "Password": "grants._oauth2",
     "Query": "_schemes",
     "RefreshToken": "grants._oauth2",
@@ -63,13 +63,13 @@ __all__ = [
     "ClientAuth",
     "ClientCredentials",
     "Cookie",
-    "Fallback",
+    "FallbackGrant",
     "FormSession",
     "Grant",
     "Header",
-    "Interactive",
+    "InteractiveGrant",
     "LoginForm",
-    "Parsed",
+    "ParsedGrant",
     "Password",
     "Query",
     "RefreshToken",

@@ -60,7 +60,7 @@ class TestHvac(SdkContract):
     def grant(self, vendor: Vendor) -> Grant:
         """Log in by hvac itself, over the bare session."""
 
-        def log_in(held: Token | None, refused: requests.Response | None) -> Token:
+        def log_in(token: Token | None, rejected: requests.Response | None) -> Token:
             vault = hvac.Client(vendor.home, token="", session=vendor.session)
             auth = vault.auth.approle.login("role", "secret", use_token=False)["auth"]
             return Token(auth["client_token"], expires_in=auth["lease_duration"])
@@ -111,7 +111,7 @@ class TestHvac(SdkContract):
     ) -> None:
         """What the login raises comes out of the call that needed it."""
 
-        def wrong(held: Token | None, refused: requests.Response | None) -> str:
+        def wrong(token: Token | None, rejected: requests.Response | None) -> str:
             vault = hvac.Client(vendor.home, token="", session=vendor.session)
             vault.auth.approle.login("role", "wrong", use_token=False)
             return "never"

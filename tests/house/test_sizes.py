@@ -32,6 +32,13 @@ FOREIGN = {
 EXCUSED = {
     "SessionStack.paginate": "one call describes the walk: where, how, what, into what, how far",
     "recommended": "the settings of AuthHandler, passed on, and what the chain has beside it",
+    "AuthorizationCode.__init__": "what OAuth 2.0 has a client say, and a gateway's headers",
+    "ClientCredentials.__init__": "likewise",
+    "DeviceCode.__init__": "likewise",
+    "JwtBearer.__init__": "likewise",
+    "Password.__init__": "likewise",
+    "RefreshToken.__init__": "likewise",
+    "TokenExchange.__init__": "likewise",
 }
 # Made by the library alone; its users read what is in them.
 NOT_CALLED = {

@@ -297,7 +297,9 @@ def telling(seen: Seen) -> Reply:
 
 def carrying(origin: str) -> list[int]:
     """Make calls with a secret in every place that a call has; their statuses."""
-    grant = ClientCredentials(f"{origin}/token", "app", client_secret=CLIENT, auth="post")
+    grant = ClientCredentials(
+        f"{origin}/token", "app", client_secret=CLIENT, client_auth="client_secret_post"
+    )
     fields = {"password": PASSWORD, "user": "demo"}
     xml = f"<login><s:password xmlns:s='x'>{ELEMENT}</s:password></login>"
     with requests.Session() as session:

@@ -355,7 +355,7 @@ def test_a_next_link_that_repeats_the_key_does_not_switch_renewal_off(
     keys = iter(["key-1", "key-2", "key-3"])
     with Loopback(answer) as server:
         auth = AuthHandler(
-            CallableGrant(lambda _held, _refused: next(keys)), scheme=Query("access_token")
+            CallableGrant(lambda _token, _rejected: next(keys)), scheme=Query("access_token")
         )
         stack = SessionStack(session, [auth], base_url=server.origin)
 

@@ -19,7 +19,7 @@ import requests
 
 from sessionkit import SessionStack, Token, recommended
 from sessionkit._clock import SYSTEM_CLOCK
-from sessionkit.auth import AuthHandler, Grant, Interactive, RefreshToken
+from sessionkit.auth import AuthHandler, Grant, InteractiveGrant, RefreshToken
 from sessionkit.auth.oauth import (
     AuthorizationCode,
     Browser,
@@ -44,14 +44,14 @@ THREADS = 32
 
 def by_browser(running: Running, **settings: Any) -> AuthorizationCode:
     """Return the grant of a program whose user has a browser."""
-    browser = Browser(running.browse, patience=20)
+    browser = Browser(running.browse, timeout=20)
     return AuthorizationCode(running.server.endpoints(), "app", browser=browser, **settings)
 
 
 def by_device(running: Running) -> DeviceCode:
     """Return the grant of a program whose user has a phone."""
     place = running.server.endpoints()
-    return DeviceCode(place, "app", show=lambda code, url: running.shown.append(url))
+    return DeviceCode(place, "app", prompt_callback=lambda code, url: running.shown.append(url))
 
 
 # -- One renewal
@@ -77,7 +77,7 @@ def test_thirty_two_threads_renew_a_users_login_once(make: Any) -> None:
 def test_thirty_two_threads_of_a_program_with_a_user_open_one_browser() -> None:
     """And all of them go on once the user has logged in."""
     with Running() as running:
-        stack, _ = running.stack(Interactive(by_browser(running)))
+        stack, _ = running.stack(InteractiveGrant(by_browser(running)))
         with stack:
             answers = at_once(THREADS, lambda _: stack.get("/orders").status_code)
 
@@ -90,7 +90,7 @@ def test_a_user_who_says_no_is_asked_once_for_all_calls_and_logins() -> None:
     """No second browser opens, neither for another thread nor for a login by hand."""
     with Running() as running:
         running.server.redirect = {"error": "access_denied"}
-        stack, auth = running.stack(Interactive(by_browser(running)))
+        stack, auth = running.stack(InteractiveGrant(by_browser(running)))
         with stack:
             outcomes = at_once(THREADS, lambda _: stack.get("/orders").status_code)
             assert {type(outcome) for outcome in outcomes} == {LoginRequired}
@@ -111,7 +111,7 @@ def test_threads_that_log_in_at_once_open_one_browser() -> None:
 
     with Running() as running:
         place = running.server.endpoints()
-        grant = AuthorizationCode(place, "app", browser=Browser(show, patience=20))
+        grant = AuthorizationCode(place, "app", browser=Browser(show, timeout=20))
         stack, auth = running.stack(grant)
 
         def log_in(number: int) -> int:
@@ -148,7 +148,9 @@ def test_a_client_with_a_key_renews_once_and_proves_itself_each_time() -> None:
     with Running(AuthorizationServer(rsa_pair().public)) as running:
         running.server.refreshing.add("first")
         proof = PrivateKeyJwt(rsa_pair().private)
-        grant = RefreshToken(running.server.endpoints(), "first", client_id="app", auth=proof)
+        grant = RefreshToken(
+            running.server.endpoints(), "first", client_id="app", client_auth=proof
+        )
         stack, _ = running.stack(grant)
         with stack:
             for round_ in range(1, 4):
@@ -172,7 +174,7 @@ def test_calls_of_others_do_not_wait_for_a_user_who_types() -> None:
             running.browse(url)
 
         place = running.server.endpoints()
-        grant = AuthorizationCode(place, "app", browser=Browser(show, patience=20))
+        grant = AuthorizationCode(place, "app", browser=Browser(show, timeout=20))
         stack, auth = running.stack(grant)
         with stack:
             auth.login(stack)
@@ -185,7 +187,7 @@ def test_a_login_that_failed_is_what_calls_are_told_of_until_the_next_one() -> N
     """No browser pops up for each of them."""
     with Running() as running:
         running.server.redirect = {"error": "access_denied"}
-        stack, auth = running.stack(Interactive(by_browser(running)))
+        stack, auth = running.stack(InteractiveGrant(by_browser(running)))
         with stack:
             for _ in range(3):
                 with pytest.raises(LoginRequired, match="access_denied"):
@@ -202,7 +204,7 @@ def test_no_early_renewal_asks_a_user() -> None:
     """While the token lives nobody is disturbed, though its refresh token has ended."""
     clock = FakeClock()
     with Running(clock=clock) as running:
-        stack, auth = running.stack(Interactive(by_browser(running)))
+        stack, auth = running.stack(InteractiveGrant(by_browser(running)))
         with stack:
             auth.login(stack)
             running.server.refreshing.clear()
@@ -220,7 +222,7 @@ def test_the_deadline_of_a_call_holds_while_a_user_types() -> None:
     clock = FakeClock()
     with Running(clock=clock) as running:
         running.server.polls = [Reply(400, {"error": "authorization_pending"})] * 50
-        chain = recommended(Interactive(by_device(running)))
+        chain = recommended(InteractiveGrant(by_device(running)))
         with SessionStack(handlers=chain, base_url=running.server.origin, clock=clock) as stack:
             started = clock.monotonic()
             with pytest.raises(AuthError, match="deadline") as caught:
@@ -260,7 +262,7 @@ def test_a_program_logs_in_renews_and_logs_out_for_good(tmp_path: Path) -> None:
     """Found by its name, kept over a restart, and revoked at the end: nothing works any more."""
     with Running() as running:
         place = discover(running.server.origin)
-        browser = Browser(running.browse, patience=20)
+        browser = Browser(running.browse, timeout=20)
 
         def opened() -> tuple[SessionStack, AuthHandler]:
             grant = AuthorizationCode(place, "app", browser=browser)
@@ -301,7 +303,7 @@ def test_a_second_credential_stands_beside_a_users_login() -> None:
 
     with Running(answer=answer) as running:
         gateway = AuthHandler(
-            CallableGrant(lambda held, refused: next(keys), key="gateway"),
+            CallableGrant(lambda token, rejected: next(keys), key="gateway"),
             scheme=Header("X-Gateway-Key"),
             policy=RenewalPolicy(expired=lambda r: "X-Gateway" in r.headers),
         )
@@ -386,7 +388,7 @@ def test_no_secret_of_a_login_is_in_errors_reprs_or_logs(
             "device": by_device(running),
             "robot": JwtBearer(place, SignedJwt(pem, {"iss": "app", "sub": "robot"})),
             "exchange": TokenExchange(place, "s3cret/subject"),
-            "key": RefreshToken(place, "s3cret+1", client_id="app", auth=PrivateKeyJwt(pem)),
+            "key": RefreshToken(place, "s3cret+1", client_id="app", client_auth=PrivateKeyJwt(pem)),
         }
         clock = FakeClock()
         chain = recommended(grants[way])

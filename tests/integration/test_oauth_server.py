@@ -12,7 +12,7 @@ from sessionkit import SessionStack, recommended
 from sessionkit.auth import (
     AuthHandler,
     ClientCredentials,
-    Fallback,
+    FallbackGrant,
     Grant,
     LoginForm,
     Password,
@@ -84,7 +84,9 @@ def test_client_credentials_are_asked_for_anew_when_the_token_ends(
 
 def test_a_secret_in_the_form_is_taken_too(site: Site, session: requests.Session) -> None:
     """RFC 6749, section 2.3.1, has two places for it."""
-    grant = ClientCredentials(site.token_url, "machine", client_secret=CLIENT_SECRET, auth="post")
+    grant = ClientCredentials(
+        site.token_url, "machine", client_secret=CLIENT_SECRET, client_auth="client_secret_post"
+    )
 
     assert site.stack(session, grant).get("/items/7").ok
 
@@ -158,7 +160,7 @@ def test_a_dead_refresh_token_falls_back_to_the_password(
     password = Password(
         site.token_url, "ada", password=PASSWORD, client_id="app", client_secret=CLIENT_SECRET
     )
-    stack = site.stack(session, Fallback(refresh(site, "long-revoked"), password))
+    stack = site.stack(session, FallbackGrant(refresh(site, "long-revoked"), password))
 
     assert stack.get("/items/7").json()["user"] == "ada"
     assert site.control() == {"refresh_token 400": 1, "password 200": 1}

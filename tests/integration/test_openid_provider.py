@@ -101,8 +101,8 @@ def by_browser(server: Endpoints, ada: Ada) -> AuthorizationCode:
 def by_device(server: Endpoints, ada: Ada) -> DeviceCode:
     """Return the login of a program on a machine without a browser."""
     # Its description leaves this one out; the manual knows it.
-    server = server._replace(device_url=f"{server.issuer}/device-authorization/")
-    return DeviceCode(server, "tv", scope="read", show=ada.type_in)
+    server = server._replace(device_authorization_url=f"{server.issuer}/device-authorization/")
+    return DeviceCode(server, "tv", scope="read", prompt_callback=ada.type_in)
 
 
 def test_a_provider_describes_itself(issuer: str) -> None:
@@ -115,7 +115,7 @@ def test_a_provider_describes_itself(issuer: str) -> None:
     assert whole.token_url == by_openid.token_url == f"{issuer}/token/"
     assert whole.authorization_url == by_openid.authorization_url == f"{issuer}/authorize/"
     assert whole.issuer == by_openid.issuer == issuer
-    assert whole.names_itself
+    assert whole.require_iss
     assert whole.revocation_url == f"{issuer}/revoke_token/"
 
 

@@ -249,7 +249,7 @@ def test_a_predicate_that_trips_over_an_unexpected_body_means_not_expired() -> N
         requests.Session() as session,
     ):
         auth = AuthHandler(
-            CallableGrant(lambda _held, _refused: "token"),
+            CallableGrant(lambda _token, _rejected: "token"),
             policy=RenewalPolicy(expired=lambda response: bool(response.json()["errors"][0])),
         )
         stack = SessionStack(session, [auth], base_url=server.origin)
@@ -261,9 +261,9 @@ def test_a_grant_sees_the_token_it_replaces_and_the_answer_that_refused_it() -> 
     """Some servers name the wanted scope only in the refusal."""
     told: list[tuple[Token | None, Any]] = []
 
-    def obtain(held: Token | None, refused: requests.Response | None) -> str:
-        challenge = None if refused is None else refused.headers["WWW-Authenticate"]
-        told.append((held, challenge))
+    def obtain(token: Token | None, rejected: requests.Response | None) -> str:
+        challenge = None if rejected is None else rejected.headers["WWW-Authenticate"]
+        told.append((token, challenge))
         return f"token-{len(told)}"
 
     def answer(seen: Seen) -> Reply:

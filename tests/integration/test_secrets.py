@@ -124,14 +124,14 @@ def echoing_token_endpoint(seen: Seen) -> Reply:
     return Reply(400, {"error": "invalid_grant", "error_description": said})
 
 
-@pytest.mark.parametrize("auth", ["basic", "post"])
+@pytest.mark.parametrize("auth", ["client_secret_basic", "client_secret_post"])
 def test_a_token_endpoint_that_echoes_shows_no_secret(auth: str, log: io.StringIO) -> None:
     """The refusal's text is scrubbed of what was presented."""
     with Loopback(echoing_token_endpoint) as server, requests.Session() as session:
         url = f"{server.origin}/token"
         for grant in (
-            ClientCredentials(url, "app", client_secret=CLIENT, auth=auth),
-            RefreshToken(url, REFRESH, client_id="app", client_secret=CLIENT, auth=auth),
+            ClientCredentials(url, "app", client_secret=CLIENT, client_auth=auth),
+            RefreshToken(url, REFRESH, client_id="app", client_secret=CLIENT, client_auth=auth),
         ):
             stack = SessionStack(session, recommended(grant), base_url=server.origin)
             with pytest.raises(SessionKitError) as caught:

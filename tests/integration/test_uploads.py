@@ -210,7 +210,7 @@ def test_a_large_upload_streams_through_all_handlers_in_flat_memory(make: Any) -
     """By its length or in chunks; 256 MiB take no more than a few pieces."""
     identity = Identity()
     with Loopback(identity.answer, weigh=True) as server, requests.Session() as session:
-        grant = CallableGrant(lambda _held, _refused: identity._issue()["access_token"])
+        grant = CallableGrant(lambda _token, _rejected: identity._issue()["access_token"])
         stack = SessionStack(session, recommended(grant), base_url=server.origin)
         with flat():
             assert stack.put("/up", data=make()).ok
@@ -222,7 +222,7 @@ def test_a_large_upload_is_sent_again_whole_after_a_401() -> None:
     """Rewound and not kept: 256 MiB go out twice, in flat memory."""
     identity = Identity()
     with Loopback(identity.answer, weigh=True) as server, requests.Session() as session:
-        grant = CallableGrant(lambda _held, _refused: identity._issue()["access_token"])
+        grant = CallableGrant(lambda _token, _rejected: identity._issue()["access_token"])
         stack = SessionStack(session, recommended(grant), base_url=server.origin)
         stack.get("/first")
         identity.expire()
@@ -237,7 +237,7 @@ def test_a_large_upload_from_a_pipe_is_not_sent_again() -> None:
     """It is gone; the refusal comes back, and nothing was kept in case."""
     identity = Identity()
     with Loopback(identity.answer, weigh=True) as server, requests.Session() as session:
-        grant = CallableGrant(lambda _held, _refused: identity._issue()["access_token"])
+        grant = CallableGrant(lambda _token, _rejected: identity._issue()["access_token"])
         stack = SessionStack(session, recommended(grant, errors=False), base_url=server.origin)
         stack.get("/first")
         identity.expire()
@@ -253,7 +253,7 @@ def test_a_form_that_is_encoded_while_it_is_sent_is_not_sent_again(make: Any) ->
     """requests-toolbelt's encoder cannot be rewound: the 401 stands, and the next upload works."""
     identity = Identity()
     with Loopback(identity.answer) as server, requests.Session() as session:
-        grant = CallableGrant(lambda _held, _refused: identity._issue()["access_token"])
+        grant = CallableGrant(lambda _token, _rejected: identity._issue()["access_token"])
         stack = SessionStack(session, recommended(grant, errors=False), base_url=server.origin)
         stack.get("/first")
         identity.expire()

@@ -57,7 +57,7 @@ class Vendor:
     key = "vendor"
     renewable = True
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+    def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Ask once."""
         response = yield Request("POST", "https://id.example/token")
         return Token(response.text)

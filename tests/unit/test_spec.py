@@ -67,8 +67,8 @@ def test_the_usual_stack_needs_no_factory() -> None:
                 "token_url": f"{server.origin}/token",
                 "client_id": "app",
                 "scope": "read",
-                "auth": "post",
-                "extra": {"audience": "shop"},
+                "client_auth": "client_secret_post",
+                "extra_params": {"audience": "shop"},
             }
         )
         with spec.build() as stack:
@@ -104,7 +104,12 @@ def test_a_name_that_the_usual_stack_does_not_know_is_refused_here_and_not_in_th
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"base_url": "api.example"}, {"token_url": "/token"}, {"auth": "digest"}, {"extra": "a"}],
+    [
+        {"base_url": "api.example"},
+        {"token_url": "/token"},
+        {"client_auth": "digest"},
+        {"extra_params": "a"},
+    ],
 )
 def test_settings_that_cannot_be_meant_are_refused_here_and_not_in_the_worker(
     wrong: dict[str, Any],
@@ -286,7 +291,7 @@ def test_a_secret_among_the_settings_is_refused(settings: dict[str, Any]) -> Non
 
 def test_a_secret_among_the_settings_of_the_usual_stack_is_refused_too() -> None:
     """A form field that proves who the client is must not travel either."""
-    for more in ({"extra": {"client_assertion": PLANTED}}, {"scope": f"Bearer {PLANTED}"}):
+    for more in ({"extra_params": {"client_assertion": PLANTED}}, {"scope": f"Bearer {PLANTED}"}):
         with pytest.raises(ConfigError, match="secret"):
             usual(settings={**SETTINGS, **more})
 

@@ -12,7 +12,7 @@ from sessionkit._redact import redact_url
 from sessionkit.auth.grants._endpoints import checked_url, endpoints_of
 from sessionkit.auth.grants._oauth_jwt import SignedJwt
 from sessionkit.auth.grants._revocation import revocation
-from sessionkit.auth.grants._token_request import Client
+from sessionkit.auth.grants._token_request import CLIENT_AUTHS, Client, checked_headers
 from sessionkit.auth.grants._token_response import read_token
 from sessionkit.errors import ConfigError, RenewalFailed
 
@@ -39,7 +39,8 @@ class JwtBearer:
         client_id: Public identifier of the client; None where the assertion says it all.
         client_secret: Its secret; None for a public client.
         scope: Scopes asked for, separated by blanks.
-        auth: See :class:`~sessionkit.auth.ClientCredentials`.
+        client_auth: See :class:`~sessionkit.auth.ClientCredentials`.
+        headers: Likewise.
 
     Raises:
         ConfigError: Neither an assertion nor a function, or a URL that is not absolute.
@@ -57,20 +58,21 @@ class JwtBearer:
         client_id: str | None = None,
         client_secret: str | None = None,
         scope: str = "",
-        auth: str | ClientAuth = "basic",
+        client_auth: str | ClientAuth = "client_secret_basic",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         if not isinstance(assertion, SignedJwt) and not callable(assertion):
             raise ConfigError("assertion must be a SignedJwt or a function that returns a text")
-        self._ask = _Questions(token_url, client_id, client_secret, auth)
+        self._ask = _TokenEndpoint(token_url, client_id, client_secret, client_auth, headers)
         self._assertion = assertion
         self._scope = scope
         subject = assertion.subject if isinstance(assertion, SignedJwt) else ""
         self.key = f"{subject or client_id or 'jwt-bearer'}@{redact_url(self._ask.url)}"
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
+    def steps(self, token: Token | None, rejected: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         """Present an assertion."""
         given = self._assertion
-        text = given.text(self._ask.url) if isinstance(given, SignedJwt) else _told(given)
+        text = given.sign(self._ask.url) if isinstance(given, SignedJwt) else _call_for_text(given)
         form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": text}
         if self._scope:
             form["scope"] = self._scope
@@ -95,16 +97,17 @@ class TokenExchange:
             that reads a file that is rotated.
         client_id: Public identifier of the client; None where the server asks for none.
         client_secret: Its secret; None for a public client.
-        auth: See :class:`~sessionkit.auth.ClientCredentials`.
-        extra: Further form fields (section 2.1): ``audience``, ``resource``, ``scope``,
+        client_auth: See :class:`~sessionkit.auth.ClientCredentials`.
+        extra_params: Further form fields (section 2.1): ``audience``, ``resource``, ``scope``,
             ``actor_token``, or a ``subject_token_type`` other than that of access tokens. Several
             subjects in one store are told apart by the handler's ``key``.
+        headers: See :class:`~sessionkit.auth.ClientCredentials`.
 
     Raises:
         ConfigError: No subject, or a URL that is not absolute.
     """
 
-    __slots__ = ("_ask", "_extra", "_subject", "key")
+    __slots__ = ("_ask", "_extra_params", "_subject", "key")
 
     renewable = True
 
@@ -115,33 +118,34 @@ class TokenExchange:
         *,
         client_id: str | None = None,
         client_secret: str | None = None,
-        auth: str | ClientAuth = "basic",
-        extra: Mapping[str, str] | None = None,
+        client_auth: str | ClientAuth = "client_secret_basic",
+        extra_params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         if not subject:
             message = "subject must not be empty"
             raise ConfigError(message, hint="an environment variable that is not set?")
-        self._ask = _Questions(token_url, client_id, client_secret, auth)
+        self._ask = _TokenEndpoint(token_url, client_id, client_secret, client_auth, headers)
         self._subject = subject
-        self._extra = dict(extra or {})
+        self._extra_params = dict(extra_params or {})
         # What is asked for differs by these, and so do the tokens.
-        told = repr(sorted((k, v) for k, v in self._extra.items() if k != "actor_token"))
-        whose = f"#{hashlib.sha256(told.encode()).hexdigest()[:16]}" if self._extra else ""
+        told = repr(sorted((k, v) for k, v in self._extra_params.items() if k != "actor_token"))
+        whose = f"#{hashlib.sha256(told.encode()).hexdigest()[:16]}" if self._extra_params else ""
         self.key = f"{client_id or 'token-exchange'}@{redact_url(self._ask.url)}{whose}"
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
+    def steps(self, token: Token | None, rejected: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         """Present the subject's token."""
-        subject = self._subject if isinstance(self._subject, str) else _told(self._subject)
+        subject = self._subject if isinstance(self._subject, str) else _call_for_text(self._subject)
         form = {
             "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
             "subject_token": subject,
             "subject_token_type": _ACCESS_TOKEN,
-            **self._extra,
+            **self._extra_params,
         }
         response = yield self._ask.request(form)
-        secrets = self._ask.secrets(subject, self._extra.get("actor_token", ""))
+        secrets = self._ask.secrets(subject, self._extra_params.get("actor_token", ""))
         hint = "the subject's token has ended, perhaps; give a function that returns it as it is"
-        scope = self._extra.get("scope", "")
+        scope = self._extra_params.get("scope", "")
         return read_token(response, scope=scope, secrets=secrets, hint=hint)
 
     def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
@@ -149,13 +153,14 @@ class TokenExchange:
         return self._ask.revoke_steps(token)
 
     def __repr__(self) -> str:
-        return f"TokenExchange({redact_url(self._ask.url)!r}, extra={sorted(self._extra)})"
+        names = sorted(self._extra_params)
+        return f"TokenExchange({redact_url(self._ask.url)!r}, extra_params={names})"
 
 
-class _Questions:
+class _TokenEndpoint:
     """Token requests of a client, or of nobody in particular."""
 
-    __slots__ = ("_client", "_revocation_url", "url")
+    __slots__ = ("_client", "_headers", "_revocation_url", "url")
 
     def __init__(
         self,
@@ -163,14 +168,16 @@ class _Questions:
         client_id: str | None,
         client_secret: str | None,
         auth: str | ClientAuth,
+        headers: Mapping[str, str] | None,
     ) -> None:
         server = endpoints_of(token_url)
         self.url = checked_url(server.token_url)
         self._revocation_url = server.revocation_url
         self._client: Client | None = None
+        self._headers = checked_headers(headers)
         if client_id is not None:
-            self._client = Client(client_id, client_secret, auth)
-        elif client_secret is not None or auth != "basic":
+            self._client = Client(client_id, client_secret, auth, headers)
+        elif client_secret is not None or auth != CLIENT_AUTHS[0]:
             raise ConfigError("a client that proves itself needs a client_id")
 
     def __reduce__(self) -> NoReturn:
@@ -179,11 +186,11 @@ class _Questions:
 
     def request(self, form: dict[str, str]) -> Request:
         if self._client is None:
-            return Request("POST", self.url, data=form)
+            return Request("POST", self.url, headers=self._headers, data=form)
         return self._client.request(self.url, form)
 
     def secrets(self, *texts: str) -> tuple[str, ...]:
-        known = self._client.secrets if self._client is not None else ()
+        known = self._client.secrets if self._client is not None else self._headers.values()
         return (*(text for text in texts if text), *map(quote_plus, texts), *known)
 
     def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
@@ -192,7 +199,7 @@ class _Questions:
         return revocation(self._client, self._revocation_url, token)
 
 
-def _told(function: Callable[[], str]) -> str:
+def _call_for_text(function: Callable[[], str]) -> str:
     text: Any = function()
     if not isinstance(text, str) or not text.strip():
         name = getattr(function, "__qualname__", type(function).__name__)

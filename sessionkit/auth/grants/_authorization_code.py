@@ -15,7 +15,7 @@ from sessionkit.auth.grants._token_response import read_token
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from requests import Request, Response
 
@@ -40,15 +40,16 @@ class AuthorizationCode:
     """A user logs in with a browser on this machine; the refresh token serves from then on.
 
     Only ``login(stack)`` asks the user. A call that finds no token that can be renewed raises
-    ``LoginRequired``; wrap the grant in :class:`~sessionkit.auth.Interactive` to have calls ask
-    too. The code is bound to this program by PKCE with S256, and the redirect by a state.
+    ``LoginRequired``; wrap the grant in :class:`~sessionkit.auth.InteractiveGrant` to have calls
+    ask too. The code is bound to this program by PKCE with S256, and the redirect by a state.
 
     Args:
         server: Its ``authorization_url`` and ``token_url`` are needed.
         client_id: Public identifier of the client.
         client_secret: Its secret; None for a public client, as programs on users' machines are.
         scope: Scopes asked for, separated by blanks.
-        auth: See :class:`~sessionkit.auth.ClientCredentials`.
+        client_auth: See :class:`~sessionkit.auth.ClientCredentials`.
+        headers: Likewise.
         browser: How the user's browser is shown the page, and where it comes back to.
 
     Raises:
@@ -67,7 +68,8 @@ class AuthorizationCode:
         *,
         client_secret: str | None = None,
         scope: str = "",
-        auth: str | ClientAuth = "basic",
+        client_auth: str | ClientAuth = "client_secret_basic",
+        headers: Mapping[str, str] | None = None,
         browser: Browser | None = None,
     ) -> None:
         require("oauthlib.oauth2", "oauth")
@@ -76,17 +78,21 @@ class AuthorizationCode:
             message = "authorization_url must be https: the user types a password there"
             raise ConfigError(message)
         self._refresh = RefreshToken(
-            server, client_id=client_id, client_secret=client_secret, auth=auth
+            server,
+            client_id=client_id,
+            client_secret=client_secret,
+            client_auth=client_auth,
+            headers=headers,
         )
-        self._client = Client(client_id, client_secret, auth)
+        self._client = Client(client_id, client_secret, client_auth, headers)
         self._server = server
         self._scope = scope
         self._browser = browser if browser is not None else Browser()
         self.key = self._refresh.key
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+    def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Present the refresh token that is held; nobody is asked."""
-        return (yield from renewed_unasked(self._refresh, held, refused))
+        return (yield from renewed_unasked(self._refresh, token, rejected))
 
     def login_steps(self) -> Steps:
         """Ask the user."""
@@ -124,7 +130,7 @@ class AuthorizationCode:
         expected = self._server.issuer
         # Another server's redirect would have us hand its code to this one (RFC 9207). Some name
         # themselves where they bring a code only; an error brings nothing that could be handed on.
-        if (self._server.names_itself and issuer is None and error is None) or (
+        if (self._server.require_iss and issuer is None and error is None) or (
             expected and issuer is not None and issuer != expected
         ):
             message = f"the redirect is not from {expected}: it names {issuer!r}"
@@ -140,10 +146,10 @@ class AuthorizationCode:
         return f"AuthorizationCode({url!r}, {self._client.name!r})"
 
 
-def renewed_unasked(refresh: RefreshToken, held: Token | None, refused: Response | None) -> Steps:
+def renewed_unasked(refresh: RefreshToken, token: Token | None, rejected: Response | None) -> Steps:
     """Present the refresh token that is held; where it has ended, name the way back."""
     try:
-        return (yield from refresh.steps(held, refused))
+        return (yield from refresh.steps(token, rejected))
     except LoginRequired as error:
         hint = "call stack.handlers['auth'].login(stack), which asks the user"
         raise LoginRequired(

@@ -30,13 +30,13 @@ class Grant(Protocol):
     key: str
     renewable: bool
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+    def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Yield requests, be sent their responses, and return the token.
 
         Args:
-            held: The token that is replaced, with its refresh token; None at the first login.
-            refused: Status and headers of the answer that refused it, where there was one: some
-                servers name the wanted scope only there. Its body is gone.
+            token: The token that is replaced, with its refresh token; None at the first login.
+            rejected: Status and headers of the response that rejected it, where there was one:
+                some servers name the wanted scope only there. Its body is discarded.
 
         Raises:
             LoginRequired: The server will never give a token this way again.
@@ -66,7 +66,7 @@ class StaticToken:
             raise ConfigError(message) from error
         self.key = "static"
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
+    def steps(self, token: Token | None, rejected: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         """Return the token."""
         yield from ()  # nothing is sent
         return self._token
@@ -79,7 +79,7 @@ class CallableGrant:
     """A token from a function of yours: a vendor's SDK, a secret manager, a file that is rotated.
 
     Args:
-        obtain: Called with the token it replaces and the answer that refused it (either may be
+        obtain: Called with the token it replaces and the response that rejected it (either may be
             None); returns a :class:`~sessionkit.Token`, a text, or None for "there is no other",
             which is raised as ``LoginRequired``. One thread at a time calls it.
         key: Name under which its tokens are stored.
@@ -96,20 +96,20 @@ class CallableGrant:
         key: str = "callable",
     ) -> None:
         if not callable(obtain):
-            message = "obtain must be a function of the token it replaces and the refused answer"
+            message = "obtain must be a function of the replaced token and the rejecting response"
             raise ConfigError(message)
         self._obtain = obtain
         self.key = key
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+    def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Call the function."""
         yield from ()  # nothing is sent by us
-        token: Any = self._obtain(held, refused)
-        if token is None:
+        obtained: Any = self._obtain(token, rejected)
+        if obtained is None:
             message = "the function that obtains tokens returned None: there is no other token"
             raise LoginRequired(message, hint="log in again, then call login() with the new token")
         try:
-            return token if isinstance(token, Token) else Token(token)
+            return obtained if isinstance(obtained, Token) else Token(obtained)
         except (TypeError, ValueError) as error:
             message = f"what the function returned cannot be a token: {error}"
             raise RenewalFailed(message) from error

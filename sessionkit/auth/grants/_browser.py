@@ -35,39 +35,39 @@ class Browser:
     """The user's browser: how it is shown a page, and where it comes back to.
 
     Args:
-        show: Called with the URL of the page where the user logs in, such as ``print``; by default
-            the machine's browser is opened.
+        open_url: Called with the URL of the page where the user logs in, such as ``print``; by
+            default the machine's browser is opened.
         redirect_uri: Where the server sends it afterwards: http on this machine, as the client is
             registered; port 0 takes a free one (RFC 8252, section 7.3).
-        patience: How long the user may take, in seconds.
+        timeout: How long the user may take, in seconds.
 
     Raises:
-        ConfigError: A redirect that leads elsewhere, or no patience.
+        ConfigError: A redirect that leads elsewhere, or a timeout that is not above 0.
     """
 
-    __slots__ = ("patience", "redirect_uri", "show")
+    __slots__ = ("open_url", "redirect_uri", "timeout")
 
     def __init__(
         self,
-        show: Callable[[str], object] | None = None,
+        open_url: Callable[[str], object] | None = None,
         *,
         redirect_uri: str = "http://127.0.0.1:0/callback",
-        patience: float = 300.0,
+        timeout: float = 300.0,
     ) -> None:
         parts = urlsplit(redirect_uri)
         if parts.scheme != "http" or parts.hostname not in LOOPBACK or parts.query:
             message = "redirect_uri must be http on this machine, such as http://127.0.0.1:0/back"
             raise ConfigError(message, hint="the login comes back to this very program")
-        if not patience > 0:
-            raise ConfigError(f"patience must be a number of seconds above 0, not {patience!r}")
-        if show is not None and not callable(show):
-            raise ConfigError("show must be a function of the URL, such as print")
-        self.show = show if show is not None else _opened
+        if not timeout > 0:
+            raise ConfigError(f"timeout must be a number of seconds above 0, not {timeout!r}")
+        if open_url is not None and not callable(open_url):
+            raise ConfigError("open_url must be a function of the URL, such as print")
+        self.open_url = open_url if open_url is not None else _opened
         self.redirect_uri = redirect_uri
-        self.patience = patience
+        self.timeout = timeout
 
     def __repr__(self) -> str:
-        name = getattr(self.show, "__qualname__", type(self.show).__name__)
+        name = getattr(self.open_url, "__qualname__", type(self.open_url).__name__)
         return f"Browser({name.lstrip('_')}, redirect_uri={self.redirect_uri!r})"
 
 
@@ -102,11 +102,11 @@ class Visit(UserRequest):
             RenewalFailed: The port is taken, or no browser could be opened.
         """
         hurried(ask)
-        end = ask.clock.monotonic() + self._browser.patience
+        end = ask.clock.monotonic() + self._browser.timeout
         with Landing(self._browser.redirect_uri) as landing:
             fields = {**self._fields, "redirect_uri": landing.uri, "state": landing.state}
             sign = "&" if "?" in self._page else "?"
-            self._browser.show(f"{self._page}{sign}{urlencode(fields)}")
+            self._browser.open_url(f"{self._page}{sign}{urlencode(fields)}")
             query = landing.wait(ask.clock, end if ask.deadline is None else min(end, ask.deadline))
         response = requests.Response()
         response.status_code, response.url = 200, f"{landing.uri}?{query}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("sessionkit.auth")
 
 
-class Fallback:
+class FallbackGrant:
     """One grant after another: the next is asked where the one before it needs a login.
 
     A failure that may pass (the server is down) is raised as it is: falling back to a password for
@@ -41,22 +41,22 @@ class Fallback:
 
     def __init__(self, *grants: Grant) -> None:
         if len(grants) < 2 or not all(callable(getattr(g, "steps", None)) for g in grants):
-            message = "Fallback takes two grants or more, in the order in which they are tried"
+            message = "FallbackGrant takes two grants or more, in the order in which they are tried"
             raise ConfigError(message)
         self._grants = grants
         self.key = grants[0].key
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+    def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Take the steps of the first grant that needs no login."""
         *first, last = self._grants
         for grant in first:
             try:
-                return (yield from grant.steps(held, refused))
+                return (yield from grant.steps(token, rejected))
             except LoginRequired as error:
                 _LOG.info("%s needs a login, the next grant is asked: %s", grant, error)
                 # What the server will not take again, it will not take with this call's next.
-                held = None
-        return (yield from last.steps(held, refused))
+                token = None
+        return (yield from last.steps(token, rejected))
 
     @property
     def login_steps(self) -> Callable[[], Steps] | None:
@@ -71,10 +71,10 @@ class Fallback:
         return begin
 
     def __repr__(self) -> str:
-        return f"Fallback({', '.join(map(repr, self._grants))})"
+        return f"FallbackGrant({', '.join(map(repr, self._grants))})"
 
 
-class Parsed:
+class ParsedGrant:
     """A grant whose server answers in a way of its own, read by a function of yours.
 
     Args:
@@ -94,9 +94,9 @@ class Parsed:
         self.key = grant.key
         self.renewable = grant.renewable
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+    def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Take the grant's steps; each answer is read by the function first."""
-        return self._read(self._grant.steps(held, refused))
+        return self._read(self._grant.steps(token, rejected))
 
     @property
     def login_steps(self) -> Callable[[], Steps] | None:
@@ -141,10 +141,10 @@ class Parsed:
 
     def __repr__(self) -> str:
         name = getattr(self._parse, "__qualname__", type(self._parse).__name__)
-        return f"Parsed({self._grant!r}, parse_token={name})"
+        return f"ParsedGrant({self._grant!r}, parse_token={name})"
 
 
-class Interactive:
+class InteractiveGrant:
     """A grant that may ask its user in the middle of a call: for programs in front of which one is.
 
     Without it only ``login(stack)`` opens a browser or shows a code, and a call that would need it
@@ -171,10 +171,10 @@ class Interactive:
         self._grant = grant
         self.key = grant.key
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+    def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Renew as the grant does; where that needs a login, ask the user."""
         try:
-            return (yield from self._grant.steps(held, refused))
+            return (yield from self._grant.steps(token, rejected))
         except LoginRequired:
             pass
         return (yield from self._ask_user())
@@ -188,7 +188,7 @@ class Interactive:
         return begin
 
     def __repr__(self) -> str:
-        return f"Interactive({self._grant!r})"
+        return f"InteractiveGrant({self._grant!r})"
 
 
 def _first(grants: Iterable[Grant], steps: str) -> Any:

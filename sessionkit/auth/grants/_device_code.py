@@ -57,18 +57,19 @@ class DeviceCode:
     Only ``login(stack)`` asks the user, as with ``AuthorizationCode``.
 
     Args:
-        server: Its ``device_url`` and ``token_url`` are needed.
+        server: Its ``device_authorization_url`` and ``token_url`` are needed.
         client_id: Public identifier of the client.
-        show: Called with the code and the URL where the user types it in.
+        prompt_callback: Called with the code and the URL where the user types it in.
         client_secret: Its secret; None for a public client.
         scope: Scopes asked for, separated by blanks.
-        auth: See :class:`~sessionkit.auth.ClientCredentials`.
+        client_auth: See :class:`~sessionkit.auth.ClientCredentials`.
+        headers: Likewise.
 
     Raises:
-        ConfigError: A URL is missing, or *show* is no function.
+        ConfigError: A URL is missing, or *prompt_callback* is no function.
     """
 
-    __slots__ = ("_client", "_refresh", "_scope", "_server", "_show", "key")
+    __slots__ = ("_client", "_prompt_callback", "_refresh", "_scope", "_server", "key")
 
     renewable = True
 
@@ -77,33 +78,42 @@ class DeviceCode:
         server: Endpoints,
         client_id: str,
         *,
-        show: Callable[[str, str], object],
+        prompt_callback: Callable[[str, str], object],
         client_secret: str | None = None,
         scope: str = "",
-        auth: str | ClientAuth = "basic",
+        client_auth: str | ClientAuth = "client_secret_basic",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        checked_url(server.device_url, "device_url")
-        if not callable(show):
-            raise ConfigError("show must be a function of the code and the URL, such as print")
+        checked_url(server.device_authorization_url, "device_authorization_url")
+        if not callable(prompt_callback):
+            raise ConfigError(
+                "prompt_callback must be a function of the code and the URL, such as print"
+            )
         self._refresh = RefreshToken(
-            server, client_id=client_id, client_secret=client_secret, auth=auth
+            server,
+            client_id=client_id,
+            client_secret=client_secret,
+            client_auth=client_auth,
+            headers=headers,
         )
-        self._client = Client(client_id, client_secret, auth)
+        self._client = Client(client_id, client_secret, client_auth, headers)
         self._server = server
         self._scope = scope
-        self._show = show
+        self._prompt_callback = prompt_callback
         self.key = self._refresh.key
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+    def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Present the refresh token that is held; nobody is asked."""
-        return (yield from renewed_unasked(self._refresh, held, refused))
+        return (yield from renewed_unasked(self._refresh, token, rejected))
 
     def login_steps(self) -> Steps:
         """Show the user a code, and ask the server until somebody has typed it in."""
         fields = {"scope": self._scope} if self._scope else {}
-        answer = yield UserRequest.of(self._client.request(self._server.device_url, fields))
+        answer = yield UserRequest.of(
+            self._client.request(self._server.device_authorization_url, fields)
+        )
         asked = _read(answer, self._client.secrets)
-        self._show(asked.user_code, asked.url)
+        self._prompt_callback(asked.user_code, asked.url)
         form = {"grant_type": _GRANT_TYPE, "device_code": asked.device_code}
         interval, left, last = asked.interval, asked.life, ""
         while left > 0:
@@ -137,7 +147,8 @@ class DeviceCode:
         return read_token(response, scope=self._scope, secrets=secrets, hint=_AGAIN)
 
     def __repr__(self) -> str:
-        return f"DeviceCode({redact_url(self._server.device_url)!r}, {self._client.name!r})"
+        url = redact_url(self._server.device_authorization_url)
+        return f"DeviceCode({url!r}, {self._client.name!r})"
 
 
 def _slower(response: Response, interval: float) -> float | None:

@@ -27,7 +27,7 @@ _FIELDS = MappingProxyType(
     {
         "token_endpoint": "token_url",
         "authorization_endpoint": "authorization_url",
-        "device_authorization_endpoint": "device_url",
+        "device_authorization_endpoint": "device_authorization_url",
         "revocation_endpoint": "revocation_url",
     }
 )
@@ -110,8 +110,8 @@ def _endpoints(issuer: str, described: dict[str, Any], url: str) -> Endpoints:
         if not _fits(found[name], issuer) and (found[name] or name == "token_url"):
             message = f"the server's {field} is no https URL"
             raise RenewalFailed(message, hint="its tokens could be read on the way", url=url)
-    names_itself = described.get("authorization_response_iss_parameter_supported") is True
-    return Endpoints(**found, issuer=issuer, names_itself=names_itself)
+    require_iss = described.get("authorization_response_iss_parameter_supported") is True
+    return Endpoints(**found, issuer=issuer, require_iss=require_iss)
 
 
 def _fits(endpoint: object, issuer: str) -> bool:

@@ -20,18 +20,18 @@ class Endpoints(NamedTuple):
     Attributes:
         token_url: The token endpoint (RFC 6749, section 3.2).
         authorization_url: The page where a user logs in (section 3.1).
-        device_url: Where a device asks for a code (RFC 8628, section 3.1).
+        device_authorization_url: Where a device asks for a code (RFC 8628, section 3.1).
         revocation_url: Where ``logout(revoke=True)`` ends tokens (RFC 7009).
         issuer: The server's name for itself; checked where a redirect names one (RFC 9207).
-        names_itself: Whether each redirect must name it.
+        require_iss: Whether each redirect must name it (``iss``, RFC 9207).
     """
 
     token_url: str
     authorization_url: str = ""
-    device_url: str = ""
+    device_authorization_url: str = ""
     revocation_url: str = ""
     issuer: str = ""
-    names_itself: bool = False
+    require_iss: bool = False
 
 
 def endpoints_of(server: str | Endpoints) -> Endpoints:

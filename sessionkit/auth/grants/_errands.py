@@ -55,7 +55,13 @@ class UserRequest(Request):
     @classmethod
     def of(cls, request: Request) -> UserRequest:
         """Return *request* as one of this kind."""
-        return cls(request.method, request.url, data=request.data, auth=request.auth)
+        return cls(
+            request.method,
+            request.url,
+            headers=request.headers,
+            data=request.data,
+            auth=request.auth,
+        )
 
     def perform(self, ask: TokenAsk) -> Response:
         """Send it, if there is time for a user to answer."""

@@ -85,7 +85,7 @@ class LoginForm:
         """Renewal at a 401, and where an answer leads to the page with the form."""
         return RenewalPolicy(login_page=urlsplit(self._url).path or "/", sliding=self._sliding)
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
+    def steps(self, token: Token | None, rejected: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         """Ask for the page, and send its form."""
         page = yield Request("GET", self._url, headers={"Accept": "text/html"})
         if not page.ok or page.status_code >= 300:

@@ -35,14 +35,17 @@ class ClientCredentials:
         token_url: Absolute URL of the token endpoint, or the server's
             :class:`~sessionkit.auth.oauth.Endpoints`.
         client_id: Public identifier of the client.
-        client_secret: Its secret; left out where *auth* is a proof of its own.
+        client_secret: Its secret; left out where *client_auth* is a proof of its own.
         scope: Scopes asked for, separated by blanks.
-        auth: ``basic`` sends the secret as HTTP Basic (section 2.3.1), ``post`` in the form; or
-            another proof, such as :class:`~sessionkit.auth.oauth.PrivateKeyJwt`.
-        extra: Further form fields, such as ``audience``.
+        client_auth: ``client_secret_basic`` sends the secret as HTTP Basic (section 2.3.1),
+            ``client_secret_post`` in the form; or another proof, such as
+            :class:`~sessionkit.auth.oauth.PrivateKeyJwt`.
+        extra_params: Further form fields, such as ``audience``.
+        headers: Further headers of the requests to the identity server, such as the API key of a
+            gateway before it. They are sent nowhere else, and shown nowhere.
     """
 
-    __slots__ = ("_client", "_extra", "_revocation_url", "_scope", "_token_url", "key")
+    __slots__ = ("_client", "_extra_params", "_revocation_url", "_scope", "_token_url", "key")
 
     renewable = True
 
@@ -53,23 +56,23 @@ class ClientCredentials:
         *,
         client_secret: str | None = None,
         scope: str = "",
-        auth: str | ClientAuth = "basic",
-        extra: Mapping[str, str] | None = None,
+        client_auth: str | ClientAuth = "client_secret_basic",
+        extra_params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         server = endpoints_of(token_url)
         self._token_url = checked_url(server.token_url)
         self._revocation_url = server.revocation_url
-        self._client = Client(
-            client_id, (client_secret or "") if isinstance(auth, str) else None, auth
-        )
+        secret = (client_secret or "") if isinstance(client_auth, str) else None
+        self._client = Client(client_id, secret, client_auth, headers)
         self._scope = scope
-        self._extra = dict(extra or {})
+        self._extra_params = dict(extra_params or {})
         self.key = f"{client_id}@{redact_url(self._token_url)}"
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
+    def steps(self, token: Token | None, rejected: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         """Ask for a token with the client's credentials."""
-        scope = _joined(self._scope, refused)
-        form = {"grant_type": "client_credentials", **self._extra}
+        scope = _joined(self._scope, rejected)
+        form = {"grant_type": "client_credentials", **self._extra_params}
         if scope:
             form["scope"] = scope
         response = yield self._client.request(self._token_url, form)
@@ -100,7 +103,8 @@ class RefreshToken:
         client_id: Public identifier of the client.
         client_secret: Its secret; None for a public client.
         scope: Scopes asked for; empty for those that were granted first.
-        auth: See :class:`ClientCredentials`.
+        client_auth: See :class:`ClientCredentials`.
+        headers: Likewise.
     """
 
     __slots__ = (
@@ -118,12 +122,13 @@ class RefreshToken:
         client_id: str,
         client_secret: str | None = None,
         scope: str = "",
-        auth: str | ClientAuth = "basic",
+        client_auth: str | ClientAuth = "client_secret_basic",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         server = endpoints_of(token_url)
         self._token_url = checked_url(server.token_url)
         self._revocation_url = server.revocation_url
-        self._client = Client(client_id, client_secret, auth)
+        self._client = Client(client_id, client_secret, client_auth, headers)
         self._refresh_token = refresh_token
         # Kept with each descendant, so that a text given anew is told from an old one: presenting
         # a refresh token that was used already ends the whole family at a strict server.
@@ -133,26 +138,26 @@ class RefreshToken:
         whose = f"#{self._seed}" if self._seed else ""
         self.key = f"{client_id}@{redact_url(self._token_url)}{whose}"
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+    def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Present the refresh token that is held, or the first one."""
-        refresh = held.refresh_token if held is not None else None
-        seed = held.extra.get(_SEED, "") if held is not None else ""
+        refresh = token.refresh_token if token is not None else None
+        seed = token.extra.get(_SEED, "") if token is not None else ""
         if self._refresh_token and (refresh is None or (seed and seed != self._seed)):
             refresh, seed = self._refresh_token, self._seed
         if refresh is None:
             message = "there is no refresh token to renew with"
             hint = "log in, then give the Token to stack.handlers['auth'].login()"
             raise LoginRequired(message, hint=hint)
-        scope = _joined(self._scope, refused)
+        scope = _joined(self._scope, rejected)
         form = {"grant_type": "refresh_token", "refresh_token": refresh}
         if scope:
             form["scope"] = scope
         response = yield self._client.request(self._token_url, form)
         secrets = (refresh, quote_plus(refresh), *self._client.secrets)
-        token = read_token(response, scope=scope, secrets=secrets)
+        fresh = read_token(response, scope=scope, secrets=secrets)
         # A server that does not rotate sends none: the old one goes on (RFC 6749, section 6).
-        kept = {"refresh_token": token.refresh_token or refresh}
-        return Token.from_dict({**token.to_dict(), **kept, "extra": {_SEED: seed} if seed else {}})
+        kept = {"refresh_token": fresh.refresh_token or refresh}
+        return Token.from_dict({**fresh.to_dict(), **kept, "extra": {_SEED: seed} if seed else {}})
 
     def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
         """Tell the server that *token* shall end (RFC 7009)."""
@@ -164,9 +169,9 @@ class RefreshToken:
         return f"RefreshToken({redact_url(self._token_url)!r}, {self._client.name!r})"
 
 
-def _joined(scope: str, refused: Response | None) -> str:
-    """Add the scope that a refused answer asked for to what is configured."""
-    wanted = wanted_scope(refused) if refused is not None else ""
+def _joined(scope: str, rejected: Response | None) -> str:
+    """Return the configured scope and that which the rejecting response asks for."""
+    wanted = wanted_scope(rejected) if rejected is not None else ""
     return " ".join(dict.fromkeys([*scope.split(), *wanted.split()]))
 
 
@@ -183,6 +188,7 @@ class Password:
         client_id: Public identifier of the client.
         client_secret: Its secret, sent as HTTP Basic; None for a public client.
         scope: Scopes asked for, separated by blanks.
+        headers: See :class:`ClientCredentials`.
     """
 
     __slots__ = ("_client", "_password", "_refresh", "_scope", "_token_url", "_username", "key")
@@ -198,26 +204,31 @@ class Password:
         client_id: str,
         client_secret: str | None = None,
         scope: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         if not username or not password:
             message = "username and password must not be empty"
             raise ConfigError(message, hint="an environment variable that is not set?")
         self._refresh = RefreshToken(
-            token_url, client_id=client_id, client_secret=client_secret, scope=scope
+            token_url,
+            client_id=client_id,
+            client_secret=client_secret,
+            scope=scope,
+            headers=headers,
         )
         self._token_url = endpoints_of(token_url).token_url
-        self._client = Client(client_id, client_secret, "basic")
+        self._client = Client(client_id, client_secret, "client_secret_basic", headers)
         self._username = username
         self._password = password
         self._scope = scope
         self.key = f"{username}:{client_id}@{redact_url(self._token_url)}"
 
-    def steps(self, held: Token | None, refused: Response | None) -> Steps:
+    def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Present the refresh token that is held; without one, or at its end, the password."""
-        if held is not None and held.refresh_token is not None:
+        if token is not None and token.refresh_token is not None:
             with suppress(LoginRequired):
-                return (yield from self._refresh.steps(held, refused))
-        scope = _joined(self._scope, refused)
+                return (yield from self._refresh.steps(token, rejected))
+        scope = _joined(self._scope, rejected)
         form = {"grant_type": "password", "username": self._username, "password": self._password}
         if scope:
             form["scope"] = scope

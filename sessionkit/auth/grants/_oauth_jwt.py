@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 #: Seconds that an assertion is good for: it is sent at once, so this is for clocks that differ.
-_LIFE = 60.0
+_LIFETIME = 60.0
 
 
 class SignedJwt:
@@ -26,12 +26,12 @@ class SignedJwt:
     names wins: a server that wants ``aud`` otherwise is given it there.
 
     Args:
-        key: The private key as PEM, or as an object of ``cryptography``.
+        private_key: The key as PEM, or as an object of ``cryptography``.
         claims: Such as ``iss``, the client's or the account's name, and ``sub``, whom the token is
             for (RFC 7523, section 3).
         algorithm: As the server wants it, such as ``ES256``, ``PS256`` or ``EdDSA``.
         key_id: Name of the key at the server, where it knows several (``kid``).
-        life: Seconds that each is good for.
+        lifetime: Seconds that each is good for.
         clock: Where the time comes from.
 
     Raises:
@@ -39,25 +39,25 @@ class SignedJwt:
         ImportError: The extra ``oauth`` is not installed.
     """
 
-    __slots__ = ("_algorithm", "_claims", "_clock", "_key", "_key_id", "_life")
+    __slots__ = ("_algorithm", "_claims", "_clock", "_key_id", "_lifetime", "_private_key")
 
     def __init__(
         self,
-        key: Any,
+        private_key: Any,
         claims: Mapping[str, Any],
         *,
         algorithm: str = "RS256",
         key_id: str | None = None,
-        life: float = _LIFE,
+        lifetime: float = _LIFETIME,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        if not life > 0:
-            raise ConfigError(f"life must be a number of seconds above 0, not {life!r}")
-        self._key = _prepared(key, algorithm)
+        if not lifetime > 0:
+            raise ConfigError(f"lifetime must be a number of seconds above 0, not {lifetime!r}")
+        self._private_key = _prepared(private_key, algorithm)
         self._claims = dict(claims)
         self._algorithm = algorithm
         self._key_id = key_id
-        self._life = life
+        self._lifetime = lifetime
         self._clock = clock
 
     @property
@@ -65,19 +65,19 @@ class SignedJwt:
         """Whom the token is for, or who asks for it."""
         return str(self._claims.get("sub") or self._claims.get("iss") or "")
 
-    def text(self, audience: str) -> str:
+    def sign(self, audience: str) -> str:
         """Return the claims, signed, for *audience* alone; made anew for each request."""
         jwt: Any = require("jwt", "oauth")
         now = int(self._clock.time())
         made = {
             "aud": audience,
             "iat": now,
-            "exp": now + int(max(self._life, 1)),
+            "exp": now + int(max(self._lifetime, 1)),
             "jti": secrets.token_urlsafe(24),
         }
         header = {"kid": self._key_id} if self._key_id else None
         claims = {**made, **self._claims}
-        return str(jwt.encode(claims, self._key, algorithm=self._algorithm, headers=header))
+        return str(jwt.encode(claims, self._private_key, algorithm=self._algorithm, headers=header))
 
     def __reduce__(self) -> NoReturn:
         message = "a signed assertion is not pickled: its key would be readable in the pickle"
@@ -90,15 +90,15 @@ class SignedJwt:
 class PrivateKeyJwt:
     """A client that proves itself by its private key (RFC 7523, section 2.2; ``private_key_jwt``).
 
-    Give it to a grant as ``auth=``, and no ``client_secret``. Thread-safe.
+    Give it to a grant as ``client_auth=``, and no ``client_secret``. Thread-safe.
 
     Args:
-        key: The private key as PEM, or as an object of ``cryptography``.
+        private_key: The key as PEM, or as an object of ``cryptography``.
         algorithm: As the client is registered, such as ``ES256`` or ``PS256``.
         key_id: Name of the key at the server, where it knows several (``kid``).
         audience: Whom the proof is for; by default the URL of the token endpoint. Some servers want
             their issuer.
-        life: Seconds that each proof is good for.
+        lifetime: Seconds that each proof is good for.
         clock: Where the time comes from.
 
     Raises:
@@ -106,28 +106,35 @@ class PrivateKeyJwt:
         ImportError: The extra ``oauth`` is not installed.
     """
 
-    __slots__ = ("_algorithm", "_audience", "_key", "_settings")
+    __slots__ = ("_algorithm", "_audience", "_private_key", "_settings")
 
     def __init__(
         self,
-        key: Any,
+        private_key: Any,
         *,
         algorithm: str = "RS256",
         key_id: str | None = None,
         audience: str | None = None,
-        life: float = _LIFE,
+        lifetime: float = _LIFETIME,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._algorithm = algorithm
         self._audience = audience
-        self._key = _prepared(key, algorithm)
-        settings: Any = {"algorithm": algorithm, "key_id": key_id, "life": life, "clock": clock}
+        self._private_key = _prepared(private_key, algorithm)
+        settings: Any = {
+            "algorithm": algorithm,
+            "key_id": key_id,
+            "lifetime": lifetime,
+            "clock": clock,
+        }
         self._settings = settings
 
     def fields(self, client_id: str, token_url: str) -> dict[str, str]:
         """Return the form fields that prove who the client is; made anew for each request."""
         claims = {"iss": client_id, "sub": client_id}
-        text = SignedJwt(self._key, claims, **self._settings).text(self._audience or token_url)
+        text = SignedJwt(self._private_key, claims, **self._settings).sign(
+            self._audience or token_url
+        )
         return {"client_assertion_type": _ASSERTION_TYPE, "client_assertion": text}
 
     def __reduce__(self) -> NoReturn:

@@ -126,7 +126,7 @@ class TokenAsk:
         except (AuthError, ConfigError):
             raise
         except (requests.RequestException, ValueError) as error:
-            cause = scrub_exception(error, _form_texts(request))
+            cause = scrub_exception(error, _sent_texts(request))
         else:
             return response
         # Raised outside of `except`, or the original with its secrets would be the context.
@@ -148,6 +148,7 @@ class TokenAsk:
         logging.getLogger("sessionkit.auth").warning("the token could not be renewed: %s", error)
 
 
-def _form_texts(request: Request) -> list[str]:
-    form: Any = request.data
-    return [text for text in form.values() if text] if isinstance(form, dict) else []
+def _sent_texts(request: Request) -> list[str]:
+    """Return what the form and the headers of *request* hold: any of it may be a secret."""
+    parts: tuple[Any, ...] = (request.data, request.headers)
+    return [text for part in parts if isinstance(part, dict) for text in part.values() if text]

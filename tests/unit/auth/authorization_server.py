@@ -66,7 +66,7 @@ class AuthorizationServer:
         return Endpoints(
             f"{self.origin}/token",
             authorization_url=f"{self.origin}/authorize",
-            device_url=f"{self.origin}/device",
+            device_authorization_url=f"{self.origin}/device",
             revocation_url=f"{self.origin}/revoke",
         )._replace(**changes)
 

@@ -100,7 +100,7 @@ def test_the_session_is_asked_for_an_answer_whose_body_waits() -> None:
 def test_a_credential_of_the_call_itself_wins(given: dict[str, Any]) -> None:
     """The handler steps aside for that call: no token, no login, no renewal."""
     with opened(lambda _: Reply(401)) as (stack, server):
-        stack.handlers.add(AuthHandler(CallableGrant(lambda held, refused: "t0ken")))
+        stack.handlers.add(AuthHandler(CallableGrant(lambda token, rejected: "t0ken")))
         response = stack.get("x", **given)
 
         assert response.status_code == 401
@@ -383,7 +383,7 @@ def test_a_predicate_that_stumbles_over_a_body_means_no(error: type[Exception]) 
         raise error
 
     auth = AuthHandler(
-        CallableGrant(lambda held, refused: "t0ken"), policy=RenewalPolicy(expired=stumbling)
+        CallableGrant(lambda token, rejected: "t0ken"), policy=RenewalPolicy(expired=stumbling)
     )
     with opened(lambda _: Reply(403), [auth]) as (stack, server):
         assert stack.get("x").status_code == 403
@@ -484,7 +484,7 @@ def test_a_renewal_keeps_the_deadline_of_its_call() -> None:
     """A call without any time left asks nobody, and says so."""
     limited = Keeper(lambda exchange: exchange.with_deadline(exchange.clock.monotonic()))
     store = MemoryTokenStore()
-    auth = AuthHandler(CallableGrant(lambda held, refused: "t0ken"), store=store)
+    auth = AuthHandler(CallableGrant(lambda token, rejected: "t0ken"), store=store)
     handlers = {"limited": limited, "auth": auth}
     with opened(handlers=handlers, clock=FakeClock()) as (stack, server):
         with store.lock("callable", 1), pytest.raises(LockTimedOut):
@@ -569,7 +569,7 @@ def test_an_ended_token_counts_if_it_can_be_renewed(
     refresh_token: str | None, authenticated: bool
 ) -> None:
     """Whether a user has to log in can be asked without a request."""
-    auth = AuthHandler(CallableGrant(lambda held, refused: "t0ken"))
+    auth = AuthHandler(CallableGrant(lambda token, rejected: "t0ken"))
     auth.login(token=Token("ended", expires_at=1.0, refresh_token=refresh_token))
 
     assert auth.is_authenticated() is authenticated
@@ -581,7 +581,7 @@ def test_an_ended_token_counts_if_it_can_be_renewed(
 def test_two_accounts_in_one_store_are_told_apart() -> None:
     """Each key has its own token, renewal and lock."""
     store = MemoryTokenStore()
-    grants = {name: CallableGrant(lambda held, refused, n=name: n) for name in ("alice", "bob")}  # type: ignore[misc]  # a default has no type
+    grants = {name: CallableGrant(lambda token, rejected, n=name: n) for name in ("alice", "bob")}  # type: ignore[misc]  # a default has no type
     for name, grant in grants.items():
         with opened(handlers=[AuthHandler(grant, store=store, key=name)]) as (stack, server):
             stack.get("x")
@@ -708,7 +708,7 @@ def test_a_part_that_cannot_serve_is_refused_when_the_handler_is_built(
 
 def test_a_login_with_what_is_no_token_is_refused() -> None:
     """A text, or a token in the place of the stack, would be passed over in silence."""
-    auth = AuthHandler(CallableGrant(lambda _held, _refused: "t"))
+    auth = AuthHandler(CallableGrant(lambda _token, _rejected: "t"))
     odd: list[dict[str, Any]] = [{"token": "text"}, {"via": Token("t")}, {}]
     for given in odd:
         with pytest.raises(ConfigError, match="a Token"):

@@ -45,8 +45,8 @@ def test_what_needs_no_extra_works_without_it() -> None:
         "import sys\n"
         "for name in ('oauthlib', 'jwt', 'cryptography'): sys.modules[name] = None\n"
         "from sessionkit.auth.oauth import DeviceCode, Endpoints, TokenExchange, discover\n"
-        "place = Endpoints('https://id.example/token', device_url='https://id.example/device')\n"
-        "DeviceCode(place, 'app', show=print)\n"
+        "place = Endpoints('https://id.example/token', device_authorization_url='https://id.example/device')\n"
+        "DeviceCode(place, 'app', prompt_callback=print)\n"
         "TokenExchange(place, 'subject')\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)

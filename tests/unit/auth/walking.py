@@ -20,28 +20,28 @@ def credentials(url: str, **settings: Any) -> ClientCredentials:
 
 
 def walked(
-    grant: Grant, held: Token | None = None, refused: requests.Response | None = None
+    grant: Grant, token: Token | None = None, rejected: requests.Response | None = None
 ) -> Token:
     """Send the requests of a grant, and return the token that comes of it."""
-    steps = grant.steps(held, refused)
+    steps = grant.steps(token, rejected)
     with requests.Session() as session:
         try:
             request = next(steps)
             while True:
                 request = steps.send(session.send(request.prepare(), allow_redirects=False))
         except StopIteration as done:
-            token: Token = done.value
-            return token
+            obtained: Token = done.value
+            return obtained
 
 
 def asked(
-    make: Any, held: Token | None = None, refused: Any = None, answer: Any = None, **settings: Any
+    make: Any, token: Token | None = None, rejected: Any = None, answer: Any = None, **settings: Any
 ) -> tuple[Seen, Token]:
     """Make a grant for a server, walk through it, and return what was asked and what came."""
     with Loopback(lambda _: Reply(200, answer or TOKEN)) as server:
-        token = walked(make(f"{server.origin}/token", **settings), held, refused)
+        obtained = walked(make(f"{server.origin}/token", **settings), token, rejected)
         (seen,) = server.seen
-    return seen, token
+    return seen, obtained
 
 
 def answered(reply: Reply, grant: Any = None) -> Token:

@@ -77,7 +77,7 @@ def test_a_token_is_given_for_another_one() -> None:
     with Running() as running:
         running.server.live = {"the-users"}
         extra = {"audience": "https://stock.example", "scope": "read"}
-        token = walked(TokenExchange(running.server.endpoints(), "the-users", extra=extra))
+        token = walked(TokenExchange(running.server.endpoints(), "the-users", extra_params=extra))
 
         (seen,) = running.loopback.seen
     assert (token.value, token.scope) == ("access-1", "read")
@@ -95,7 +95,7 @@ def test_a_subject_that_changes_is_asked_for_each_time() -> None:
     kind = f"{URN}token-type:jwt"
     with Loopback(lambda _: Reply(200, TOKEN)) as server:
         grant = TokenExchange(
-            server.origin, lambda: next(texts), extra={"subject_token_type": kind}
+            server.origin, lambda: next(texts), extra_params={"subject_token_type": kind}
         )
         walked(grant)
         walked(grant)
@@ -110,7 +110,7 @@ def test_a_client_proves_itself_in_every_way() -> None:
     """By its secret, by a signed proof, or not at all."""
     secret, _ = asked(lambda url: TokenExchange(url, "x", client_id="app", client_secret="word"))
     proof = PrivateKeyJwt(rsa_pair().private)
-    signed, _ = asked(lambda url: TokenExchange(url, "x", client_id="app", auth=proof))
+    signed, _ = asked(lambda url: TokenExchange(url, "x", client_id="app", client_auth=proof))
     public, _ = asked(lambda url: TokenExchange(url, "x", client_id="app"))
 
     assert secret.headers["authorization"] == "Basic YXBwOndvcmQ="
@@ -125,7 +125,10 @@ def test_a_subject_that_has_ended_is_named_and_not_shown() -> None:
         grant = TokenExchange(
             running.server.endpoints(),
             "s3cret/ended+one",
-            extra={"actor_token": "s3cret/actor", "actor_token_type": f"{URN}token-type:jwt"},
+            extra_params={
+                "actor_token": "s3cret/actor",
+                "actor_token_type": f"{URN}token-type:jwt",
+            },
         )
         with pytest.raises(LoginRequired) as caught:
             walked(grant)
@@ -167,8 +170,8 @@ def test_tokens_for_different_things_have_different_names() -> None:
     url = "https://id.example/token"
     keys = {
         TokenExchange(url, "x").key,
-        TokenExchange(url, "x", extra={"audience": "a"}).key,
-        TokenExchange(url, "x", extra={"audience": "b"}).key,
+        TokenExchange(url, "x", extra_params={"audience": "a"}).key,
+        TokenExchange(url, "x", extra_params={"audience": "b"}).key,
         TokenExchange(url, "x", client_id="app").key,
         JwtBearer(url, robot()).key,
         JwtBearer(url, robot(sub="other")).key,

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from sessionkit import Token
-from sessionkit.auth import Interactive, Parsed
+from sessionkit.auth import InteractiveGrant, ParsedGrant
 from sessionkit.auth.oauth import AuthorizationCode, Browser, Endpoints
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from sessionkit.stores import MemoryTokenStore
@@ -20,7 +20,7 @@ from tests.unit.auth.authorization_server import Running, going
 def coded(running: Running, **settings: Any) -> AuthorizationCode:
     """Return the grant of a program whose user has a browser."""
     server = settings.pop("server", running.server.endpoints())
-    browser = settings.pop("browser", Browser(running.browse, patience=20))
+    browser = settings.pop("browser", Browser(running.browse, timeout=20))
     return AuthorizationCode(server, "app", browser=browser, **settings)
 
 
@@ -85,7 +85,7 @@ def test_a_server_that_was_sent_another_verifier_refuses() -> None:
             challenge = parse_qs(urlsplit(url).query)["code_challenge"][0]
             running.browse(url.replace(challenge, "A" * 43))
 
-        error = refused(running, browser=Browser(tamper, patience=20))
+        error = refused(running, browser=Browser(tamper, timeout=20))
     assert isinstance(error, LoginRequired)
     assert "invalid_grant" in str(error)
     assert "login(stack)" in error.hint
@@ -212,7 +212,7 @@ def test_a_redirect_of_another_server_is_not_taken() -> None:
 def test_a_server_that_promised_to_name_itself_has_to() -> None:
     """A redirect without the name may be anybody's."""
     with Running() as running:
-        place = running.server.endpoints(issuer=running.server.origin, names_itself=True)
+        place = running.server.endpoints(issuer=running.server.origin, require_iss=True)
 
         assert "it names None" in str(refused(running, server=place))
         assert running.loopback.at("/token") == []
@@ -226,7 +226,7 @@ def test_a_code_of_an_attackers_logs_nobody_in() -> None:
             back = parse_qs(urlsplit(url).query)["redirect_uri"][0]
             requests.get(f"{back}?code=theirs&state=theirs", timeout=10)
 
-        browser = Browser(going(attack, running.browse), patience=20)
+        browser = Browser(going(attack, running.browse), timeout=20)
         stack, auth = running.stack(coded(running, browser=browser))
         with stack:
             auth.login(stack)
@@ -254,7 +254,7 @@ def test_no_error_holds_what_was_sent() -> None:
 def test_a_confidential_client_proves_itself_when_it_brings_the_code() -> None:
     """The secret goes to the token endpoint and is in no address."""
     with Running() as running:
-        grant = coded(running, client_secret="word", auth="post")
+        grant = coded(running, client_secret="word", client_auth="client_secret_post")
         stack, auth = running.stack(grant)
         with stack:
             auth.login(stack)
@@ -300,7 +300,7 @@ def test_the_grant_shows_no_secret_and_goes_into_no_pickle() -> None:
 def test_calls_ask_the_user_where_that_was_asked_for() -> None:
     """A program that somebody sits in front of."""
     with Running() as running:
-        stack, _ = running.stack(Interactive(coded(running)))
+        stack, _ = running.stack(InteractiveGrant(coded(running)))
         with stack:
             assert stack.get("/orders").ok
             running.server.expire()
@@ -321,7 +321,7 @@ def test_a_vendors_own_answers_are_read_at_a_login_too() -> None:
         return Token(response.json()["access_token"], refresh_token="own")
 
     with Running() as running:
-        stack, auth = running.stack(Parsed(coded(running), parse_token=parse))
+        stack, auth = running.stack(ParsedGrant(coded(running), parse_token=parse))
         with stack:
             auth.login(stack)
             assert stack.get("/orders").ok

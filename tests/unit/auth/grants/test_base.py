@@ -12,13 +12,13 @@ from sessionkit.auth import CallableGrant, Grant, StaticToken
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 
 
-def token_of(grant: Grant, held: Token | None = None, refused: Any = None) -> Token:
+def token_of(grant: Grant, token: Token | None = None, rejected: Any = None) -> Token:
     """Walk through the steps of a grant that sends nothing."""
     with pytest.raises(StopIteration) as done:
-        next(grant.steps(held, refused))
-    token = done.value.value
-    assert isinstance(token, Token)
-    return token
+        next(grant.steps(token, rejected))
+    obtained = done.value.value
+    assert isinstance(obtained, Token)
+    return obtained
 
 
 def test_a_static_token_is_what_was_given() -> None:
@@ -32,7 +32,7 @@ def test_a_static_token_is_what_was_given() -> None:
 def test_a_static_token_cannot_be_renewed() -> None:
     """A refusal is passed on, because nothing else could be sent."""
     assert not StaticToken("t0ken").renewable
-    assert CallableGrant(lambda held, refused: "t0ken").renewable
+    assert CallableGrant(lambda token, rejected: "t0ken").renewable
 
 
 @pytest.mark.parametrize("text", ["", "  ", "a\nb", None, 7])
@@ -45,27 +45,27 @@ def test_a_static_token_that_cannot_be_sent_is_refused(text: Any) -> None:
 def test_a_function_is_told_what_it_replaces_and_what_refused_it() -> None:
     """A vendor's own way to log in has all there is to know."""
     told: list[object] = []
-    held, refused = Token("old"), requests.Response()
+    token, rejected = Token("old"), requests.Response()
 
     def obtain(*given: object) -> str:
         told.extend(given)
         return "new"
 
-    assert token_of(CallableGrant(obtain), held, refused) == Token("new")
-    assert told == [held, refused]
+    assert token_of(CallableGrant(obtain), token, rejected) == Token("new")
+    assert told == [token, rejected]
 
 
 def test_a_function_may_return_a_token_with_all_that_belongs_to_it() -> None:
     """Its end and its refresh token are kept."""
     token = Token("new", expires_in=60, refresh_token="next")
 
-    assert token_of(CallableGrant(lambda held, refused: token)) is token
+    assert token_of(CallableGrant(lambda _token, _rejected: token)) is token
 
 
 def test_a_function_that_has_no_other_token_says_so_by_none() -> None:
     """Nobody is asked again in vain, and the way back is named."""
     with pytest.raises(LoginRequired, match="None") as caught:
-        token_of(CallableGrant(lambda held, refused: None))
+        token_of(CallableGrant(lambda token, rejected: None))
 
     assert "login(" in caught.value.hint
 
@@ -74,14 +74,14 @@ def test_a_function_that_has_no_other_token_says_so_by_none() -> None:
 def test_a_function_that_returns_no_token_fails_for_now(nonsense: Any) -> None:
     """What it returned is named by its kind, never shown."""
     with pytest.raises(RenewalFailed, match="cannot be a token"):
-        token_of(CallableGrant(lambda held, refused: nonsense))
+        token_of(CallableGrant(lambda token, rejected: nonsense))
 
 
 def test_an_error_of_the_function_is_its_own() -> None:
     """What a vendor's library raises is not disguised."""
     error = KeyError("theirs")
 
-    def failing(held: object, refused: object) -> str:
+    def failing(token: object, rejected: object) -> str:
         raise error
 
     with pytest.raises(KeyError) as caught:
@@ -99,7 +99,7 @@ def test_what_cannot_be_called_is_refused() -> None:
 def test_each_grant_has_a_name_for_its_tokens() -> None:
     """Two accounts in one store are told apart by their keys."""
 
-    def obtain(held: Token | None, refused: requests.Response | None) -> str:
+    def obtain(token: Token | None, rejected: requests.Response | None) -> str:
         return "t0ken"
 
     assert StaticToken("t0ken").key == "static"
@@ -114,7 +114,7 @@ def test_a_grant_shows_no_secret() -> None:
         def __init__(self) -> None:
             self.secret = "s3cret"
 
-        def __call__(self, held: object, refused: object) -> str:
+        def __call__(self, token: object, rejected: object) -> str:
             return self.secret
 
         def __repr__(self) -> str:
@@ -122,4 +122,4 @@ def test_a_grant_shows_no_secret() -> None:
 
     assert repr(StaticToken("s3cret")) == "StaticToken(***)"
     assert repr(CallableGrant(Vault())) == "CallableGrant(Vault)"
-    assert "test_a_grant" in repr(CallableGrant(lambda held, refused: "s3cret"))
+    assert "test_a_grant" in repr(CallableGrant(lambda token, rejected: "s3cret"))

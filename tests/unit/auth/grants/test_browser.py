@@ -185,10 +185,10 @@ def test_a_redirect_that_leads_elsewhere_is_refused(uri: str) -> None:
 def test_other_settings_that_cannot_work_are_refused() -> None:
     """At once, and not when the user has logged in."""
     show: Any = "print"
-    with pytest.raises(ConfigError, match="patience"):
-        Browser(patience=0)
-    with pytest.raises(ConfigError, match="patience"):
-        Browser(patience=float("nan"))
+    with pytest.raises(ConfigError, match="timeout"):
+        Browser(timeout=0)
+    with pytest.raises(ConfigError, match="timeout"):
+        Browser(timeout=float("nan"))
     with pytest.raises(ConfigError, match="function"):
         Browser(show)
 
@@ -200,11 +200,11 @@ def visited(
     show: Callable[[str], object],
     clock: Clock | None = None,
     deadline: float | None = None,
-    patience: float = LONG,
+    timeout: float = LONG,
 ) -> requests.Response:
     """Have a browser visit a page."""
     clock = clock or FakeClock()
-    visit = Visit(Browser(show, patience=patience), "https://id.example/auth?a=b", {"x": "y z"})
+    visit = Visit(Browser(show, timeout=timeout), "https://id.example/auth?a=b", {"x": "y z"})
     with SessionStack() as stack:
         grant: Any = None
         return visit.perform(TokenAsk(grant, stack, clock, ticket=0, deadline=deadline))
@@ -235,7 +235,7 @@ def test_a_user_who_does_not_come_back_is_not_waited_for_for_ever() -> None:
         uris.extend(parse_qs(urlsplit(url).query)["redirect_uri"])
 
     with pytest.raises(LoginRequired, match="nobody came back") as caught:
-        visited(show, patience=SHORT)
+        visited(show, timeout=SHORT)
 
     assert "login(stack)" in caught.value.hint
     assert refuses_connections(uris[0])
@@ -246,7 +246,7 @@ def test_the_deadline_of_a_call_ends_the_wait() -> None:
     clock = FakeClock()
 
     with pytest.raises(LoginRequired, match="nobody came back"):
-        visited(lambda _: clock.advance(LONG), clock, deadline=LONG, patience=3600)
+        visited(lambda _: clock.advance(LONG), clock, deadline=LONG, timeout=3600)
 
 
 def test_no_page_is_shown_where_there_is_no_time_to_answer() -> None:
@@ -288,7 +288,7 @@ def test_the_browser_of_the_machine_is_opened_unless_told_otherwise(
 
     monkeypatch.setattr(webbrowser, "open", nothing_there)
     with pytest.raises(RenewalFailed, match="no browser") as caught:
-        visited(Browser().show)
+        visited(Browser().open_url)
 
     assert opened[0].startswith("https://id.example/auth")
     assert "Browser(print)" in caught.value.hint

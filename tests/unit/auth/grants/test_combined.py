@@ -13,10 +13,10 @@ from sessionkit import SessionStack, Token
 from sessionkit.auth import (
     AuthHandler,
     CallableGrant,
-    Fallback,
+    FallbackGrant,
     Grant,
-    Interactive,
-    Parsed,
+    InteractiveGrant,
+    ParsedGrant,
     Password,
     RefreshToken,
     StaticToken,
@@ -30,9 +30,9 @@ from tests.loopback import Loopback, Reply, Seen
 from tests.unit.auth.walking import credentials, refreshing, walked
 
 
-def renewed_or_password(url: str) -> Fallback:
+def renewed_or_password(url: str) -> FallbackGrant:
     """Return the usual pair: what is stored, else a password."""
-    return Fallback(refreshing(url), Password(url, "ada", password="s3cret", client_id="app"))
+    return FallbackGrant(refreshing(url), Password(url, "ada", password="s3cret", client_id="app"))
 
 
 def ended(seen: Seen) -> Reply:
@@ -71,9 +71,9 @@ def test_a_failure_that_may_pass_is_no_reason_to_fall_back() -> None:
 
 def test_the_last_grant_has_the_last_word() -> None:
     """Its error says what to do."""
-    none = CallableGrant(lambda held, refused: None)
+    none = CallableGrant(lambda token, rejected: None)
     with pytest.raises(LoginRequired, match="there is no other token"):
-        walked(Fallback(none, none))
+        walked(FallbackGrant(none, none))
 
 
 def test_why_a_grant_was_passed_over_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -90,14 +90,16 @@ def test_why_a_grant_was_passed_over_is_in_the_log(caplog: pytest.LogCaptureFixt
 def test_fewer_than_two_grants_are_no_fallback(grants: Any) -> None:
     """A comma that is missing is found when the stack is built."""
     with pytest.raises(ConfigError, match="two grants or more"):
-        Fallback(*grants)
+        FallbackGrant(*grants)
 
 
 def test_a_fallback_shows_its_grants_and_stores_under_the_first() -> None:
     """No secret among what it shows."""
     grant = renewed_or_password("http://id.example")
 
-    assert repr(grant).startswith("Fallback(RefreshToken('http://id.example', 'app'), Password(")
+    assert repr(grant).startswith(
+        "FallbackGrant(RefreshToken('http://id.example', 'app'), Password("
+    )
     assert "s3cret" not in repr(grant)
     assert grant.key == refreshing("http://id.example").key
 
@@ -116,7 +118,7 @@ def opened(response: requests.Response) -> Token | None:
 def test_an_answer_in_a_vendors_own_form_is_read_by_a_function() -> None:
     """Token, life and refresh token, wherever the vendor puts them."""
     with Loopback(lambda _: Reply(200, ENVELOPE)) as server:
-        token = walked(Parsed(credentials(server.origin), parse_token=opened))
+        token = walked(ParsedGrant(credentials(server.origin), parse_token=opened))
 
     assert (token.value, token.expires_in, token.refresh_token) == ("new", 60.0, "next")
 
@@ -124,7 +126,7 @@ def test_an_answer_in_a_vendors_own_form_is_read_by_a_function() -> None:
 def test_the_grant_goes_on_with_what_the_function_read() -> None:
     """Rotation is kept up: the next renewal presents the refresh token of the envelope."""
     with Loopback(lambda _: Reply(200, ENVELOPE)) as server:
-        grant = Parsed(refreshing(server.origin), parse_token=opened)
+        grant = ParsedGrant(refreshing(server.origin), parse_token=opened)
         first = walked(grant)
         walked(grant, first)
 
@@ -135,7 +137,7 @@ def test_the_scope_that_was_granted_counts_and_not_the_one_that_was_asked_for() 
     """As with an answer in the standard's form."""
     with Loopback(lambda _: Reply(200, {})) as server:
         grant = credentials(server.origin, scope="read write")
-        parsed = Parsed(grant, parse_token=lambda _: Token("new", scope="read"))
+        parsed = ParsedGrant(grant, parse_token=lambda _: Token("new", scope="read"))
 
         assert walked(parsed).scope == "read"
 
@@ -147,7 +149,7 @@ def test_what_the_standard_has_no_room_for_is_kept() -> None:
         return Token("new", expires_at=2_000_000_000, extra={"instance": "https://eu.example"})
 
     with Loopback(lambda _: Reply(200, {})) as server:
-        token = walked(Parsed(refreshing(server.origin), parse_token=read))
+        token = walked(ParsedGrant(refreshing(server.origin), parse_token=read))
 
     assert token.expires_at == 2_000_000_000
     assert token.extra["instance"] == "https://eu.example"
@@ -158,7 +160,7 @@ def test_an_answer_that_the_function_does_not_know_is_read_as_ever() -> None:
     """``invalid_grant`` stays what it is."""
     body = {"error": "invalid_grant"}
     with Loopback(lambda _: Reply(400, body)) as server, pytest.raises(LoginRequired):
-        walked(Parsed(refreshing(server.origin), parse_token=lambda _: None))
+        walked(ParsedGrant(refreshing(server.origin), parse_token=lambda _: None))
 
 
 @pytest.mark.parametrize("kind", [KeyError, ValueError, TypeError, RecursionError])
@@ -172,7 +174,7 @@ def test_a_function_that_stumbles_is_a_renewal_that_failed(kind: type[Exception]
         Loopback(lambda _: Reply(200, b"<html>")) as server,
         pytest.raises(RenewalFailed, match=kind.__name__) as caught,
     ):
-        walked(Parsed(credentials(server.origin), parse_token=stumbling))
+        walked(ParsedGrant(credentials(server.origin), parse_token=stumbling))
 
     assert "s3cret" not in repr(caught.value)
     assert caught.value.__cause__ is None
@@ -186,22 +188,22 @@ def test_a_function_that_returns_no_token_is_named() -> None:
         Loopback(lambda _: Reply(200, {})) as server,
         pytest.raises(RenewalFailed, match="returned str"),
     ):
-        walked(Parsed(credentials(server.origin), parse_token=wrong))
+        walked(ParsedGrant(credentials(server.origin), parse_token=wrong))
 
 
 def test_a_parsed_grant_is_the_grant_but_for_its_answers() -> None:
     """Its tokens stay where they were, and a grant without requests needs no function."""
     grant = RefreshToken("http://id.example", "first", client_id="app")
-    parsed = Parsed(grant, parse_token=opened)
+    parsed = ParsedGrant(grant, parse_token=opened)
 
     assert parsed.key == grant.key
     assert parsed.renewable
-    assert repr(parsed) == f"Parsed({grant!r}, parse_token=opened)"
-    assert walked(Parsed(StaticToken("key"), parse_token=opened)).value == "key"
-    assert not Parsed(StaticToken("key"), parse_token=opened).renewable
-    assert repr(Parsed(grant, parse_token=partial(opened))).endswith("parse_token=partial)")
+    assert repr(parsed) == f"ParsedGrant({grant!r}, parse_token=opened)"
+    assert walked(ParsedGrant(StaticToken("key"), parse_token=opened)).value == "key"
+    assert not ParsedGrant(StaticToken("key"), parse_token=opened).renewable
+    assert repr(ParsedGrant(grant, parse_token=partial(opened))).endswith("parse_token=partial)")
     with pytest.raises(ConfigError, match="function"):
-        Parsed(grant, parse_token="data.token")  # type: ignore[arg-type]  # that is the point
+        ParsedGrant(grant, parse_token="data.token")  # type: ignore[arg-type]  # that is the point
 
 
 def test_a_token_is_revoked_through_whatever_stands_around_its_grant() -> None:
@@ -210,9 +212,9 @@ def test_a_token_is_revoked_through_whatever_stands_around_its_grant() -> None:
         place = Endpoints(server.origin, revocation_url=f"{server.origin}/revoke")
         grant = RefreshToken(place, client_id="app")
         for around in (
-            Fallback(CallableGrant(lambda held, refused: None), grant),
-            Parsed(grant, parse_token=opened),
-            Interactive(Fallback(Asking(server.origin), grant)),
+            FallbackGrant(CallableGrant(lambda token, rejected: None), grant),
+            ParsedGrant(grant, parse_token=opened),
+            InteractiveGrant(FallbackGrant(Asking(server.origin), grant)),
         ):
             auth = AuthHandler(around)
             with SessionStack(handlers=[auth], base_url=server.origin) as stack:
@@ -235,7 +237,7 @@ class Asking:
         self.origin = origin
         self.logins = 0
 
-    def steps(self, held: Token | None, refused: requests.Response | None) -> Steps:
+    def steps(self, token: Token | None, rejected: requests.Response | None) -> Steps:
         """Renew nothing."""
         yield from ()
         raise LoginRequired("nobody is logged in")
@@ -268,10 +270,12 @@ def test_a_user_is_asked_through_whatever_stands_around_the_grant() -> None:
         asking = Asking(server.origin)
         for grant in (
             asking,
-            Fallback(refreshing(server.origin, None), asking),
-            Parsed(asking, parse_token=lambda response: None),
-            Interactive(asking),
-            Parsed(Fallback(asking, refreshing(server.origin, None)), parse_token=lambda _: None),
+            FallbackGrant(refreshing(server.origin, None), asking),
+            ParsedGrant(asking, parse_token=lambda response: None),
+            InteractiveGrant(asking),
+            ParsedGrant(
+                FallbackGrant(asking, refreshing(server.origin, None)), parse_token=lambda _: None
+            ),
         ):
             asking.logins = 0
             assert logged_in(grant) == Token("by hand")
@@ -281,8 +285,8 @@ def test_a_user_is_asked_through_whatever_stands_around_the_grant() -> None:
 def test_a_grant_that_asks_nobody_stays_one_through_whatever_stands_around_it() -> None:
     """A login says what the grant said, and presents nothing twice."""
     with Loopback(lambda _: Reply(400, {"error": "invalid_grant"})) as server:
-        grant = Fallback(
-            refreshing(server.origin), Parsed(refreshing(server.origin), parse_token=_no)
+        grant = FallbackGrant(
+            refreshing(server.origin), ParsedGrant(refreshing(server.origin), parse_token=_no)
         )
         with pytest.raises(LoginRequired, match="invalid_grant"):
             logged_in(grant)
@@ -301,7 +305,7 @@ def test_an_answer_that_never_came_is_the_grants_own_matter() -> None:
         Reply(200, ENVELOPE),
     ]
     with Loopback(lambda _: answers.pop(0)) as server:
-        grant = Parsed(Asking(server.origin), parse_token=opened)
+        grant = ParsedGrant(Asking(server.origin), parse_token=opened)
 
         assert logged_in(grant).value == "new"
 
@@ -319,7 +323,10 @@ class Refusing(Asking):
 def test_a_user_who_says_no_is_asked_once() -> None:
     """By a login as by a call, also where calls ask."""
     with Loopback(lambda _: Reply(200, {})) as server:
-        for wrap in (Interactive, lambda grant: Parsed(Interactive(grant), parse_token=_no)):
+        for wrap in (
+            InteractiveGrant,
+            lambda grant: ParsedGrant(InteractiveGrant(grant), parse_token=_no),
+        ):
             refusing = Refusing(server.origin)
             with pytest.raises(LoginRequired, match="said no"):
                 logged_in(wrap(refusing))
@@ -339,15 +346,15 @@ def test_what_begins_to_ask_a_user_is_not_read_by_the_function() -> None:
     """A device's code is no token, in whatever form the vendor's tokens are."""
     answers = [Reply(200, b"the code is 4711"), Reply(200, ENVELOPE)]
     with Loopback(lambda _: answers.pop(0)) as server:
-        assert logged_in(Parsed(Beginning(server.origin), parse_token=opened)).value == "new"
+        assert logged_in(ParsedGrant(Beginning(server.origin), parse_token=opened)).value == "new"
 
 
 def test_a_grant_that_cannot_ask_is_not_made_to() -> None:
     """The wish would never come true."""
-    for grant in (StaticToken("key"), Parsed(refreshing("http://a.example"), parse_token=_no)):
+    for grant in (StaticToken("key"), ParsedGrant(refreshing("http://a.example"), parse_token=_no)):
         with pytest.raises(ConfigError, match="asks no user"):
-            Interactive(grant)
+            InteractiveGrant(grant)
 
     asking = Asking("http://127.0.0.1:9")
-    assert Interactive(asking).key == "asking"
-    assert repr(Interactive(asking)) == f"Interactive({asking!r})"
+    assert InteractiveGrant(asking).key == "asking"
+    assert repr(InteractiveGrant(asking)) == f"InteractiveGrant({asking!r})"

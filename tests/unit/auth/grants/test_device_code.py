@@ -8,7 +8,7 @@ from typing import Any, Self
 import pytest
 
 from sessionkit import SessionStack, Token
-from sessionkit.auth import AuthHandler, Interactive, Parsed
+from sessionkit.auth import AuthHandler, InteractiveGrant, ParsedGrant
 from sessionkit.auth.oauth import DeviceCode, Endpoints
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from sessionkit.testing import FakeClock
@@ -34,7 +34,7 @@ class Login:
         self.running.__enter__()
         place = self.running.server.endpoints()
         show = self.settings.pop("show", lambda code, url: self.shown.append((code, url)))
-        self.grant = DeviceCode(place, "app", show=show, **self.settings)
+        self.grant = DeviceCode(place, "app", prompt_callback=show, **self.settings)
         self.stack, self.auth = self.running.stack(self.grant)
         return self
 
@@ -130,8 +130,10 @@ def test_a_connection_that_is_lost_is_not_the_end_of_the_login() -> None:
 
     clock = FakeClock()
     with Loopback(answer) as server:
-        place = Endpoints(f"{server.origin}/token", device_url=f"{server.origin}/device")
-        auth = AuthHandler(DeviceCode(place, "app", show=lambda code, url: None))
+        place = Endpoints(
+            f"{server.origin}/token", device_authorization_url=f"{server.origin}/device"
+        )
+        auth = AuthHandler(DeviceCode(place, "app", prompt_callback=lambda code, url: None))
         with SessionStack(handlers=[auth], base_url=server.origin, clock=clock) as stack:
             auth.login(stack)
 
@@ -235,7 +237,7 @@ def test_nobody_is_asked_in_the_middle_of_a_call() -> None:
         assert login.running.loopback.seen == []
         assert "login(stack)" in caught.value.hint
 
-        stack, _ = login.running.stack(Interactive(login.grant))
+        stack, _ = login.running.stack(InteractiveGrant(login.grant))
         with stack:
             assert stack.get("/orders").ok
         assert len(login.shown) == 1
@@ -271,7 +273,7 @@ def test_a_vendors_own_answers_are_read_at_a_login_too() -> None:
         return Token(response.json()["access_token"]) if response.ok else None
 
     with Login(PENDING) as login:
-        stack, auth = login.running.stack(Parsed(login.grant, parse_token=parse))
+        stack, auth = login.running.stack(ParsedGrant(login.grant, parse_token=parse))
         with stack:
             auth.login(stack)
 
@@ -280,18 +282,22 @@ def test_a_vendors_own_answers_are_read_at_a_login_too() -> None:
 
 def test_settings_that_cannot_work_are_refused_at_once() -> None:
     """And not when somebody stands before the screen."""
-    place = Endpoints("https://id.example/token", device_url="https://id.example/device")
+    place = Endpoints(
+        "https://id.example/token", device_authorization_url="https://id.example/device"
+    )
     show: Any = "print"
     with pytest.raises(ConfigError, match="function"):
-        DeviceCode(place, "app", show=show)
-    with pytest.raises(ConfigError, match="device_url"):
-        DeviceCode(Endpoints("https://id.example/token"), "app", show=print)
+        DeviceCode(place, "app", prompt_callback=show)
+    with pytest.raises(ConfigError, match="device_authorization_url"):
+        DeviceCode(Endpoints("https://id.example/token"), "app", prompt_callback=print)
 
 
 def test_the_grant_shows_no_secret_and_goes_into_no_pickle() -> None:
     """It can be printed, logged and explained."""
-    place = Endpoints("https://id.example/token", device_url="https://id.example/device")
-    grant = DeviceCode(place, "app", show=print, client_secret="s3cret")
+    place = Endpoints(
+        "https://id.example/token", device_authorization_url="https://id.example/device"
+    )
+    grant = DeviceCode(place, "app", prompt_callback=print, client_secret="s3cret")
 
     assert repr(grant) == "DeviceCode('https://id.example/device', 'app')"
     with pytest.raises(ConfigError, match="not pickled"):

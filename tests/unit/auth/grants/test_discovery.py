@@ -44,7 +44,7 @@ def test_a_server_may_promise_to_name_itself_in_redirects() -> None:
     with Running() as running:
         running.server.described["authorization_response_iss_parameter_supported"] = True
 
-        assert discover(running.server.origin).names_itself
+        assert discover(running.server.origin).require_iss
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ def test_a_way_that_others_could_listen_on_is_told_from_one_they_cannot(
 
 def test_a_url_that_is_missing_is_named() -> None:
     """The message says which of the several."""
-    with pytest.raises(ConfigError, match="device_url must be an absolute URL"):
-        checked_url("", "device_url")
+    with pytest.raises(ConfigError, match="device_authorization_url must be an absolute URL"):
+        checked_url("", "device_authorization_url")
 
     assert checked_url("https://id.example/token") == "https://id.example/token"
 

@@ -25,7 +25,7 @@ class OneErrand:
         self._request = request
 
     def steps(
-        self, held: Token | None, refused: requests.Response | None
+        self, token: Token | None, rejected: requests.Response | None
     ) -> Generator[requests.Request, requests.Response, Token]:
         """Have it performed."""
         answer = yield self._request

@@ -38,7 +38,7 @@ def test_a_client_asks_with_its_credentials() -> None:
 
 def test_a_client_may_send_its_secret_in_the_form() -> None:
     """Some servers take it nowhere else."""
-    seen, _ = asked(credentials, auth="post")
+    seen, _ = asked(credentials, client_auth="client_secret_post")
 
     assert seen.form == {
         "grant_type": "client_credentials",
@@ -60,7 +60,7 @@ def test_credentials_are_encoded_before_they_become_basic() -> None:
 
 def test_scope_and_further_fields_are_sent() -> None:
     """An audience is asked for like any vendor's own field."""
-    seen, token = asked(credentials, scope="read write", extra={"audience": "https://api"})
+    seen, token = asked(credentials, scope="read write", extra_params={"audience": "https://api"})
 
     assert seen.form["scope"] == "read write"
     assert seen.form["audience"] == "https://api"
@@ -70,7 +70,7 @@ def test_scope_and_further_fields_are_sent() -> None:
 def test_a_scope_that_an_answer_missed_is_asked_for_too() -> None:
     """What is configured stays, and nothing is asked for twice."""
     for make in (credentials, refreshing):
-        seen, _ = asked(make, refused=insufficient("write read"), scope="read own")
+        seen, _ = asked(make, rejected=insufficient("write read"), scope="read own")
 
         assert seen.form["scope"] == "read own write"
 
@@ -93,7 +93,7 @@ def test_the_first_refresh_token_is_presented_when_nothing_is_held() -> None:
 def test_a_confidential_client_authenticates_itself() -> None:
     """With its secret as HTTP Basic, or in the form."""
     basic, _ = asked(refreshing, client_secret="word")
-    post, _ = asked(refreshing, client_secret="word", auth="post")
+    post, _ = asked(refreshing, client_secret="word", client_auth="client_secret_post")
 
     assert basic.headers["authorization"] == BASIC
     assert "client_id" not in basic.form
@@ -103,7 +103,7 @@ def test_a_confidential_client_authenticates_itself() -> None:
 def test_a_rotated_refresh_token_takes_the_place_of_the_old_one() -> None:
     """The next renewal presents what this one brought."""
     _, first = asked(refreshing, answer={**TOKEN, "refresh_token": "second"})
-    seen, _ = asked(refreshing, held=first)
+    seen, _ = asked(refreshing, token=first)
 
     assert first.refresh_token == "second"
     assert seen.form["refresh_token"] == "second"
@@ -120,7 +120,7 @@ def test_a_server_that_does_not_rotate_keeps_the_old_one_good(rotated: dict[str,
 def test_a_refresh_token_that_is_given_anew_is_a_new_login() -> None:
     """A used one that is still in a store is not presented in its place."""
     _, old = asked(refreshing, answer={**TOKEN, "refresh_token": "second"})
-    seen, _ = asked(lambda url: refreshing(url, "given anew"), held=old)
+    seen, _ = asked(lambda url: refreshing(url, "given anew"), token=old)
 
     assert seen.form["refresh_token"] == "given anew"
 
@@ -128,8 +128,8 @@ def test_a_refresh_token_that_is_given_anew_is_a_new_login() -> None:
 def test_the_same_text_as_ever_is_no_new_login() -> None:
     """A restart with the old setting goes on with the descendant that is stored."""
     _, old = asked(refreshing, answer={**TOKEN, "refresh_token": "second"})
-    _, next_one = asked(refreshing, held=old, answer={**TOKEN, "refresh_token": "third"})
-    seen, _ = asked(refreshing, held=next_one)
+    _, next_one = asked(refreshing, token=old, answer={**TOKEN, "refresh_token": "third"})
+    seen, _ = asked(refreshing, token=next_one)
 
     assert seen.form["refresh_token"] == "third"
 
@@ -138,15 +138,15 @@ def test_a_token_that_was_handed_over_is_renewed_by_its_own_refresh_token() -> N
     """After ``login(token=...)`` the configured text is not needed any more."""
     handed_over = Token("by hand", refresh_token="its own")
     for configured in ("first", None):
-        seen, _ = asked(lambda url, text=configured: refreshing(url, text), held=handed_over)
+        seen, _ = asked(lambda url, text=configured: refreshing(url, text), token=handed_over)
 
         assert seen.form["refresh_token"] == "its own"
 
 
-@pytest.mark.parametrize("held", [None, Token("without")])
-def test_without_any_refresh_token_somebody_has_to_log_in(held: Token | None) -> None:
+@pytest.mark.parametrize("token", [None, Token("without")])
+def test_without_any_refresh_token_somebody_has_to_log_in(token: Token | None) -> None:
     """Nothing is sent in vain, and the way back is named."""
-    steps = refreshing("http://id.example/token", None).steps(held, None)
+    steps = refreshing("http://id.example/token", None).steps(token, None)
 
     with pytest.raises(LoginRequired, match="no refresh token") as caught:
         next(steps)

@@ -27,7 +27,7 @@ def test_a_client_proves_itself_to_a_server_that_checks_everything() -> None:
     """Signature, issuer, subject, audience, life, and that no proof comes twice."""
     with Running(AuthorizationServer(rsa_pair().public)) as running:
         proof = PrivateKeyJwt(rsa_pair().private)
-        grant = ClientCredentials(running.server.endpoints(), "app", auth=proof)
+        grant = ClientCredentials(running.server.endpoints(), "app", client_auth=proof)
         tokens = [walked(grant).value, walked(grant).value]
 
         forms = [seen.form for seen in running.loopback.seen]
@@ -47,7 +47,7 @@ def test_a_client_with_the_wrong_key_is_refused_by_such_a_server() -> None:
     with Running(AuthorizationServer(rsa_pair().public)) as running:
         proof = PrivateKeyJwt(pem(other))
         with pytest.raises(RenewalFailed, match="invalid_client"):
-            walked(ClientCredentials(running.server.endpoints(), "app", auth=proof))
+            walked(ClientCredentials(running.server.endpoints(), "app", client_auth=proof))
 
 
 def test_a_refresh_token_is_presented_with_a_proof_too() -> None:
@@ -55,7 +55,9 @@ def test_a_refresh_token_is_presented_with_a_proof_too() -> None:
     with Running(AuthorizationServer(rsa_pair().public)) as running:
         running.server.refreshing.add("first")
         proof = PrivateKeyJwt(rsa_pair().private)
-        grant = RefreshToken(running.server.endpoints(), "first", client_id="app", auth=proof)
+        grant = RefreshToken(
+            running.server.endpoints(), "first", client_id="app", client_auth=proof
+        )
 
         assert walked(grant).refresh_token == "refresh-1"
 
@@ -63,7 +65,7 @@ def test_a_refresh_token_is_presented_with_a_proof_too() -> None:
 def test_what_is_claimed_is_as_the_standards_have_it() -> None:
     """By the clock that was given, short-lived, and for the token endpoint alone."""
     clock = FakeClock(epoch=1_000_000.7)
-    proof = PrivateKeyJwt(rsa_pair().private, key_id="key-1", life=30, clock=clock)
+    proof = PrivateKeyJwt(rsa_pair().private, key_id="key-1", lifetime=30, clock=clock)
     fields = proof.fields("app", URL)
 
     assert fields["client_assertion_type"].endswith("client-assertion-type:jwt-bearer")
@@ -80,7 +82,7 @@ def test_a_server_that_wants_another_audience_is_given_it() -> None:
     claims = jwt.decode(text["client_assertion"], options={"verify_signature": False})
     assert claims["aud"] == "https://id.example"
 
-    listed = SignedJwt(rsa_pair().private, {"iss": "robot", "aud": ["a", "b"]}).text(URL)
+    listed = SignedJwt(rsa_pair().private, {"iss": "robot", "aud": ["a", "b"]}).sign(URL)
     assert jwt.decode(listed, options={"verify_signature": False})["aud"] == ["a", "b"]
 
 
@@ -97,7 +99,7 @@ def test_every_algorithm_that_servers_ask_for_serves(
     """As PEM text, as bytes, or as the object that a key store hands out."""
     key = make()
     for given in (pem(key), pem(key).encode(), key):
-        text = SignedJwt(given, {"iss": "robot"}, algorithm=algorithm).text(URL)
+        text = SignedJwt(given, {"iss": "robot"}, algorithm=algorithm).sign(URL)
 
         claims = jwt.decode(text, key.public_key(), algorithms=[algorithm], audience=URL)
         assert claims["iss"] == "robot"
@@ -134,8 +136,8 @@ def test_a_key_that_does_not_fit_is_refused_at_once_and_not_shown(key: Any, algo
 
 def test_a_life_that_is_none_is_refused() -> None:
     """Each proof would be refused as ended."""
-    with pytest.raises(ConfigError, match="life"):
-        SignedJwt(rsa_pair().private, {}, life=0)
+    with pytest.raises(ConfigError, match="lifetime"):
+        SignedJwt(rsa_pair().private, {}, lifetime=0)
 
 
 def test_a_proof_shows_no_key_and_goes_into_no_pickle() -> None:
@@ -157,7 +159,7 @@ def test_a_server_that_quotes_a_proof_does_not_have_it_printed() -> None:
 
     proof = PrivateKeyJwt(rsa_pair().private)
     with Loopback(answer) as server, pytest.raises(RenewalFailed) as caught:
-        walked(ClientCredentials(f"{server.origin}/token", "app", auth=proof))
+        walked(ClientCredentials(f"{server.origin}/token", "app", client_auth=proof))
 
     assert server.seen[0].form["client_assertion"] not in f"{caught.value} {caught.value!r}"
     assert "is odd" in str(caught.value)

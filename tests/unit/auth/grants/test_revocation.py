@@ -13,10 +13,10 @@ from sessionkit import SessionStack, Token
 from sessionkit.auth import (
     AuthHandler,
     ClientCredentials,
-    Fallback,
+    FallbackGrant,
     Grant,
     LoginForm,
-    Parsed,
+    ParsedGrant,
     Password,
     RefreshToken,
 )
@@ -208,8 +208,8 @@ def test_every_grant_of_oauth_can_revoke_and_so_can_those_made_of_them() -> None
             refresh,
             ClientCredentials(place, "app", client_secret="word"),
             Password(place, "ada", password="word", client_id="app"),
-            Fallback(LoginForm(server.origin, {"name": "ada"}), refresh),
-            Parsed(refresh, parse_token=lambda _: None),
+            FallbackGrant(LoginForm(server.origin, {"name": "ada"}), refresh),
+            ParsedGrant(refresh, parse_token=lambda _: None),
         ]
         for grant in grants:
             auth = AuthHandler(grant)

@@ -27,7 +27,7 @@ class TwoSteps:
         self._origin = origin
 
     def steps(
-        self, held: Token | None, refused: requests.Response | None
+        self, token: Token | None, rejected: requests.Response | None
     ) -> Generator[requests.Request, requests.Response, Token]:
         """Ask for a code, then for the token."""
         code = yield requests.Request("GET", f"{self._origin}/code")
@@ -77,13 +77,13 @@ class Stubborn(TwoSteps):
     """A grant that goes on where a request gets no answer."""
 
     def steps(
-        self, held: Token | None, refused: requests.Response | None
+        self, token: Token | None, rejected: requests.Response | None
     ) -> Generator[requests.Request, requests.Response, Token]:
         """Ask once more, elsewhere."""
         try:
             yield requests.Request("GET", "http://127.0.0.1:9/")
         except RenewalFailed:
-            return (yield from super().steps(held, refused))
+            return (yield from super().steps(token, rejected))
         raise AssertionError("there was an answer")
 
 
