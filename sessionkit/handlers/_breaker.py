@@ -8,16 +8,15 @@ as a rate over a window does.
 
 from __future__ import annotations
 
-import math
 import threading
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import requests
 
+from sessionkit import _checks as checks
 from sessionkit._origins import origin_of
 from sessionkit.errors import (
     CircuitOpen,
-    ConfigError,
     ConnectFailed,
     ConnectionLost,
     IncompleteBody,
@@ -223,10 +222,10 @@ class CircuitBreakerHandler:
         statuses: Iterable[int] = _STATUSES,
     ) -> None:
         self._settings = settings = _Settings(
-            _count("failure_threshold", failure_threshold),
-            _seconds("recovery_timeout", recovery_timeout),
-            _seconds("max_recovery_timeout", max_recovery_timeout),
-            _count("half_open_max_calls", half_open_max_calls),
+            checks.count("failure_threshold", failure_threshold),
+            checks.seconds("recovery_timeout", recovery_timeout),
+            checks.seconds("max_recovery_timeout", max_recovery_timeout),
+            checks.count("half_open_max_calls", half_open_max_calls),
         )
         self._statuses = frozenset(statuses)
         self._circuits = PerProcess(lambda _parents: _Circuits(settings))
@@ -319,18 +318,3 @@ def _refusal(origin: str, exchange: Exchange, refused: _Refused) -> CircuitOpen:
         sent="maybe" if attempts else "no",
         retry_after=refused.seconds,
     )
-
-
-def _count(name: str, value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
-        return value
-    message = f"{name}={value!r} is no whole number from 1"
-    raise ConfigError(message, hint="such as CircuitBreakerHandler(5, half_open_max_calls=1)")
-
-
-def _seconds(name: str, value: object) -> float:
-    # Not a number is not at least zero either.
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
-        return value
-    message = f"{name}={value!r} is not a number of seconds"
-    raise ConfigError(message, hint="such as CircuitBreakerHandler(recovery_timeout=30.0)")

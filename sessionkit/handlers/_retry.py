@@ -6,7 +6,6 @@ between two of them.
 
 from __future__ import annotations
 
-import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -15,6 +14,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProtocolError
 from urllib3.response import HTTPResponse
 from urllib3.util import Retry
 
+from sessionkit import _checks as checks
 from sessionkit.chain._exchange import MOST_ATTEMPTS
 from sessionkit.errors import ConfigError, SessionKitError
 from sessionkit.errors.tools import read_wait
@@ -112,7 +112,7 @@ class RetryHandler:
         always_send_key: bool = False,
     ) -> None:
         self._policy = _read_policy("policy", policy, _default_policy())
-        self._max_wait = _read_wait(max_wait)
+        self._max_wait = checks.seconds("max_wait", max_wait)
         self._when = when
         self._budget = budget
         self._idempotency_header = idempotency_header
@@ -275,14 +275,6 @@ def _read_policy(name: str, value: object, base: Retry) -> Retry:
         return base.new(total=value)
     message = f"{name}={value!r} says nothing about retries"
     raise ConfigError(message, hint="a whole number from 0, or a urllib3.util.Retry")
-
-
-def _read_wait(value: object) -> float:
-    # Not a number is not less than infinity either.
-    if isinstance(value, (int, float)) and 0 <= value < math.inf:
-        return value
-    message = f"max_wait={value!r} is not a number of seconds"
-    raise ConfigError(message, hint="a number such as 60.0; 0 never waits")
 
 
 def _new_key(header: str) -> str:

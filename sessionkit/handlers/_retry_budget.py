@@ -7,10 +7,9 @@ counted in retries. gRPC's retry throttling (gRFC A6) works on the same ratio.
 
 from __future__ import annotations
 
-import math
 import threading
 
-from sessionkit.errors import ConfigError
+from sessionkit import _checks as checks
 from sessionkit.stores._locks import PerProcess
 
 
@@ -45,8 +44,8 @@ class RetryBudget:
     __slots__ = ("_capacity", "_purses", "_ratio")
 
     def __init__(self, capacity: float = 100.0, *, ratio: float = 0.2) -> None:
-        self._capacity = _number("capacity", capacity, least=1.0)
-        self._ratio = _number("ratio", ratio, least=0.0)
+        self._capacity = float(checks.number("capacity", capacity, least=1.0))
+        self._ratio = float(checks.number("ratio", ratio))
         self._purses: PerProcess[_Purse] = PerProcess(
             lambda parents: _Purse(parents.left if parents else self._capacity)
         )
@@ -91,11 +90,3 @@ class RetryBudget:
         if purse.left < self._capacity:
             with purse.guard:
                 purse.left = min(self._capacity, purse.left + amount)
-
-
-def _number(name: str, value: object, *, least: float) -> float:
-    # Not a number is not at least anything either.
-    if isinstance(value, (int, float)) and least <= value < math.inf:
-        return float(value)
-    message = f"{name}={value!r} is no number from {least:g}"
-    raise ConfigError(message, hint="such as RetryBudget(100, ratio=0.2)")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from sessionkit import _checks as checks
 from sessionkit.bodies._response import is_read
-from sessionkit.errors import BodyTooLarge, ConfigError
+from sessionkit.errors import BodyTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ class SizeHandler:
     __slots__ = ("_max_bytes",)
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = _countable(max_bytes)
+        self._max_bytes = checks.size("max_bytes", max_bytes)
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Forward, and let no more of the body through than is allowed.
@@ -59,7 +60,8 @@ class SizeHandler:
         given = exchange.options.get("max_bytes", self._max_bytes)
         if given is None:
             return call_next(exchange)
-        limit = _Limit(_countable(given), exchange)
+        allowed = checks.size("max_bytes", given, hint="a whole number; None sets no limit")
+        limit = _Limit(allowed, exchange)
         # With a late step the wire follows redirects itself, and reads no more of them than it
         # must; requests would take in whatever they hold.
         response = call_next(exchange.streamed().on_prepared(_as_it_is))
@@ -185,10 +187,3 @@ def _stream(self: Any, *args: Any, **kwargs: Any) -> Iterator[bytes]:
 
 def _as_it_is(_: PreparedRequest) -> None:
     """Leave a request alone."""
-
-
-def _countable(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    message = f"max_bytes={value!r} is not a number of bytes"
-    raise ConfigError(message, hint="a whole number such as 10_000_000; on a call None lifts it")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import requests
 from urllib3.exceptions import TimeoutError as LowTimeout
 
+from sessionkit import _checks as checks
 from sessionkit.chain._exchange import DEFAULT_TIMEOUT
-from sessionkit.errors import ConfigError, DeadlineExceeded, SessionKitError
+from sessionkit.errors import DeadlineExceeded, SessionKitError
 
 if TYPE_CHECKING:
     from requests import Response
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 #: Seconds before the deadline that count as reached: sockets and clocks round differently.
 _SLACK = 0.01
 #: Seconds (30 years); sockets overflow at longer timeouts.
-_LONGEST = 1e9
+_MAX_SECONDS = 1e9
 
 
 class TimeoutHandler:
@@ -55,9 +57,9 @@ class TimeoutHandler:
         connect: float | None = DEFAULT_TIMEOUT[0],
         read: float | None = DEFAULT_TIMEOUT[1],
     ) -> None:
-        self._total = _positive("total", total)
-        self._connect = _positive("connect", connect)
-        self._read = _positive("read", read)
+        self._total = _limit("total", total)
+        self._connect = _limit("connect", connect)
+        self._read = _limit("read", read)
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Fill in the timeouts, set the deadline and forward.
@@ -70,7 +72,7 @@ class TimeoutHandler:
             exchange = exchange.with_options({"timeout": (self._connect, self._read)})
         total = exchange.options.get("total_timeout", self._total)
         if total is not None:
-            seconds = _countable("total_timeout", total)
+            seconds = checks.seconds("total_timeout", total, least=-math.inf, most=_MAX_SECONDS)
             exchange = exchange.with_deadline(exchange.clock.monotonic() + seconds)
         if exchange.deadline is None:
             return call_next(exchange)
@@ -111,17 +113,8 @@ def _exceeded(exchange: Exchange, error: requests.RequestException) -> DeadlineE
     )
 
 
-def _positive(name: str, value: float | None) -> float | None:
-    if value is not None and _countable(name, value) <= 0:
-        message = f"{name}={value!r} must be more than 0 seconds"
-        raise ConfigError(message, hint=f"{name}=None sets no limit")
-    return value
-
-
-def _countable(name: str, value: object) -> float:
-    """Return *value* if it is a number of seconds that can be counted with."""
-    # Not a number is not less than anything either.
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= _LONGEST:
-        return value
-    message = f"{name}={value!r} is not a number of seconds"
-    raise ConfigError(message, hint=f"a number such as 2.5; {name}=None sets no limit")
+def _limit(name: str, value: float | None) -> float | None:
+    if value is None:
+        return None
+    hint = f"a number such as 2.5; {name}=None sets no limit"
+    return checks.seconds(name, value, positive=True, most=_MAX_SECONDS, hint=hint)

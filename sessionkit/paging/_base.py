@@ -204,16 +204,6 @@ def check_name(what: str, name: object) -> None:
         raise ConfigError(f"{what} must be a name, not {name!r}")
 
 
-def check_number(what: str, number: object, *, least: int) -> None:
-    """Refuse a setting that is no whole number, or too small a one.
-
-    Raises:
-        ConfigError: *number* is no int, or less than *least*.
-    """
-    if not isinstance(number, int) or isinstance(number, bool) or number < least:
-        raise ConfigError(f"{what} must be a whole number from {least}, not {number!r}")
-
-
 def _gathered(pairs: object) -> dict[str, Any]:
     gathered: dict[str, Any] = {}
     try:

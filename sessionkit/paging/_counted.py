@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
+from sessionkit import _checks as checks
 from sessionkit.errors import ConfigError, PageLoop
-from sessionkit.paging._base import as_code, as_count, check_name, check_number
+from sessionkit.paging._base import as_code, as_count, check_name
 from sessionkit.paging._paths import check_json_path
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ class PageNumber:
 
     def __post_init__(self) -> None:
         _check(self.param, self.page_size_param, self.total_pages, self.total)
-        check_number("start", self.start, least=0)
+        checks.count("start", self.start, least=0)
         if self.page_size is not None:
-            check_number("page_size", self.page_size, least=1)
+            checks.count("page_size", self.page_size, least=1)
 
     def first_request(self, request: PageRequest) -> PageRequest:
         return _opened(request, {self.param: self.start, self.page_size_param: self.page_size})
@@ -91,9 +92,9 @@ class Offset:
 
     def __post_init__(self) -> None:
         _check(self.offset_param, self.page_size_param, self.total)
-        check_number("start", self.start, least=0)
+        checks.count("start", self.start, least=0)
         if self.page_size is not None:
-            check_number("page_size", self.page_size, least=1)
+            checks.count("page_size", self.page_size, least=1)
 
     def first_request(self, request: PageRequest) -> PageRequest:
         return _opened(

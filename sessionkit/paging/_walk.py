@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from sessionkit import _checks as checks
 from sessionkit.errors import (
     ClientError,
     ConfigError,
@@ -16,7 +17,7 @@ from sessionkit.errors import (
     StatusError,
     UnexpectedStatus,
 )
-from sessionkit.paging._base import PageRequest, PageResponse, check_number
+from sessionkit.paging._base import PageRequest, PageResponse
 from sessionkit.paging._links import LinkHeader
 from sessionkit.paging._loop_guard import LoopGuard
 from sessionkit.paging._paths import check_json_path
@@ -61,9 +62,9 @@ class WalkOptions:
         if self.items is not None and not callable(self.items):
             check_json_path(self.items)
         if self.max_items is not None:
-            check_number("max_items", self.max_items, least=0)
+            checks.count("max_items", self.max_items, least=0)
         if self.max_pages is not None:
-            check_number("max_pages", self.max_pages, least=1)
+            checks.count("max_pages", self.max_pages, least=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from sessionkit.errors import ConfigError, StoreError
+from sessionkit.errors import StoreError
 from sessionkit.stores._locks import PerProcess
 
 if TYPE_CHECKING:
@@ -105,21 +104,6 @@ def let_go(free: Callable[[], object]) -> Iterator[None]:
                 free()
             except Exception as error:  # noqa: BLE001  # see above
                 _LOG.warning("a renewal lock could not be freed: %s", type(error).__name__)
-
-
-def checked_lease(lease: float, *, least: float) -> float:
-    """Return the length of a lease.
-
-    Args:
-        lease: In seconds.
-        least: What it must be at least, to be renewed in time.
-
-    Raises:
-        ConfigError: It is too short.
-    """
-    if not least <= lease < math.inf:  # so written that NaN is refused, too
-        raise ConfigError(f"a lease must last {least:g} s at least, not {lease:g}")
-    return lease
 
 
 def superseded(owner: str, key: str) -> StoreError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 from cachetools import LRUCache
 
+from sessionkit import _checks as checks
 from sessionkit.errors import ConfigError
 from sessionkit.stores._locks import KeyedLocks, PerProcess
 
@@ -34,9 +35,7 @@ class MemoryTokenStore:
     __slots__ = ("_locks", "_maxsize", "_shelves")
 
     def __init__(self, *, maxsize: int = 4096) -> None:
-        if maxsize < 1:
-            raise ConfigError(f"a MemoryTokenStore must hold at least one token, not {maxsize}")
-        self._maxsize = maxsize
+        self._maxsize = checks.count("maxsize", maxsize)
         self._shelves: PerProcess[_Shelf] = PerProcess(lambda parents: _Shelf(maxsize, parents))
         self._locks = KeyedLocks("MemoryTokenStore")
 

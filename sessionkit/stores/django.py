@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from sessionkit import _checks as checks
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._optional import require
 from sessionkit.errors import ConfigError, SessionKitError, StoreError
 from sessionkit.stores._leases import (
     LEASE,
     Holdings,
-    checked_lease,
     kept_alive,
     let_go,
     superseded,
@@ -83,7 +83,7 @@ class DjangoCacheTokenStore:
         self._alias = alias
         self._prefix = prefix
         # Django's caches know whole seconds only.
-        self._lease = int(checked_lease(lease, least=1))
+        self._lease = int(checks.seconds("lease", lease, least=1))
         self._clock = clock
         # Not the site's own connections: a forked child would share those with its parent.
         self._threads: PerProcess[threading.local] = PerProcess(lambda _: threading.local())

@@ -6,6 +6,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
+from sessionkit import _checks as checks
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._optional import require
 from sessionkit._redact import redact_url
@@ -13,7 +14,6 @@ from sessionkit.errors import ConfigError, StoreError
 from sessionkit.stores._leases import (
     LEASE,
     Holdings,
-    checked_lease,
     kept_alive,
     let_go,
     superseded,
@@ -132,7 +132,7 @@ class RedisTokenStore:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         redis: Any = require("redis", "redis")
-        self._lease = checked_lease(lease, least=_SHORTEST_LEASE)
+        self._lease = checks.seconds("lease", lease, least=_SHORTEST_LEASE)
         self._prefix = f"{{{to_name(prefix)}}}:"
         self._clock = clock
         self._owned = isinstance(server, str)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import secrets
@@ -14,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
 
+from sessionkit import _checks as checks
 from sessionkit.auth.grants._endpoints import LOOPBACK
 from sessionkit.auth.grants._errands import UserRequest, hurried
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
@@ -58,8 +60,7 @@ class Browser:
         if parts.scheme != "http" or parts.hostname not in LOOPBACK or parts.query:
             message = "redirect_uri must be http on this machine, such as http://127.0.0.1:0/back"
             raise ConfigError(message, hint="the login comes back to this very program")
-        if not timeout > 0:
-            raise ConfigError(f"timeout must be a number of seconds above 0, not {timeout!r}")
+        checks.seconds("timeout", timeout, positive=True, most=math.inf)
         if open_url is not None and not callable(open_url):
             raise ConfigError("open_url must be a function of the URL, such as print")
         self.open_url = open_url if open_url is not None else _opened

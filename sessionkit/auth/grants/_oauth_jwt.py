@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from sessionkit import _checks as checks
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._optional import require
 from sessionkit.errors import ConfigError
@@ -51,8 +53,7 @@ class SignedJwt:
         lifetime: float = _LIFETIME,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        if not lifetime > 0:
-            raise ConfigError(f"lifetime must be a number of seconds above 0, not {lifetime!r}")
+        checks.seconds("lifetime", lifetime, positive=True, most=math.inf)
         self._private_key = _prepared(private_key, algorithm)
         self._claims = dict(claims)
         self._algorithm = algorithm

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from sessionkit import _checks as checks
 from sessionkit._tokens import LONGEST_LIFE
 from sessionkit.errors import ConfigError
 
@@ -61,11 +62,9 @@ class RenewalPolicy:
     ) -> None:
         if mode not in _MODES:
             raise ConfigError(f"mode must be one of {', '.join(_MODES)}, not {mode!r}")
-        if not 0 <= early < math.inf:
-            raise ConfigError(f"early must be a number of seconds from 0 on, not {early!r}")
         if expired is not None and not callable(expired):
             raise ConfigError("expired must be a function of the answer", hint="or None")
-        self._early = float(early)
+        self._early = float(checks.seconds("early", early))
         self._mode = mode
         self._expired = expired
         self._login_page = login_page

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from sessionkit import _checks as checks
 from sessionkit._optional import require
 from sessionkit.errors import ConfigError
 from sessionkit.handlers.cache._lookup import Tools, Visit
@@ -80,8 +81,8 @@ class CacheHandler:
         self._hishel = _library()
         self._path = None if path is None else absolute(os.fspath(path), "CacheHandler")
         self._principal = principal
-        self._max_bytes = _positive("max_bytes", max_bytes)
-        self._max_body_bytes = _positive("max_body_bytes", max_body_bytes)
+        self._max_bytes = checks.size("max_bytes", max_bytes)
+        self._max_body_bytes = checks.size("max_body_bytes", max_body_bytes)
         if self._path is not None and not self._path.parent.is_dir():
             message = f"there is no folder {self._path.parent} for the cache {self._path.name}"
             raise ConfigError(message, hint="make it, readable by you alone")
@@ -137,10 +138,3 @@ def _library() -> Any:
         message = "this hishel is not one that the cache knows"
         raise ConfigError(message, hint='pip install "hishel>=2,<3"')
     return hishel
-
-
-def _positive(name: str, value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    message = f"{name}={value!r} is no number of bytes"
-    raise ConfigError(message, hint="such as 64 * 1024 * 1024")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from typing import TYPE_CHECKING
 
 import requests
 
+from sessionkit import _checks as checks
 from sessionkit._origins import origin_of
 from sessionkit.errors import ConfigError, RateLimitExhausted
 from sessionkit.errors.tools import read_retry_after
@@ -74,7 +74,7 @@ class RateLimitHandler:
         self._limiter = _limiter(rate)
         self._key_func = key_func
         self._learned = Learned() if respect_server else None
-        self._max_wait = _seconds(max_wait)
+        self._max_wait = checks.seconds("max_wait", max_wait)
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
         """Wait for leave, forward, and learn from the answer.
@@ -211,11 +211,3 @@ def _limiter(rate: object) -> Limiter | None:
         limiter: Limiter = rate  # type: ignore[assignment]  # it has what a limiter has
         return limiter
     return SlidingWindow(read_rate(rate))
-
-
-def _seconds(value: object) -> float:
-    # Not a number is not less than infinity either.
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
-        return value
-    message = f"max_wait={value!r} is not a number of seconds"
-    raise ConfigError(message, hint="a number such as 60.0; 0 never waits")

@@ -419,7 +419,7 @@ def test_retries_without_sense_are_refused(value: Any) -> None:
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "3", None])
 def test_a_longest_wait_without_sense_is_refused(value: Any) -> None:
     """So too where the handler is built."""
-    with pytest.raises(ConfigError, match="max_wait="):
+    with pytest.raises(ConfigError, match="max_wait must be a number of seconds"):
         RetryHandler(max_wait=value)
 
 

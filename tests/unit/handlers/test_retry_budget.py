@@ -119,7 +119,7 @@ def test_a_forked_child_goes_on_with_what_there_was() -> None:
 def test_a_budget_that_makes_no_sense_is_refused(build: object) -> None:
     """A wrong number is told where it is given."""
     assert callable(build)
-    with pytest.raises(ConfigError, match="is no number from"):
+    with pytest.raises(ConfigError, match="must be a number from"):
         build()
 
 

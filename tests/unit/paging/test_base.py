@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any
 
 import pytest
 
 from sessionkit.errors import ConfigError
 from sessionkit.paging import LinkHeader, PageNumber, PageRequest
-from sessionkit.paging._base import as_code, as_count, check_name, check_number, says_no
+from sessionkit.paging._base import as_code, as_count, check_name, says_no
 from tests.paged import Paper, page_response, respond
 
 
@@ -158,13 +157,6 @@ def test_an_impossible_name_is_refused(name: object) -> None:
     """A paginator with a broken setting is never built."""
     with pytest.raises(ConfigError, match="param must be a name"):
         check_name("param", name)
-
-
-@pytest.mark.parametrize("number", [0, -1, True, "5", 2.0, None])
-def test_an_impossible_number_is_refused(number: Any) -> None:
-    """A size of 0 or of text is found out where it is written."""
-    with pytest.raises(ConfigError, match="size must be a whole number from 1"):
-        check_number("size", number, least=1)
 
 
 def test_settings_are_shown_as_the_code_that_makes_them() -> None:

@@ -36,7 +36,7 @@ def test_only_size_makes_a_token_go_and_the_unused_one_first() -> None:
 
 def test_a_store_for_no_token_is_refused() -> None:
     """A slip in a setting shows at once, not as a login for every call."""
-    with pytest.raises(ConfigError, match="at least one token, not 0"):
+    with pytest.raises(ConfigError, match="maxsize must be a whole number from 1, not 0"):
         MemoryTokenStore(maxsize=0)
 
 

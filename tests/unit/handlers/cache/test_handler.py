@@ -280,7 +280,7 @@ def test_a_wrong_address_fails_as_ever() -> None:
 )
 def test_bounds_that_make_no_sense_are_refused(settings: dict[str, Any]) -> None:
     """At once, and not when the first answer comes."""
-    with pytest.raises(ConfigError, match="is no number of bytes"):
+    with pytest.raises(ConfigError, match="must be a number of bytes above 0"):
         CacheHandler(**settings)
 
 

@@ -465,7 +465,7 @@ def test_a_key_that_is_no_text_is_told() -> None:
 @pytest.mark.parametrize("max_wait", [-1, float("nan"), float("inf"), "60", True])
 def test_a_longest_wait_that_makes_no_sense_is_refused(max_wait: Any) -> None:
     """A wrong number is told where it is given."""
-    with pytest.raises(ConfigError, match="is not a number of seconds"):
+    with pytest.raises(ConfigError, match="max_wait must be a number of seconds from 0"):
         RateLimitHandler(max_wait=max_wait)
 
 

@@ -134,13 +134,13 @@ def test_whole_seconds_do_not_make_a_new_window() -> None:
 
 def test_a_known_limit_holds_in_the_next_window_too() -> None:
     """Those who waited do not all go at once when the window ends."""
-    learned = knowing(left(0, limit=4, seconds=60.0))
+    learned = knowing(left(0, limit=4, window=60.0))
 
     assert sent_until_held(learned, 10.0) == 4
     assert learned.ask("one", 10.0).wait == 60.0
 
 
-@pytest.mark.parametrize("more", [{"limit": 4}, {"seconds": 60.0}, {"limit": 0, "seconds": 60.0}])
+@pytest.mark.parametrize("more", [{"limit": 4}, {"window": 60.0}, {"limit": 0, "window": 60.0}])
 def test_a_window_of_unknown_length_is_forgotten_at_its_end(more: dict[str, Any]) -> None:
     """What is not known is not made up."""
     assert sent_until_held(knowing(left(0, 10.0, **more)), 10.0) == 50
@@ -148,7 +148,7 @@ def test_a_window_of_unknown_length_is_forgotten_at_its_end(more: dict[str, Any]
 
 def test_a_period_stands_in_for_a_reset() -> None:
     """A gateway that tells the minute's rest but not its end is given the whole minute."""
-    learned = knowing(left(0, None, seconds=60.0))
+    learned = knowing(left(0, None, window=60.0))
 
     assert learned.ask("one", 1.0).wait == 59.0
 
