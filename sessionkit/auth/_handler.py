@@ -11,7 +11,7 @@ from sessionkit._origins import without_pairs
 from sessionkit.auth._login import Logins
 from sessionkit.auth._reach import NOWHERE, Reach, goes_to
 from sessionkit.auth._schemes import Bearer
-from sessionkit.auth.grants._runner import TokenAsk, Via, clock_of
+from sessionkit.auth.grants._runner import Sender, TokenRequestRunner, clock_of
 from sessionkit.auth.renewal._cooldown import CoolDown, Place
 from sessionkit.auth.renewal._policy import USUAL, RenewalPolicy
 from sessionkit.auth.renewal._renewal import Renewal
@@ -98,7 +98,7 @@ class AuthHandler:
             own += f", policy={self._policy!r}"
         return f"AuthHandler({self._grant!r}, store={self._store!r}, scheme={self._scheme!r}{own})"
 
-    def login(self, via: Via | None = None, *, token: Token | None = None) -> None:
+    def login(self, via: Sender | None = None, *, token: Token | None = None) -> None:
         """Log in now: with a token from elsewhere, or by the grant unless a live one is stored.
 
         Only here is a user asked, where the grant can do that and nothing else will do. Where
@@ -123,7 +123,7 @@ class AuthHandler:
         assert via is not None  # noqa: S101  # it has what a stack has
         self._logins.share(partial(self._log_in, via, clock_of(via)))
 
-    def _log_in(self, via: Via, clock: Clock) -> None:
+    def _log_in(self, via: Sender, clock: Clock) -> None:
         self._renewal.login(None, clock)
         ask = self._ask(via, clock, deadline=None)
         try:
@@ -133,12 +133,12 @@ class AuthHandler:
                 self._renewal.successor(ask, token)
         except LoginRequired:
             # Not within the renewal, whose lock would be held while the user types.
-            asked = ask.by_user()
+            asked = ask.ask_user()
             if asked is None:
                 raise
             self._renewal.login(asked, clock)
 
-    def logout(self, via: Via | None = None, *, revoke: bool = False) -> None:
+    def logout(self, via: Sender | None = None, *, revoke: bool = False) -> None:
         """Forget the token, here and in the store; no automatic login follows until ``login()``.
 
         Args:
@@ -199,15 +199,15 @@ class AuthHandler:
             return response
         return self._recover(exchange, call_next, ask, token=token, response=response)
 
-    def _ask(self, via: Via, clock: Clock, *, deadline: float | None) -> TokenAsk:
+    def _ask(self, via: Sender, clock: Clock, *, deadline: float | None) -> TokenRequestRunner:
         ticket = self._renewal.enter()
-        return TokenAsk(self._grant, via, clock, ticket=ticket, deadline=deadline)
+        return TokenRequestRunner(self._grant, via, clock, ticket=ticket, deadline=deadline)
 
     def _recover(
         self,
         exchange: Exchange,
         call_next: CallNext,
-        ask: TokenAsk,
+        ask: TokenRequestRunner,
         *,
         token: Token,
         response: Response,
@@ -241,7 +241,9 @@ class AuthHandler:
         self._cool_down.start(place, ask.clock)
         return response
 
-    def _successor(self, exchange: Exchange, ask: TokenAsk, token: Token, *, place: Place) -> Token:
+    def _successor(
+        self, exchange: Exchange, ask: TokenRequestRunner, token: Token, *, place: Place
+    ) -> Token:
         try:
             return _timed(exchange, partial(self._renewal.successor, ask, token))
         except SessionKitError as error:
@@ -258,7 +260,7 @@ class AuthHandler:
         return self._renewal.replaceable(refused, clock)
 
     def _renewed_for_the_next(
-        self, exchange: Exchange, ask: TokenAsk, token: Token, response: Response
+        self, exchange: Exchange, ask: TokenRequestRunner, token: Token, response: Response
     ) -> Response:
         """Return the refused answer intact, and see that the caller's own next try works."""
         # Where it is streamed, its connection stays with the caller: the next call renews first.

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from sessionkit._optional import require
 from sessionkit._redact import redact_url
-from sessionkit.auth.grants._browser import Browser, Visit
-from sessionkit.auth.grants._endpoints import checked_url, is_guarded
+from sessionkit.auth.grants._browser import Browser, BrowserRequest
+from sessionkit.auth.grants._endpoints import checked_url, is_secure_url
 from sessionkit.auth.grants._oauth2 import RefreshToken
 from sessionkit.auth.grants._token_request import Client
 from sessionkit.auth.grants._token_response import read_token
@@ -74,7 +74,7 @@ class AuthorizationCode:
     ) -> None:
         require("oauthlib.oauth2", "oauth")
         checked_url(server.authorization_url, "authorization_url")
-        if not is_guarded(server.authorization_url):
+        if not is_secure_url(server.authorization_url):
             message = "authorization_url must be https: the user types a password there"
             raise ConfigError(message)
         self._refresh = RefreshToken(
@@ -107,7 +107,7 @@ class AuthorizationCode:
         }
         if self._scope:
             fields["scope"] = self._scope
-        landed = yield Visit(self._browser, self._server.authorization_url, fields)
+        landed = yield BrowserRequest(self._browser, self._server.authorization_url, fields)
         form = {
             "grant_type": "authorization_code",
             "code": self._code(landed),

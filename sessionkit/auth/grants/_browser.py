@@ -17,7 +17,7 @@ import requests
 
 from sessionkit import _checks as checks
 from sessionkit.auth.grants._endpoints import LOOPBACK
-from sessionkit.auth.grants._errands import UserRequest, hurried
+from sessionkit.auth.grants._errands import UserRequest, require_time_for_user
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from sessionkit._clock import Clock
-    from sessionkit.auth.grants._runner import TokenAsk
+    from sessionkit.auth.grants._runner import TokenRequestRunner
 
 #: Seconds that a connection may keep a thread: browsers open some that they never use.
 _IDLE = 5.0
@@ -63,7 +63,7 @@ class Browser:
         checks.seconds("timeout", timeout, positive=True, most=math.inf)
         if open_url is not None and not callable(open_url):
             raise ConfigError("open_url must be a function of the URL, such as print")
-        self.open_url = open_url if open_url is not None else _opened
+        self.open_url = open_url if open_url is not None else _open_browser
         self.redirect_uri = redirect_uri
         self.timeout = timeout
 
@@ -72,7 +72,7 @@ class Browser:
         return f"Browser({name.lstrip('_')}, redirect_uri={self.redirect_uri!r})"
 
 
-def _opened(url: str) -> None:
+def _open_browser(url: str) -> None:
     import webbrowser
 
     if not webbrowser.open(url):
@@ -80,7 +80,7 @@ def _opened(url: str) -> None:
         raise RenewalFailed(message, hint="have the URL shown: Browser(print); or use DeviceCode")
 
 
-class Visit(UserRequest):
+class BrowserRequest(UserRequest):
     """A request that the user's browser makes; its answer is where that comes back to.
 
     Args:
@@ -95,16 +95,16 @@ class Visit(UserRequest):
         self._browser = browser
         self._fields = fields
 
-    def perform(self, ask: TokenAsk) -> Response:
+    def perform(self, ask: TokenRequestRunner) -> Response:
         """Show the page, and wait for the redirect.
 
         Raises:
             LoginRequired: Nobody came back in time.
             RenewalFailed: The port is taken, or no browser could be opened.
         """
-        hurried(ask)
+        require_time_for_user(ask)
         end = ask.clock.monotonic() + self._browser.timeout
-        with Landing(self._browser.redirect_uri) as landing:
+        with RedirectListener(self._browser.redirect_uri) as landing:
             fields = {**self._fields, "redirect_uri": landing.uri, "state": landing.state}
             sign = "&" if "?" in self._page else "?"
             self._browser.open_url(f"{self._page}{sign}{urlencode(fields)}")
@@ -114,7 +114,7 @@ class Visit(UserRequest):
         return response
 
 
-class Landing:
+class RedirectListener:
     """An address of this machine that takes one redirect: the one that holds our state.
 
     Args:
@@ -130,7 +130,7 @@ class Landing:
 
     def __init__(self, uri: str) -> None:
         parts = urlsplit(uri)
-        kind = _SixServer if parts.hostname == "::1" else _Server
+        kind = _IPv6Server if parts.hostname == "::1" else _Server
         address = "::1" if parts.hostname == "::1" else "127.0.0.1"
         try:
             self._server = kind((address, parts.port or 0), _Page)
@@ -164,8 +164,8 @@ class Landing:
         try:
             return self._server.queries.get(timeout=max(end - clock.monotonic(), 0.0))
         except queue.Empty:
-            strangers = self._server.strangers
-        told = f" ({strangers} without our state came, and were not taken)" if strangers else ""
+            rejected = self._server.rejected_requests
+        told = f" ({rejected} without our state were rejected)" if rejected else ""
         message = f"nobody came back from the login page in time{told}"
         raise LoginRequired(message, hint="log in again by login(stack)")
 
@@ -179,7 +179,7 @@ class _Server(socketserver.ThreadingTCPServer):
     block_on_close = False
     path = ""
     state = ""
-    strangers = 0
+    rejected_requests = 0
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         self.queries: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -191,7 +191,7 @@ class _Server(socketserver.ThreadingTCPServer):
         """Say nothing of browsers that left."""
 
 
-class _SixServer(_Server):
+class _IPv6Server(_Server):
     address_family = socket.AF_INET6
 
 
@@ -203,11 +203,11 @@ class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Take our redirect, and turn everything else away."""
         server, parts = self.server, urlsplit(self.path)
-        fields = _single(parts.query)
+        fields = _unrepeated_fields(parts.query)
         if parts.path != server.path:
             self._say(404, "There is nothing here.")
         elif not secrets.compare_digest(fields.get("state", "").encode(), server.state.encode()):
-            server.strangers += 1
+            server.rejected_requests += 1
             self._say(400, "This is not the answer to the login that is under way.")
         elif not server.taken.acquire(blocking=False):
             self._say(409, "This login was answered already.")
@@ -233,7 +233,7 @@ class _Page(BaseHTTPRequestHandler):
         """Say nothing: the line would hold the code."""
 
 
-def _single(query: str) -> dict[str, str]:
+def _unrepeated_fields(query: str) -> dict[str, str]:
     """Return the fields of a redirect; none where one came twice (RFC 6749, section 3.1)."""
     try:
         pairs = parse_qsl(query, max_num_fields=_MOST_FIELDS)

@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 from sessionkit._redact import redact_url
 from sessionkit.auth.grants._authorization_code import renewed_unasked
 from sessionkit.auth.grants._endpoints import checked_url
-from sessionkit.auth.grants._errands import Later, UserRequest
+from sessionkit.auth.grants._errands import DelayedRequest, UserRequest
 from sessionkit.auth.grants._oauth2 import RefreshToken
 from sessionkit.auth.grants._token_request import Client
 from sessionkit.auth.grants._token_response import error_code, json_object, read_refusal, read_token
@@ -119,7 +119,9 @@ class DeviceCode:
         while left > 0:
             left -= interval
             try:
-                response = yield Later(self._client.request(self._server.token_url, form), interval)
+                response = yield DelayedRequest(
+                    self._client.request(self._server.token_url, form), interval
+                )
             except RenewalFailed as error:
                 if not error.retryable:
                     raise

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import requests
 
 from sessionkit._clock import SYSTEM_CLOCK
-from sessionkit.auth.grants._endpoints import Endpoints, is_guarded
+from sessionkit.auth.grants._endpoints import Endpoints, is_secure_url
 from sessionkit.auth.grants._token_response import json_object
 from sessionkit.bodies._response import read_within
 from sessionkit.chain._exchange import DEFAULT_TIMEOUT, MAX_DIRECT_BYTES
@@ -51,7 +51,7 @@ def discover(
         ConfigError: *issuer* is no such URL.
         RenewalFailed: There is no usable description, or it is another server's.
     """
-    parts = urlsplit(issuer) if is_guarded(issuer) else None
+    parts = urlsplit(issuer) if is_secure_url(issuer) else None
     if parts is None or parts.query or parts.fragment:
         message = "issuer must be an https URL without a query, such as https://id.example"
         raise ConfigError(message, hint="http is for servers on this machine alone")
@@ -116,6 +116,6 @@ def _endpoints(issuer: str, described: dict[str, Any], url: str) -> Endpoints:
 
 def _fits(endpoint: object, issuer: str) -> bool:
     """A server elsewhere has no business on this machine's own http ports."""
-    return is_guarded(endpoint) and (
+    return is_secure_url(endpoint) and (
         str(endpoint).startswith("https:") or issuer.startswith("http:")
     )

@@ -49,7 +49,7 @@ def checked_url(url: str, name: str = "token_url") -> str:
     return url
 
 
-def is_guarded(url: object) -> bool:
+def is_secure_url(url: object) -> bool:
     """Tell whether nobody on the way can read or change what *url* is asked: TLS, or loopback."""
     try:
         parts = urlsplit(origin_of(url)) if isinstance(url, str) else urlsplit("")

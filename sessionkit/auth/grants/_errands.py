@@ -14,14 +14,14 @@ from sessionkit.errors import RenewalFailed
 if TYPE_CHECKING:
     from requests import Response
 
-    from sessionkit.auth.grants._runner import TokenAsk
+    from sessionkit.auth.grants._runner import TokenRequestRunner
 
 #: No user logs in within less, in seconds; so none is asked where less is left. Early renewals,
 #: which hold up a call that has a good token, have half of it.
-SHORTEST_LOGIN = 10.0
+MIN_LOGIN_TIME = 10.0
 
 
-class Later(Request):
+class DelayedRequest(Request):
     """A request that is sent after a wait.
 
     Args:
@@ -34,7 +34,7 @@ class Later(Request):
         self._request = request
         self._seconds = seconds
 
-    def perform(self, ask: TokenAsk) -> Response:
+    def perform(self, ask: TokenRequestRunner) -> Response:
         """Wait, and send it; within the call's deadline."""
         left = self._seconds
         if ask.deadline is not None:
@@ -63,19 +63,19 @@ class UserRequest(Request):
             auth=request.auth,
         )
 
-    def perform(self, ask: TokenAsk) -> Response:
+    def perform(self, ask: TokenRequestRunner) -> Response:
         """Send it, if there is time for a user to answer."""
-        hurried(ask)
+        require_time_for_user(ask)
         return ask.send(self)
 
 
-def hurried(ask: TokenAsk) -> None:
+def require_time_for_user(ask: TokenRequestRunner) -> None:
     """Refuse to ask a user where the call cannot wait for the answer.
 
     Raises:
         RenewalFailed: The deadline is near.
     """
-    if ask.deadline is not None and ask.deadline - ask.clock.monotonic() < SHORTEST_LOGIN:
+    if ask.deadline is not None and ask.deadline - ask.clock.monotonic() < MIN_LOGIN_TIME:
         message = "too little time is left to ask a user to log in"
         hint = "log in beforehand by login(stack), or give the call a longer deadline"
         raise RenewalFailed(message, hint=hint)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sessionkit.auth.grants._base import Grant
 
 
-class Via(Protocol):
+class Sender(Protocol):
     """What a login needs: a stack."""
 
     def send_direct(self, request: Request, *, timeout: float | None = None) -> Response:
@@ -27,14 +27,14 @@ class Via(Protocol):
         ...
 
 
-def clock_of(via: Via) -> Clock:
+def clock_of(via: Sender) -> Clock:
     """Return the clock of a stack; what stands in for one may have none."""
     # All public names of a stack are the session's.
     clock: Clock = getattr(getattr(via, "_core", None), "clock", SYSTEM_CLOCK)
     return clock
 
 
-class TokenAsk:
+class TokenRequestRunner:
     """What one call wants of the renewal; see :class:`~sessionkit.auth.renewal._renewal.Ask`."""
 
     __slots__ = (
@@ -43,7 +43,7 @@ class TokenAsk:
     )
 
     def __init__(
-        self, grant: Grant, via: Via, clock: Clock, *, ticket: int, deadline: float | None
+        self, grant: Grant, via: Sender, clock: Clock, *, ticket: int, deadline: float | None
     ) -> None:
         self._grant = grant
         self._via = via
@@ -58,7 +58,7 @@ class TokenAsk:
         """Walk through the grant's steps; each request goes past all handlers."""
         return self._token(self._grant.steps(held, self.refused))
 
-    def by_user(self) -> Token | None:
+    def ask_user(self) -> Token | None:
         """Ask a user to log in; None where the grant has no way to."""
         begin: Any = getattr(self._grant, "login_steps", None)
         return None if begin is None else self._token(begin())

@@ -13,8 +13,8 @@ import requests
 
 from sessionkit import SessionStack
 from sessionkit._clock import SYSTEM_CLOCK, Clock
-from sessionkit.auth.grants._browser import Browser, Landing, Visit
-from sessionkit.auth.grants._runner import TokenAsk
+from sessionkit.auth.grants._browser import Browser, BrowserRequest, RedirectListener
+from sessionkit.auth.grants._runner import TokenRequestRunner
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from sessionkit.testing import FakeClock
 from tests.unit.auth.asking import Later
@@ -29,7 +29,7 @@ def get(url: str, **query: str) -> requests.Response:
     return requests.get(f"{url}{sign}{urlencode(query)}" if query else url, timeout=10)
 
 
-def landed(landing: Landing, seconds: float = LONG) -> str:
+def landed(landing: RedirectListener, seconds: float = LONG) -> str:
     """Wait for the redirect."""
     return landing.wait(SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + seconds)
 
@@ -43,7 +43,7 @@ def refuses_connections(uri: str) -> bool:
 
 def test_the_redirect_with_our_state_is_taken_and_its_user_told() -> None:
     """One request, on a port that was free, and nobody listens there afterwards."""
-    with Landing("http://127.0.0.1:0/callback") as landing:
+    with RedirectListener("http://127.0.0.1:0/callback") as landing:
         page = get(landing.uri, code="a-code", state=landing.state)
         query = landed(landing)
 
@@ -61,7 +61,7 @@ def test_a_redirect_without_our_state_is_turned_away_and_ours_still_awaited(
     query: dict[str, str],
 ) -> None:
     """Whoever sends a code of their own here logs nobody in, and hinders no login."""
-    with Landing("http://127.0.0.1:0/callback") as landing:
+    with RedirectListener("http://127.0.0.1:0/callback") as landing:
         stranger = get(landing.uri, code="their-code", **query)
         with pytest.raises(LoginRequired, match="1 without our state"):
             landed(landing, SHORT)
@@ -73,7 +73,7 @@ def test_a_redirect_without_our_state_is_turned_away_and_ours_still_awaited(
 
 def test_a_field_that_comes_twice_spoils_a_redirect() -> None:
     """Which code or state counts is nothing to guess at (RFC 6749, section 3.1)."""
-    with Landing("http://127.0.0.1:0/callback") as landing:
+    with RedirectListener("http://127.0.0.1:0/callback") as landing:
         twice = get(f"{landing.uri}?state=x&code=a", state=landing.state)
         many = get(landing.uri, **{f"a{n}": "b" for n in range(60)}, state=landing.state)
 
@@ -82,7 +82,7 @@ def test_a_field_that_comes_twice_spoils_a_redirect() -> None:
 
 def test_other_paths_and_methods_are_nothing() -> None:
     """A browser asks for its icon, and that is no answer to the login."""
-    with Landing("http://127.0.0.1:0/callback") as landing:
+    with RedirectListener("http://127.0.0.1:0/callback") as landing:
         icon = get(landing.uri.replace("callback", "favicon.ico"), state=landing.state)
         post = requests.post(landing.uri, {"state": landing.state}, timeout=10)
 
@@ -91,7 +91,7 @@ def test_other_paths_and_methods_are_nothing() -> None:
 
 def test_a_second_answer_to_one_login_is_turned_away() -> None:
     """The first one counts, whatever a second click says."""
-    with Landing("http://127.0.0.1:0/callback") as landing:
+    with RedirectListener("http://127.0.0.1:0/callback") as landing:
         first = get(landing.uri, code="first", state=landing.state)
         second = get(landing.uri, code="second", state=landing.state)
 
@@ -101,7 +101,7 @@ def test_a_second_answer_to_one_login_is_turned_away() -> None:
 
 def test_a_connection_that_says_nothing_holds_nobody_up() -> None:
     """Browsers open some ahead of their need."""
-    with Landing("http://127.0.0.1:0/callback") as landing:
+    with RedirectListener("http://127.0.0.1:0/callback") as landing:
         parts = urlsplit(landing.uri)
         with socket.create_connection((parts.hostname, parts.port or 0)):
             get(landing.uri, code="a-code", state=landing.state)
@@ -113,7 +113,7 @@ def test_a_browser_that_leaves_before_its_page_has_answered_all_the_same(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """And nothing is written to the terminal: the line would hold the code."""
-    with Landing("http://127.0.0.1:0/callback") as landing:
+    with RedirectListener("http://127.0.0.1:0/callback") as landing:
         parts = urlsplit(landing.uri)
         line = f"GET {parts.path}?code=a-code&state={landing.state} HTTP/1.1\r\nHost: x\r\n\r\n"
         with socket.create_connection((parts.hostname, parts.port or 0)) as plug:
@@ -126,19 +126,19 @@ def test_a_browser_that_leaves_before_its_page_has_answered_all_the_same(
 def test_a_port_that_is_taken_is_named() -> None:
     """Two logins at once on one registered port: the second one says why not."""
     with (
-        Landing("http://127.0.0.1:0/callback") as first,
+        RedirectListener("http://127.0.0.1:0/callback") as first,
         pytest.raises(RenewalFailed, match="cannot be had") as caught,
     ):
-        Landing(first.uri)
+        RedirectListener(first.uri)
 
     assert "another login" in caught.value.hint
 
 
 def test_a_registered_port_serves_one_login_after_another() -> None:
     """Nobody waits until the machine has forgotten the last one."""
-    with Landing("http://127.0.0.1:0/callback") as first:
+    with RedirectListener("http://127.0.0.1:0/callback") as first:
         get(first.uri, code="one", state=first.state)
-    with Landing(first.uri) as second:
+    with RedirectListener(first.uri) as second:
         get(second.uri, code="two", state=second.state)
 
         assert second.uri == first.uri
@@ -156,7 +156,7 @@ def test_a_registered_port_serves_one_login_after_another() -> None:
 )
 def test_every_name_of_this_machine_serves(given: str, begin: str) -> None:
     """Servers differ in which of them they let clients register."""
-    with Landing(given) as landing:
+    with RedirectListener(given) as landing:
         get(landing.uri, code="a-code", state=landing.state)
 
         assert landing.uri.startswith(begin)
@@ -204,10 +204,12 @@ def visited(
 ) -> requests.Response:
     """Have a browser visit a page."""
     clock = clock or FakeClock()
-    visit = Visit(Browser(show, timeout=timeout), "https://id.example/auth?a=b", {"x": "y z"})
+    visit = BrowserRequest(
+        Browser(show, timeout=timeout), "https://id.example/auth?a=b", {"x": "y z"}
+    )
     with SessionStack() as stack:
         grant: Any = None
-        return visit.perform(TokenAsk(grant, stack, clock, ticket=0, deadline=deadline))
+        return visit.perform(TokenRequestRunner(grant, stack, clock, ticket=0, deadline=deadline))
 
 
 def test_a_visit_shows_the_page_and_returns_where_the_browser_came_back_to() -> None:
@@ -293,4 +295,4 @@ def test_the_browser_of_the_machine_is_opened_unless_told_otherwise(
     assert opened[0].startswith("https://id.example/auth")
     assert "Browser(print)" in caught.value.hint
     assert "DeviceCode" in caught.value.hint
-    assert repr(Browser()) == "Browser(opened, redirect_uri='http://127.0.0.1:0/callback')"
+    assert repr(Browser()) == "Browser(open_browser, redirect_uri='http://127.0.0.1:0/callback')"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sessionkit.auth import ClientCredentials, Password, RefreshToken
-from sessionkit.auth.grants._endpoints import checked_url, endpoints_of, is_guarded
+from sessionkit.auth.grants._endpoints import checked_url, endpoints_of, is_secure_url
 from sessionkit.auth.oauth import Endpoints
 from sessionkit.errors import ConfigError
 
@@ -33,7 +33,7 @@ def test_a_way_that_others_could_listen_on_is_told_from_one_they_cannot(
     url: object, guarded: bool
 ) -> None:
     """TLS, or this very machine; a host that only looks like it does not pass."""
-    assert is_guarded(url) is guarded
+    assert is_secure_url(url) is guarded
 
 
 def test_a_url_that_is_missing_is_named() -> None:

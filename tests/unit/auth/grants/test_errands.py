@@ -8,8 +8,8 @@ import pytest
 import requests
 
 from sessionkit import SessionStack, Token
-from sessionkit.auth.grants._errands import Later, UserRequest
-from sessionkit.auth.grants._runner import TokenAsk
+from sessionkit.auth.grants._errands import DelayedRequest, UserRequest
+from sessionkit.auth.grants._runner import TokenRequestRunner
 from sessionkit.errors import RenewalFailed
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply
@@ -36,7 +36,7 @@ def obtained(request: requests.Request, clock: FakeClock, deadline: float | None
     """Walk through a grant of one errand."""
     with requests.Session() as session:
         stack = SessionStack(session, clock=clock)
-        ask = TokenAsk(OneErrand(request), stack, clock, ticket=0, deadline=deadline)
+        ask = TokenRequestRunner(OneErrand(request), stack, clock, ticket=0, deadline=deadline)
         return ask.obtain(None)
 
 
@@ -49,7 +49,7 @@ def test_a_request_is_sent_after_its_wait_by_the_clock_of_the_stack() -> None:
     """The wait is the clock's, and the life of the token counts from after it."""
     clock = FakeClock(epoch=1000.0)
     with Loopback(lambda _: Reply(200, {"token": "new"})) as server:
-        token = obtained(Later(question(server.origin), 7.5), clock)
+        token = obtained(DelayedRequest(question(server.origin), 7.5), clock)
 
         assert [seen.form for seen in server.seen] == [{"a": "b"}]
     assert clock.sleeps == (7.5,)
@@ -63,7 +63,7 @@ def test_a_wait_beyond_the_deadline_ends_there_and_sends_nothing() -> None:
         Loopback(lambda _: Reply(200, {"token": "new"})) as server,
         pytest.raises(RenewalFailed, match="before the user had logged in") as caught,
     ):
-        obtained(Later(question(server.origin), 7.5), clock, clock.monotonic() + 5)
+        obtained(DelayedRequest(question(server.origin), 7.5), clock, clock.monotonic() + 5)
 
     assert server.seen == []
     assert clock.sleeps == (5.0,)

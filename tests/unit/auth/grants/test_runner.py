@@ -11,7 +11,7 @@ import requests
 from sessionkit import SessionStack, Token
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.auth import StaticToken
-from sessionkit.auth.grants._runner import TokenAsk, clock_of
+from sessionkit.auth.grants._runner import TokenRequestRunner, clock_of
 from sessionkit.errors import ConfigError, RenewalFailed
 from sessionkit.testing import FakeClock
 from tests.loopback import Loopback, Reply
@@ -46,7 +46,7 @@ def test_a_grant_is_walked_step_by_step_and_its_token_stamped() -> None:
         requests.Session() as session,
     ):
         stack = SessionStack(session, clock=clock)
-        ask = TokenAsk(TwoSteps(api.origin), stack, clock, ticket=0, deadline=None)
+        ask = TokenRequestRunner(TwoSteps(api.origin), stack, clock, ticket=0, deadline=None)
         token = ask.obtain(None)
 
     assert token == Token("t-", expires_in=60, expires_at=1060.0)
@@ -59,7 +59,7 @@ def test_a_request_that_gets_no_answer_fails_without_its_secrets() -> None:
 
     clock = FakeClock()
     with requests.Session() as session:
-        ask = TokenAsk(
+        ask = TokenRequestRunner(
             TwoSteps("http://127.0.0.1:9/?key=pass-word-0815"),
             SessionStack(session, clock=clock),
             clock,
@@ -95,7 +95,9 @@ def test_a_grant_may_go_on_without_an_answer() -> None:
         requests.Session() as session,
     ):
         stack = SessionStack(session, clock=clock)
-        token = TokenAsk(Stubborn(api.origin), stack, clock, ticket=0, deadline=None).obtain(None)
+        token = TokenRequestRunner(
+            Stubborn(api.origin), stack, clock, ticket=0, deadline=None
+        ).obtain(None)
 
     assert token.value == "t"
 
@@ -113,8 +115,8 @@ def test_the_time_is_that_of_the_stack() -> None:
 def test_a_grant_that_asks_nobody_and_revokes_nothing_says_so() -> None:
     """An API key is neither logged in nor out at a server."""
     with SessionStack() as stack:
-        ask = TokenAsk(StaticToken("key"), stack, FakeClock(), ticket=0, deadline=None)
+        ask = TokenRequestRunner(StaticToken("key"), stack, FakeClock(), ticket=0, deadline=None)
 
-        assert ask.by_user() is None
+        assert ask.ask_user() is None
         with pytest.raises(ConfigError, match="StaticToken cannot be revoked"):
             ask.revoke([Token("key")])
