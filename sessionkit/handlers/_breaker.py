@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from sessionkit.chain._handler import CallNext
 
 #: Origins that are remembered as failing; beyond, the one that began to fail first is forgotten.
-MOST_ORIGINS = 1_000
-_FAULTS = (ConnectFailed, TimedOut, ConnectionLost, IncompleteBody)
-_STATUSES = (500, 502, 503, 504)
+MAX_ORIGINS = 1_000
+_FAILURES = (ConnectFailed, TimedOut, ConnectionLost, IncompleteBody)
+_FAILURE_STATUSES = (500, 502, 503, 504)
 
 State = Literal["closed", "open", "half-open"]
 
@@ -51,19 +51,21 @@ class _Settings(NamedTuple):
 class _Circuit:
     """An origin that has failed since its last success."""
 
-    __slots__ = ("failures", "half_open", "last", "openings", "trials", "until")
+    __slots__ = (
+        *("failures", "half_open", "last_failure", "openings", "retry_at", "trials_let_through"),
+    )
 
     def __init__(self) -> None:
         self.failures = 0
         #: What the last failure was.
-        self.last = ""
+        self.last_failure = ""
         #: Moment when the next trial may be made; None while closed.
-        self.until: float | None = None
+        self.retry_at: float | None = None
         #: Times that it opened.
         self.openings = 0
         self.half_open = False
         #: Trials let through since *until*.
-        self.trials = 0
+        self.trials_let_through = 0
 
 
 class _Trial(NamedTuple):
@@ -73,11 +75,11 @@ class _Trial(NamedTuple):
     opening: int
 
 
-class _Refused(NamedTuple):
+class _Refusal(NamedTuple):
     """Why a call is not let through, and for how many seconds."""
 
-    seconds: float
-    last: str
+    retry_after: float
+    last_failure: str
 
 
 class _Circuits:
@@ -93,26 +95,26 @@ class _Circuits:
         self._settings = settings
         self._by_origin: dict[str, _Circuit] = {}
 
-    def enter(self, origin: str, now: float) -> _Trial | _Refused | None:
+    def admit(self, origin: str, now: float) -> _Trial | _Refusal | None:
         """Let a call through: None where the circuit is closed."""
         if origin not in self._by_origin:
             return None
         with self._guard:
             circuit = self._by_origin.get(origin)
-            if circuit is None or circuit.until is None:
+            if circuit is None or circuit.retry_at is None:
                 return None
-            if now < circuit.until:
-                return _Refused(circuit.until - now, circuit.last)
+            if now < circuit.retry_at:
+                return _Refusal(circuit.retry_at - now, circuit.last_failure)
             circuit.half_open = True
-            circuit.trials += 1
-            if circuit.trials >= self._settings.half_open_max_calls:
+            circuit.trials_let_through += 1
+            if circuit.trials_let_through >= self._settings.half_open_max_calls:
                 # Where these hang, there will be others.
-                circuit.trials = 0
-                circuit.until = now + self._cooldown(circuit)
+                circuit.trials_let_through = 0
+                circuit.retry_at = now + self._recovery_timeout(circuit)
             return _Trial(circuit, circuit.openings)
 
-    def failed(
-        self, origin: str, trial: _Trial | None, now: float, *, fault: str, told: float
+    def record_failure(
+        self, origin: str, trial: _Trial | None, now: float, *, failure: str, retry_after: float
     ) -> None:
         """Count a failure; *told* is for how many seconds the server asked to be left alone."""
         with self._guard:
@@ -122,19 +124,20 @@ class _Circuits:
                     return  # another trial has decided
             elif circuit is None:
                 circuit = self._new(origin)
-            elif circuit.until is not None:
+            elif circuit.retry_at is not None:
                 return  # began before the circuit opened
             circuit.failures += 1
-            circuit.last = fault
+            circuit.last_failure = failure
             if trial is not None or circuit.failures >= self._settings.failure_threshold:
                 circuit.openings += 1
                 circuit.half_open = False
-                circuit.trials = 0
-                circuit.until = now + max(
-                    self._cooldown(circuit), min(told, self._settings.max_recovery_timeout)
+                circuit.trials_let_through = 0
+                circuit.retry_at = now + max(
+                    self._recovery_timeout(circuit),
+                    min(retry_after, self._settings.max_recovery_timeout),
                 )
 
-    def succeeded(self, origin: str, trial: _Trial | None) -> None:
+    def record_success(self, origin: str, trial: _Trial | None) -> None:
         """Close the circuit."""
         if origin not in self._by_origin:
             return
@@ -142,18 +145,21 @@ class _Circuits:
             circuit = self._by_origin.get(origin)
             tried = trial.circuit if trial else None
             # Of an open one, a call that began before says nothing about now.
-            if circuit is not None and (circuit.until is None or circuit is tried):
+            if circuit is not None and (circuit.retry_at is None or circuit is tried):
                 del self._by_origin[origin]
 
-    def undecided(self, trial: _Trial, now: float) -> None:
+    def release_trial(self, trial: _Trial, now: float) -> None:
         """Let another call be the trial."""
         with self._guard:
             circuit = trial.circuit
-            if circuit.openings != trial.opening or circuit.until is None:
+            if circuit.openings != trial.opening or circuit.retry_at is None:
                 return
-            if circuit.until > now:
-                circuit.trials, circuit.until = self._settings.half_open_max_calls, now
-            circuit.trials -= 1
+            if circuit.retry_at > now:
+                circuit.trials_let_through, circuit.retry_at = (
+                    self._settings.half_open_max_calls,
+                    now,
+                )
+            circuit.trials_let_through -= 1
 
     def states(self, now: float) -> dict[str, State]:
         """Return the state of each origin that has failed since its last success."""
@@ -161,20 +167,20 @@ class _Circuits:
             return {origin: _state(circuit, now) for origin, circuit in self._by_origin.items()}
 
     def _new(self, origin: str) -> _Circuit:
-        if len(self._by_origin) >= MOST_ORIGINS:
+        if len(self._by_origin) >= MAX_ORIGINS:
             del self._by_origin[next(iter(self._by_origin))]
         circuit = self._by_origin[origin] = _Circuit()
         return circuit
 
-    def _cooldown(self, circuit: _Circuit) -> float:
+    def _recovery_timeout(self, circuit: _Circuit) -> float:
         _, first, longest, _ = self._settings
         return min(first * circuit.openings, longest)
 
 
 def _state(circuit: _Circuit, now: float) -> State:
-    if circuit.until is None:
+    if circuit.retry_at is None:
         return "closed"
-    return "half-open" if circuit.half_open or now >= circuit.until else "open"
+    return "half-open" if circuit.half_open or now >= circuit.retry_at else "open"
 
 
 class CircuitBreakerHandler:
@@ -219,7 +225,7 @@ class CircuitBreakerHandler:
         recovery_timeout: float = 30.0,
         max_recovery_timeout: float = 300.0,
         half_open_max_calls: int = 1,
-        statuses: Iterable[int] = _STATUSES,
+        statuses: Iterable[int] = _FAILURE_STATUSES,
     ) -> None:
         self._settings = settings = _Settings(
             checks.count("failure_threshold", failure_threshold),
@@ -248,8 +254,8 @@ class CircuitBreakerHandler:
             return call_next(exchange)
         self._clock = clock = exchange.clock
         circuits, record = self._circuits.get(), exchange.record
-        trial = circuits.enter(origin, clock.monotonic())
-        if isinstance(trial, _Refused):
+        trial = circuits.admit(origin, clock.monotonic())
+        if isinstance(trial, _Refusal):
             raise _refusal(origin, exchange, trial)
         before, fault, told = len(record.attempts), "", 0.0
         reached = False
@@ -261,18 +267,22 @@ class CircuitBreakerHandler:
                 told = read_retry_after(response.headers, clock.time()) or 0.0
             return response
         except Exception as error:
-            fault = _fault(error, origin)
+            fault = _failure_name(error, origin)
             raise
         finally:
             if fault:
-                circuits.failed(origin, trial, clock.monotonic(), fault=fault, told=told)
+                circuits.record_failure(
+                    origin, trial, clock.monotonic(), failure=fault, retry_after=told
+                )
             elif reached:
-                circuits.succeeded(origin, trial)
+                circuits.record_success(origin, trial)
             elif trial is not None:
-                circuits.undecided(trial, clock.monotonic())
+                circuits.release_trial(trial, clock.monotonic())
 
     def _is_failure(self, response: requests.Response, origin: str) -> bool:
-        return response.status_code in self._statuses and not _is_elsewhere(response, origin)
+        return response.status_code in self._statuses and not _is_from_other_origin(
+            response, origin
+        )
 
     def __repr__(self) -> str:
         threshold, *times, calls = self._settings
@@ -290,7 +300,7 @@ def _origin(exchange: Exchange) -> str | None:
         return None  # requests will say what is wrong with this URL
 
 
-def _is_elsewhere(message: Any, origin: str) -> bool:
+def _is_from_other_origin(message: Any, origin: str) -> bool:
     """Tell whether an answer or a request is one that a redirect away from *origin* led to."""
     try:
         return origin_of(getattr(message, "url", None) or "") != origin
@@ -298,23 +308,25 @@ def _is_elsewhere(message: Any, origin: str) -> bool:
         return False
 
 
-def _fault(error: Exception, origin: str) -> str:
+def _failure_name(error: Exception, origin: str) -> str:
     """Return the name of a fault of transport; empty for all that says nothing of *origin*."""
     mapped = None if isinstance(error, SessionKitError) else error_from_exception(error)
-    if not isinstance(mapped, _FAULTS) or _is_elsewhere(getattr(error, "request", None), origin):
+    if not isinstance(mapped, _FAILURES) or _is_from_other_origin(
+        getattr(error, "request", None), origin
+    ):
         return ""
     return type(mapped).__name__
 
 
-def _refusal(origin: str, exchange: Exchange, refused: _Refused) -> CircuitOpen:
+def _refusal(origin: str, exchange: Exchange, refused: _Refusal) -> CircuitOpen:
     attempts = exchange.record.attempts
     return CircuitOpen(
-        f"{origin} is left alone after failures, the last of them {refused.last}",
-        hint=f"a trial may be made in {refused.seconds:.3g} s; see what ails the server",
+        f"{origin} is left alone after failures, the last of them {refused.last_failure}",
+        hint=f"a trial may be made in {refused.retry_after:.3g} s; see what ails the server",
         method=exchange.method,
         url=exchange.url,
         attempts=len(attempts),
         # An earlier attempt of this call did go out.
         sent="maybe" if attempts else "no",
-        retry_after=refused.seconds,
+        retry_after=refused.retry_after,
     )

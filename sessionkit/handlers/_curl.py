@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 #: Characters of a body that are shown; of a larger one only its size is.
-MOST_BODY = 4_096
+MAX_BODY = 4_096
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: What curl counts or negotiates by itself.
 _BY_CURL = frozenset({"accept-encoding", "connection", "content-length", "transfer-encoding"})
@@ -123,7 +123,7 @@ def _body(copy: Any, size: int | None) -> tuple[list[str], list[str]]:
     text = copy.body
     if size == 0:
         return [], []
-    if isinstance(text, str) and text and len(text) <= MOST_BODY:
+    if isinstance(text, str) and text and len(text) <= MAX_BODY:
         return [f"--data-raw {_quoted(text)}"], []
     known = "body not shown" if size is None else f"body of {size} bytes not shown"
     return ["--data-binary @body"], [f" # {known}"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sessionkit.chain._handler import CallNext
 
 #: Endpoints that are remembered as told; beyond, the one told first is forgotten.
-MOST_ENDPOINTS = 1_000
+MAX_ENDPOINTS = 1_000
 _LONGEST = 300
 #: In lower case, for one look over an answer's headers: every call pays for it.
 _NOTICES = frozenset({"deprecation", "sunset", "warning"})
@@ -65,10 +65,10 @@ class DeprecationHandler:
     already is kept for the last 1,000 endpoints.
     """
 
-    __slots__ = ("_told",)
+    __slots__ = ("_warned",)
 
     def __init__(self) -> None:
-        self._told = PerProcess(lambda _parents: _Told())
+        self._warned = PerProcess(lambda _parents: _WarnedEndpoints())
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Forward, and warn of what the answer tells.
@@ -78,13 +78,13 @@ class DeprecationHandler:
         """
         response = call_next(exchange)
         if not _NOTICES.isdisjoint(map(str.lower, response.headers)):
-            self._tell(exchange, response)
+            self._warn(exchange, response)
         return response
 
-    def _tell(self, exchange: Exchange, response: Response) -> None:
+    def _warn(self, exchange: Exchange, response: Response) -> None:
         endpoint = _endpoint(exchange.method, str(response.url or exchange.url))
         warning = _read(response, endpoint, [s.value for s in exchange.call.credentials])
-        if warning is None or not self._told.get().is_new(endpoint):
+        if warning is None or not self._warned.get().is_new(endpoint):
             return
         frame = _caller()
         # As warnings.warn does it, but with the frame found by what it is, not by a count.
@@ -101,7 +101,7 @@ class DeprecationHandler:
         return "DeprecationHandler()"
 
 
-class _Told:
+class _WarnedEndpoints:
     """The endpoints that were warned of in this process."""
 
     __slots__ = ("_endpoints", "_guard")
@@ -115,7 +115,7 @@ class _Told:
         with self._guard:
             if endpoint in self._endpoints:
                 return False
-            if len(self._endpoints) >= MOST_ENDPOINTS:
+            if len(self._endpoints) >= MAX_ENDPOINTS:
                 del self._endpoints[next(iter(self._endpoints))]
             self._endpoints[endpoint] = None
             return True

@@ -67,7 +67,7 @@ class ErrorHandler:
 
     options = frozenset({"expect", "raise_for_status"})
 
-    __slots__ = ("_base_class", "_request_id_headers", "_rules", "_suspects")
+    __slots__ = ("_base_class", "_request_id_headers", "_rules", "_statuses_with_rules")
 
     name = "errors"
 
@@ -78,7 +78,7 @@ class ErrorHandler:
         base_class: type[Exception] | None = None,
         request_id_headers: Collection[str] = (),
     ) -> None:
-        self._rules = _checked(rules)
+        self._rules = _checked_rules(rules)
         self._base_class = base_class
         if base_class is not None:
             from sessionkit.errors import vendor_error
@@ -87,7 +87,9 @@ class ErrorHandler:
         self._request_id_headers = tuple(request_id_headers)
         named = (rule.statuses or () for rule in self._rules)
         #: Statuses that are no error by themselves, but may be one by a rule.
-        self._suspects = frozenset(s for some in named for s in some if s < _FIRST_ERROR_STATUS)
+        self._statuses_with_rules = frozenset(
+            s for some in named for s in some if s < _FIRST_ERROR_STATUS
+        )
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Forward, and raise what failed.
@@ -106,20 +108,20 @@ class ErrorHandler:
         except SessionKitError as error:
             fault = error
         except Exception as error:
-            fault = self._fault(error, exchange)
+            fault = self._from_exception(error, exchange)
             if fault is None:
                 raise
         else:
             status = response.status_code
-            plain = status < _FIRST_ERROR_STATUS and status not in self._suspects
+            plain = status < _FIRST_ERROR_STATUS and status not in self._statuses_with_rules
             fault = None
             if not plain or "expect" in exchange.options:
-                fault = self._refused(response, exchange)
+                fault = self._from_response(response, exchange)
             if fault is None:
                 return self._watched(response, exchange) if exchange.stream else response
         # Raised outside of `except`, or the original with its secrets would become the context.
         try:
-            raise self._ready(fault, exchange)
+            raise self._complete(fault, exchange)
         finally:
             # Its traceback holds this frame, and this frame it: a circle with the caller's locals.
             del fault
@@ -132,18 +134,22 @@ class ErrorHandler:
         }
         return f"ErrorHandler({', '.join(f'{k}={v}' for k, v in known.items() if v)})"
 
-    def _fault(self, error: Exception, exchange: Exchange) -> SessionKitError | None:
+    def _from_exception(self, error: Exception, exchange: Exchange) -> SessionKitError | None:
         """Return the error that an exception from further in is, or None where it is not ours."""
         answer: Response | None = getattr(error, "response", None)
         status = 0 if answer is None else answer.status_code
         if answer is not None and isinstance(error, HTTPError) and status >= _FIRST_ERROR_STATUS:
             # A handler further in raised for the status.
-            return self._answered(answer, exchange, error, kind=self._kind(answer, exchange))
+            return self._status_error(
+                answer, exchange, error, kind=self._error_class(answer, exchange)
+            )
         live = exchange.call.live
         begun = live if live is not None and not is_read(live) and is_body_error(error) else None
         if begun is not None and begun.status_code >= _FIRST_ERROR_STATUS:
             # What the server said of its failure matters more than that it broke off.
-            return self._answered(begun, exchange, error, kind=self._kind(begun, exchange))
+            return self._status_error(
+                begun, exchange, error, kind=self._error_class(begun, exchange)
+            )
         attempts = exchange.record.attempts
         redirected = begun is None and bool(attempts) and attempts[-1].status is not None
         fault = error_from_exception(
@@ -153,22 +159,22 @@ class ErrorHandler:
             fault.__cause__ = error
         return fault
 
-    def _refused(self, response: Response, exchange: Exchange) -> SessionKitError | None:
+    def _from_response(self, response: Response, exchange: Exchange) -> SessionKitError | None:
         """Return the error that an answer is, with its wire free; None where it is none."""
-        kind = self._kind(response, exchange)
+        kind = self._error_class(response, exchange)
         call = exchange.call
         cause = call.raised if response is call.live else None
         if kind is None:
             # The caller or a rule takes it for a success, whatever the session itself makes of it.
             call.raised = None
             return None
-        return self._answered(response, exchange, cause, kind=kind)
+        return self._status_error(response, exchange, cause, kind=kind)
 
-    def _kind(self, response: Response, exchange: Exchange) -> type[SessionKitError] | None:
+    def _error_class(self, response: Response, exchange: Exchange) -> type[SessionKitError] | None:
         if exchange.option("raise_for_status") is False:
             return None
         status = response.status_code
-        wanted = _expected(exchange)
+        wanted = _expected_statuses(exchange)
         failed = status >= _FIRST_ERROR_STATUS
         if failed and status in wanted:
             return None
@@ -179,7 +185,7 @@ class ErrorHandler:
             return class_of_status(status)
         return UnexpectedStatus if wanted and status not in wanted else None
 
-    def _answered(
+    def _status_error(
         self,
         response: Response,
         exchange: Exchange,
@@ -189,7 +195,7 @@ class ErrorHandler:
     ) -> SessionKitError:
         """Return the error that an answer is, with what of its body is cheap; free its wire."""
         _read_some(response, exchange)
-        wanted = sorted(_expected(exchange)) if kind is UnexpectedStatus else ()
+        wanted = sorted(_expected_statuses(exchange)) if kind is UnexpectedStatus else ()
         fault = error_from_response(
             response,
             secrets=_secrets(exchange),
@@ -200,7 +206,7 @@ class ErrorHandler:
         fault.__cause__ = cause
         return fault
 
-    def _ready(self, fault: SessionKitError, exchange: Exchange) -> SessionKitError:
+    def _complete(self, fault: SessionKitError, exchange: Exchange) -> SessionKitError:
         """Add what only the call knows, clean the chain of causes, and make it the vendor's."""
         record = exchange.record
         fault.complete(
@@ -234,10 +240,10 @@ class ErrorHandler:
         if fault is None:
             return error
         fault.__cause__ = error
-        return self._ready(fault, exchange)
+        return self._complete(fault, exchange)
 
 
-def _checked(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+def _checked_rules(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     known = tuple(rules)
     for rule in known:
         if not hasattr(rule, "fits"):
@@ -246,7 +252,7 @@ def _checked(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     return known
 
 
-def _expected(exchange: Exchange) -> frozenset[int]:
+def _expected_statuses(exchange: Exchange) -> frozenset[int]:
     given = exchange.option("expect")
     if given is None:
         return frozenset()

@@ -30,7 +30,7 @@ _VALUE = re.compile(r"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7
 _PRODUCT = rf"{_NAME.pattern}(?:/{_NAME.pattern})?"
 _USER_AGENT = re.compile(rf"{_PRODUCT}(?: (?:{_PRODUCT}|\([^()\\\x00-\x1f\x7f-\U0010ffff]*\)))*")
 #: These describe the body, or the connection; whoever writes them by hand breaks both.
-_NOT_OURS = frozenset(
+_MANAGED_NAMES = frozenset(
     {"connection", "content-length", "content-type", "host", "transfer-encoding", "upgrade"}
 )
 
@@ -82,7 +82,7 @@ class HeadersHandler:
         given = {name: value for name, value in (headers or {}).items() if value is not None}
         self._headers = given
         self._request_id_header = request_id_header
-        self._user_agent = None if user_agent is None else _product(user_agent)
+        self._user_agent = None if user_agent is None else _read_user_agent(user_agent)
         named = ("User-Agent" if user_agent is not None else None, request_id_header, *given)
         _check_names([name for name in named if name is not None])
         _check_values(given)
@@ -96,14 +96,14 @@ class HeadersHandler:
         """
         headers: dict[str, str] = {}
         if self._request_id_header is not None:
-            headers |= _identified(exchange, self._request_id_header)
+            headers |= _request_id(exchange, self._request_id_header)
         if self._user_agent is not None and not _is_given(exchange, "User-Agent"):
             headers["User-Agent"] = self._user_agent
-        if self._headers and self._concern(exchange):
+        if self._headers and self._is_for(exchange):
             headers |= self._read(exchange)
         return call_next(exchange.with_headers(headers) if headers else exchange)
 
-    def _concern(self, exchange: Exchange) -> bool:
+    def _is_for(self, exchange: Exchange) -> bool:
         """Tell whether the call goes to an origin that *headers* are for."""
         if exchange.base_origin is None or not is_absolute(exchange.url):
             return True
@@ -121,7 +121,7 @@ class HeadersHandler:
             text = value(exchange) if callable(value) else value
             if text is None:
                 continue
-            if callable(value) and (wrong := _wrong(text)):
+            if callable(value) and (wrong := _problem_with(text)):
                 message = f"the function for the header {name} returned {wrong}"
                 raise InvalidRequest(message, method=exchange.method, url=exchange.url)
             found[name] = text
@@ -137,7 +137,7 @@ class HeadersHandler:
         return f"HeadersHandler({', '.join(f'{k}={v}' for k, v in known.items() if v)})"
 
 
-def _identified(exchange: Exchange, name: str) -> dict[str, str]:
+def _request_id(exchange: Exchange, name: str) -> dict[str, str]:
     """Return the header with the id of the call, made once; nothing where the caller gave one."""
     record = exchange.record
     if _is_given(exchange, name):
@@ -163,7 +163,7 @@ def _is_given(exchange: Exchange, name: str) -> bool:
     )
 
 
-def _product(text: str) -> str:
+def _read_user_agent(text: str) -> str:
     if not isinstance(text, str) or not _USER_AGENT.fullmatch(text):
         message = "user_agent is not a list of products"
         raise ConfigError(message, hint="such as 'acme-sdk/2.1' or 'acme-sdk/2.1 (linux)'")
@@ -179,7 +179,7 @@ def _check_names(names: list[str]) -> None:
             message = f"the header {name} is a credential by its name, and would go to any host"
             hint = f"AuthHandler(StaticToken(...), scheme=Header({name!r})) keeps it to its origins"
             raise ConfigError(message, hint=hint)
-        if name.lower() in _NOT_OURS:
+        if name.lower() in _MANAGED_NAMES:
             message = f"the header {name} belongs to the body or the connection of one request"
             raise ConfigError(message, hint="requests writes it; or give it on the call itself")
     lower = [name.lower() for name in names]
@@ -191,11 +191,11 @@ def _check_names(names: list[str]) -> None:
 
 def _check_values(headers: Mapping[str, HeaderValue]) -> None:
     for name, value in headers.items():
-        if not callable(value) and (wrong := _wrong(value)):
+        if not callable(value) and (wrong := _problem_with(value)):
             raise ConfigError(f"the value of the header {name} is {wrong}")
 
 
-def _wrong(value: object) -> str | None:
+def _problem_with(value: object) -> str | None:
     """Say what is wrong with a value, without showing it; None where it is fine."""
     if not isinstance(value, str):
         return f"no text, but {type(value).__name__}"

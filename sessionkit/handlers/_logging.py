@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from sessionkit.chain._handler import CallNext
 
 #: Characters of one text in a line, and of a body in the details.
-_LONGEST, _MOST_BODY = 500, 4_096
+_MAX_TEXT, _MAX_BODY = 500, 4_096
 #: Characters of a text that are searched for secrets, before it is cut.
-_SEARCHED = 20_000
+_MAX_SEARCHED = 20_000
 _OFF = ("", "0", "FALSE", "NO", "NONE", "OFF")
 _FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 
@@ -89,12 +89,12 @@ class LoggingHandler:
         details = self._verbose and self._logger.isEnabledFor(logging.DEBUG)
         if not (details or self._logger.isEnabledFor(level)):
             return
-        ended = _Ended(exchange, response, error)
+        ended = _EndedCall(exchange, response, error)
         facts = ended.facts()
         fields = {f"http_{name}": value for name, value in facts.items()}
         self._logger.log(level, "%s", _line(facts), extra=fields)
         if details:
-            for kind, text in (("as curl", ended.curl()), ("answer", ended.answer())):
+            for kind, text in (("as curl", ended.curl_text()), ("answer", ended.response_text())):
                 if text:
                     self._logger.debug("%s: %s", kind, text, extra=fields)
 
@@ -136,7 +136,7 @@ def stderr_log(wanted: str) -> LoggingHandler | None:
     return LoggingHandler(logger, verbose=True)
 
 
-class _Ended:
+class _EndedCall:
     """A call that has ended, and what may be told of it. Belongs to one thread."""
 
     __slots__ = ("_known", "_spelled", "error", "exchange", "request", "response", "status")
@@ -174,11 +174,11 @@ class _Ended:
             plain = " ".join(str(text).split())
         except Exception:  # noqa: BLE001  # some objects cannot even be shown
             return f"<{type(text).__name__}>"
-        if len(plain) > _SEARCHED:
+        if len(plain) > _MAX_SEARCHED:
             # Half of a secret would not be known for one; masks make room, so it could be shown.
-            plain = plain[:_SEARCHED].rpartition(" ")[0]
+            plain = plain[:_MAX_SEARCHED].rpartition(" ")[0]
         one = _printable(self._masked(plain))
-        return one if len(one) <= _LONGEST else f"{one[:_LONGEST]}..."
+        return one if len(one) <= _MAX_TEXT else f"{one[:_MAX_TEXT]}..."
 
     def _masked(self, text: str) -> str:
         for spelling in self._spelled:
@@ -202,8 +202,8 @@ class _Ended:
             "request_id": self._id(record.request_id, self.request),
             "server_request_id": self._id(None, response),
             "operation": None if operation is None else self.clean(operation),
-            "sent_bytes": _length(self.request),
-            "received_bytes": _received(response),
+            "sent_bytes": _sent_bytes(self.request),
+            "received_bytes": _received_bytes(response),
             "error": None if error is None else type(error).__name__,
             "error_text": None if error is None else self.clean(_message(error)),
         }
@@ -219,11 +219,11 @@ class _Ended:
         name = known or (read_request_id(headers) if headers else None)
         return None if name is None else self.clean(name)
 
-    def curl(self) -> str | None:
+    def curl_text(self) -> str | None:
         """Return the request as a command line, or None where none was made."""
         return None if self.request is None else as_curl(self.request, secrets=self._known)
 
-    def answer(self) -> str | None:
+    def response_text(self) -> str | None:
         """Return the answer, each line marked as in ``curl -v``, or None where there is none."""
         if self.response is None:
             return None
@@ -261,13 +261,13 @@ def _message(error: Exception) -> object:
     return error.message if isinstance(error, SessionKitError) else error
 
 
-def _length(request: Any) -> int | None:
+def _sent_bytes(request: Any) -> int | None:
     headers = getattr(request, "headers", None) or {}
     told = str(headers.get("Content-Length", ""))
     return int(told) if told.isdecimal() and len(told) < 20 else None
 
 
-def _received(response: Any) -> int | None:
+def _received_bytes(response: Any) -> int | None:
     """Return the bytes of the body that came over the wire so far, where urllib3 counted them."""
     try:
         count = response.raw.tell()
@@ -286,6 +286,6 @@ def _body(content: bytes, masked: Callable[[str], str]) -> Iterator[str]:
     except UnicodeDecodeError:
         yield f"({len(content)} bytes that are no text)"
         return
-    yield from masked(text)[:_MOST_BODY].splitlines()
-    if len(text) > _MOST_BODY:
-        yield f"(cut here, after {_MOST_BODY} characters)"
+    yield from masked(text)[:_MAX_BODY].splitlines()
+    if len(text) > _MAX_BODY:
+        yield f"(cut here, after {_MAX_BODY} characters)"

@@ -23,7 +23,7 @@ from sessionkit.handlers._retry_conditions import TRANSIENT, classify
 if TYPE_CHECKING:
     from sessionkit.chain._exchange import Exchange
     from sessionkit.chain._handler import CallNext
-    from sessionkit.handlers._retry_conditions import Test
+    from sessionkit.handlers._retry_conditions import Condition
 
 _DRAFT_HEADER = "Idempotency-Key"
 
@@ -40,7 +40,7 @@ class Budget(Protocol):
         ...
 
 
-class _Again(NamedTuple):
+class _RetryDecision(NamedTuple):
     """The decision to try once more: what is left of the policy, and how many seconds to wait."""
 
     policy: Retry
@@ -106,7 +106,7 @@ class RetryHandler:
         policy: Retry | int | None = None,
         *,
         max_wait: float = 60.0,
-        when: Test | None = None,
+        when: Condition | None = None,
         budget: Budget | None = None,
         idempotency_header: str = _DRAFT_HEADER,
         always_send_key: bool = False,
@@ -138,7 +138,7 @@ class RetryHandler:
         while True:
             try:
                 response = call_next(unread)
-                again = self._after_answer(response, exchange, policy)
+                again = self._after_response(response, exchange, policy)
                 if again is None:
                     return self._final(response, exchange, first=first)
             except requests.RequestException as error:
@@ -171,16 +171,16 @@ class RetryHandler:
         # Read here, so that an answer cut short is tried again too.
         if not exchange.stream:
             exchange.read(response)
-        if self._budget is not None and _is_well(response.status_code):
+        if self._budget is not None and _is_healthy(response.status_code):
             if not first:
                 self._budget.refund()
             elif hasattr(self._budget, "deposit"):
                 self._budget.deposit()
         return response
 
-    def _after_answer(
+    def _after_response(
         self, response: requests.Response, exchange: Exchange, policy: Retry
-    ) -> _Again | None:
+    ) -> _RetryDecision | None:
         """Decide whether *response* is worth another try."""
         status = response.status_code
         headers = response.headers
@@ -188,53 +188,57 @@ class RetryHandler:
         if self._when is None:
             passing = policy.is_retry(exchange.method, status, told)
         else:
-            passing = _is_safe(exchange.method, policy) and self._when(exchange, response)
-        if not (passing or self._meets_itself(status, exchange)) or not _repeatable(exchange):
+            passing = _is_allowed_method(exchange.method, policy) and self._when(exchange, response)
+        if not (
+            passing or self._conflicts_with_earlier_attempt(status, exchange)
+        ) or not _can_send_again(exchange):
             return None
         answer = HTTPResponse(status=status, headers=headers)
-        left = _spend(policy, exchange, answer=answer)
+        left = _increment(policy, exchange, response=answer)
         if left is None:
             return None
         wait = None
         if policy.respect_retry_after_header:
             wait = read_wait(status, headers, exchange.clock.time())
         if not wait:
-            return self._in_time(left, self._backoff(left), exchange)
+            return self._if_time_left(left, self._backoff(left), exchange)
         # The field came with urllib3 2.6.
         wait = min(wait, getattr(policy, "retry_after_max", wait))
-        return None if wait > self._max_wait else self._in_time(left, wait, exchange)
+        return None if wait > self._max_wait else self._if_time_left(left, wait, exchange)
 
-    def _meets_itself(self, status: int, exchange: Exchange) -> bool:
+    def _conflicts_with_earlier_attempt(self, status: int, exchange: Exchange) -> bool:
         """Tell whether an earlier attempt, under the same key, may still be at work there."""
         again = status == HTTPStatus.CONFLICT and len(exchange.record.attempts) > 1
         return again and exchange.header(self._idempotency_header) is not None
 
     def _after_error(
         self, error: requests.RequestException, exchange: Exchange, policy: Retry
-    ) -> _Again | None:
+    ) -> _RetryDecision | None:
         """Decide whether the call that *error* ended is worth another try."""
         kind = classify(error)
         if self._when is not None and not isinstance(error, SessionKitError):
             kind = (kind or HTTPError) if self._when(exchange, error) else None
-        if kind is None or not _repeatable(exchange):
+        if kind is None or not _can_send_again(exchange):
             return None
-        if kind is ConnectTimeoutError and _was_answered(exchange):
+        if kind is ConnectTimeoutError and _has_response(exchange):
             kind = ProtocolError  # a redirect led here: the request before it did arrive
-        if kind is not ConnectTimeoutError and not _is_safe(exchange.method, policy):
+        if kind is not ConnectTimeoutError and not _is_allowed_method(exchange.method, policy):
             return None
-        left = _spend(policy, exchange, error=kind(type(error).__name__))
-        return None if left is None else self._in_time(left, self._backoff(left), exchange)
+        left = _increment(policy, exchange, error=kind(type(error).__name__))
+        return None if left is None else self._if_time_left(left, self._backoff(left), exchange)
 
     def _backoff(self, policy: Retry) -> float:
         return min(policy.get_backoff_time(), self._max_wait)
 
-    def _in_time(self, policy: Retry, wait: float, exchange: Exchange) -> _Again | None:
+    def _if_time_left(
+        self, policy: Retry, wait: float, exchange: Exchange
+    ) -> _RetryDecision | None:
         deadline = exchange.deadline
         if deadline is not None and exchange.clock.monotonic() + wait >= deadline:
             return None
         if self._budget is not None and not self._budget.try_withdraw():
             return None
-        return _Again(policy, wait)
+        return _RetryDecision(policy, wait)
 
     def __repr__(self) -> str:
         policy = self._policy
@@ -285,7 +289,7 @@ def _new_key(header: str) -> str:
     return f'"{key}"' if header.lower() == _DRAFT_HEADER.lower() else key
 
 
-def _is_well(status: int) -> bool:
+def _is_healthy(status: int) -> bool:
     """Tell whether an answer is one of a server that copes, be it a 404."""
     return status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS
 
@@ -297,30 +301,32 @@ def _pause(exchange: Exchange, seconds: float) -> None:
         exchange.clock.sleep(seconds)
 
 
-def _repeatable(exchange: Exchange) -> bool:
+def _can_send_again(exchange: Exchange) -> bool:
     """Tell whether another attempt could be made at all."""
     return len(exchange.record.attempts) < MOST_ATTEMPTS and exchange.replayable
 
 
-def _was_answered(exchange: Exchange) -> bool:
+def _has_response(exchange: Exchange) -> bool:
     attempts = exchange.record.attempts
     return bool(attempts) and attempts[-1].status is not None
 
 
-def _is_safe(method: str, policy: Retry) -> bool:
+def _is_allowed_method(method: str, policy: Retry) -> bool:
     return not policy.allowed_methods or method.upper() in policy.allowed_methods
 
 
-def _spend(
+def _increment(
     policy: Retry,
     exchange: Exchange,
     *,
-    answer: HTTPResponse | None = None,
+    response: HTTPResponse | None = None,
     error: HTTPError | None = None,
 ) -> Retry | None:
     """Count one failure off *policy*; None where nothing is left for it."""
     try:
         # urllib3 writes the URL into its log, so it gets the one with its secrets masked.
-        return policy.increment(exchange.method, exchange.record.url, response=answer, error=error)
+        return policy.increment(
+            exchange.method, exchange.record.url, response=response, error=error
+        )
     except HTTPError:
         return None

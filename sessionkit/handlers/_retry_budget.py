@@ -13,14 +13,14 @@ from sessionkit import _checks as checks
 from sessionkit.stores._locks import PerProcess
 
 
-class _Purse:
+class _Bucket:
     """What one process has left."""
 
-    __slots__ = ("guard", "left")
+    __slots__ = ("balance", "guard")
 
     def __init__(self, left: float) -> None:
         self.guard = threading.Lock()
-        self.left = left
+        self.balance = left
 
 
 class RetryBudget:
@@ -41,19 +41,19 @@ class RetryBudget:
         ConfigError: *capacity* is less than one retry, or *ratio* negative.
     """
 
-    __slots__ = ("_capacity", "_purses", "_ratio")
+    __slots__ = ("_buckets", "_capacity", "_ratio")
 
     def __init__(self, capacity: float = 100.0, *, ratio: float = 0.2) -> None:
         self._capacity = float(checks.number("capacity", capacity, least=1.0))
         self._ratio = float(checks.number("ratio", ratio))
-        self._purses: PerProcess[_Purse] = PerProcess(
-            lambda parents: _Purse(parents.left if parents else self._capacity)
+        self._buckets: PerProcess[_Bucket] = PerProcess(
+            lambda parents: _Bucket(parents.balance if parents else self._capacity)
         )
 
     @property
     def balance(self) -> float:
         """Retries in store."""
-        return self._purses.get().left
+        return self._buckets.get().balance
 
     def try_withdraw(self, cost: float = 1.0) -> bool:
         """Take what a retry costs, and tell whether it was there; if not, nothing is taken.
@@ -62,11 +62,11 @@ class RetryBudget:
             cost: In retries; 2.0 for one after a time-out holds a server's resources twice as
                 dear, as the AWS SDKs do.
         """
-        purse = self._purses.get()
+        purse = self._buckets.get()
         with purse.guard:
-            if purse.left < cost:
+            if purse.balance < cost:
                 return False
-            purse.left -= cost
+            purse.balance -= cost
             return True
 
     def refund(self, cost: float = 1.0) -> None:
@@ -85,8 +85,8 @@ class RetryBudget:
         return f"RetryBudget({self._capacity:g}, ratio={self._ratio:g})"
 
     def _add(self, amount: float) -> None:
-        purse = self._purses.get()
+        purse = self._buckets.get()
         # Full nearly always: then a call that succeeds pays for no lock.
-        if purse.left < self._capacity:
+        if purse.balance < self._capacity:
             with purse.guard:
-                purse.left = min(self._capacity, purse.left + amount)
+                purse.balance = min(self._capacity, purse.balance + amount)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sessionkit.chain._exchange import Exchange
 
-    Test: TypeAlias = Callable[[Exchange, requests.Response | Exception], bool]
+    Condition: TypeAlias = Callable[[Exchange, requests.Response | Exception], bool]
 
 #: Answers of a server that is busy, or behind a gateway in trouble.
 TRANSIENT = frozenset({429, 502, 503, 504})
@@ -45,31 +45,31 @@ class RetryIf:
             and faults of transport that may pass.
     """
 
-    __slots__ = ("_test",)
+    __slots__ = ("_condition",)
 
     transient: ClassVar[RetryIf]
 
-    def __init__(self, test: Test) -> None:
-        self._test = test
+    def __init__(self, condition: Condition) -> None:
+        self._condition = condition
 
     def __call__(self, exchange: Exchange, outcome: requests.Response | Exception) -> bool:
         """Tell whether another attempt is worth it."""
-        return bool(self._test(exchange, outcome))
+        return bool(self._condition(exchange, outcome))
 
-    def __or__(self, other: Test) -> RetryIf:
+    def __or__(self, other: Condition) -> RetryIf:
         return RetryIf(
             lambda exchange, outcome: self(exchange, outcome) or other(exchange, outcome)
         )
 
-    def __and__(self, other: Test) -> RetryIf:
+    def __and__(self, other: Condition) -> RetryIf:
         return RetryIf(
             lambda exchange, outcome: self(exchange, outcome) and other(exchange, outcome)
         )
 
-    def __ror__(self, other: Test) -> RetryIf:
+    def __ror__(self, other: Condition) -> RetryIf:
         return RetryIf(other) | self
 
-    def __rand__(self, other: Test) -> RetryIf:
+    def __rand__(self, other: Condition) -> RetryIf:
         return RetryIf(other) & self
 
     def __invert__(self) -> RetryIf:
@@ -108,20 +108,20 @@ def classify(error: Exception) -> type[HTTPError] | None:
     )
     if isinstance(error, SessionKitError) or not isinstance(error, tried_again):
         return None
-    reason = _reason(error)
+    reason = _low_level_cause(error)
     if isinstance(reason, (ConnectTimeoutError, NewConnectionError)):
         return ConnectTimeoutError
     if isinstance(error, requests.ConnectTimeout):
         return ConnectTimeoutError
     if isinstance(error, requests.exceptions.SSLError):
         # A certificate does not get better; a handshake that was cut off may.
-        return HTTPError if isinstance(_reason(reason), ssl.SSLEOFError) else None
+        return HTTPError if isinstance(_low_level_cause(reason), ssl.SSLEOFError) else None
     if isinstance(error, requests.exceptions.ProxyError) or isinstance(reason, ClosedPoolError):
         return None
     return ProtocolError
 
 
-def _reason(error: BaseException | None) -> BaseException | None:
+def _low_level_cause(error: BaseException | None) -> BaseException | None:
     """Return the exception of urllib3 or the socket that *error* was made of."""
     inner = error.args[0] if error is not None and error.args else None
     if isinstance(inner, MaxRetryError):

@@ -79,7 +79,7 @@ class TimeoutHandler:
         try:
             return call_next(exchange)
         except (requests.Timeout, requests.ConnectionError) as error:
-            if isinstance(error, SessionKitError) or not _ran_out(error, exchange):
+            if isinstance(error, SessionKitError) or not _is_by_deadline(error, exchange):
                 raise
             raise _exceeded(exchange, error) from error
 
@@ -87,7 +87,7 @@ class TimeoutHandler:
         return f"TimeoutHandler({self._total}, connect={self._connect}, read={self._read})"
 
 
-def _ran_out(error: requests.RequestException, exchange: Exchange) -> bool:
+def _is_by_deadline(error: requests.RequestException, exchange: Exchange) -> bool:
     """Tell whether *error* is a timeout that the deadline brought about."""
     # A stall inside a body is a ConnectionError to requests; the timeout is its argument.
     inner = error.args[0] if error.args else None

@@ -8,7 +8,7 @@ from sessionkit._optional import require
 from sessionkit._redact import redact_url
 from sessionkit.errors import ConfigError, StoreError
 from sessionkit.errors.tools import scrub_exception
-from sessionkit.handlers.ratelimit._window import SHORTEST_WAIT, read_rate
+from sessionkit.handlers.ratelimit._window import MIN_WAIT, read_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sessionkit._clock import Clock
 
 #: Seconds that a storage on the network may take; a call must not hang on its budget.
-_PATIENCE = 5.0
+_TIMEOUT = 5.0
 _NETWORKED = ("redis", "valkey")
 
 
@@ -42,7 +42,7 @@ class SharedRateLimiter:
         ImportError: The extra ``limits`` is not installed.
     """
 
-    __slots__ = ("_item", "_limiter", "_name", "_rate", "_shown")
+    __slots__ = ("_item", "_limiter", "_prefix", "_rate", "_storage_name")
 
     def __init__(
         self,
@@ -58,9 +58,11 @@ class SharedRateLimiter:
             message = f"a fleet's rate has whole seconds, not {seconds:g}"
             raise ConfigError(message, hint="such as (20, 2) for ten a second")
         self._item = limits.RateLimitItemPerSecond(count, int(seconds), namespace=prefix)
-        self._name = prefix
-        self._shown = redact_url(storage) if isinstance(storage, str) else type(storage).__name__
-        self._limiter = _moving_window(limits, storage, self._shown)
+        self._prefix = prefix
+        self._storage_name = (
+            redact_url(storage) if isinstance(storage, str) else type(storage).__name__
+        )
+        self._limiter = _moving_window(limits, storage, self._storage_name)
 
     def waits(self, key: str, clock: Clock) -> Iterator[float]:
         """Yield how many seconds to wait, until a request of *key* may be sent at once.
@@ -68,13 +70,13 @@ class SharedRateLimiter:
         Raises:
             StoreError: The storage does not answer.
         """
-        while (wait := self._ask(key, clock)) > 0:
+        while (wait := self._acquire(key, clock)) > 0:
             yield wait
 
     def __repr__(self) -> str:
-        return f"SharedRateLimiter({self._rate} on {self._shown}, prefix={self._name!r})"
+        return f"SharedRateLimiter({self._rate} on {self._storage_name}, prefix={self._prefix!r})"
 
-    def _ask(self, key: str, clock: Clock) -> float:
+    def _acquire(self, key: str, clock: Clock) -> float:
         limiter, item = self._limiter, self._item
         try:
             if limiter.hit(item, key):
@@ -82,12 +84,12 @@ class SharedRateLimiter:
             reset: float = limiter.get_window_stats(item, key).reset_time
         except Exception as error:
             raise StoreError(
-                f"the budget on {self._shown} cannot be asked: {type(error).__name__}",
+                f"the budget on {self._storage_name} cannot be asked: {type(error).__name__}",
                 hint="see that the storage runs; without it nobody knows what the others send",
-                store=self._shown,
+                store=self._storage_name,
                 key=key,
             ) from error
-        return max(reset - clock.time(), SHORTEST_WAIT) + self._rate.margin
+        return max(reset - clock.time(), MIN_WAIT) + self._rate.margin
 
 
 def _moving_window(limits: Any, storage: object, shown: str) -> Any:
@@ -96,7 +98,7 @@ def _moving_window(limits: Any, storage: object, shown: str) -> Any:
             given = {}
             if storage.startswith(_NETWORKED):
                 require("redis" if storage.startswith("redis") else "valkey", "limits")
-                given = {"socket_timeout": _PATIENCE, "socket_connect_timeout": _PATIENCE}
+                given = {"socket_timeout": _TIMEOUT, "socket_connect_timeout": _TIMEOUT}
             storage = limits.storage.storage_from_string(storage, **given)
         return limits.strategies.MovingWindowRateLimiter(storage)
     except (

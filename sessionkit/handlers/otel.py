@@ -31,7 +31,7 @@ _METHODS = frozenset(
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 
 
-class _Tools(NamedTuple):
+class _Telemetry(NamedTuple):
     """What both handlers use of OpenTelemetry."""
 
     trace: Any
@@ -65,7 +65,7 @@ class OtelHandler:
     name = "otel"
     options = frozenset({"operation"})
 
-    __slots__ = ("_attempts", "_tools")
+    __slots__ = ("_attempts", "_telemetry")
 
     def __init__(
         self,
@@ -82,8 +82,8 @@ class OtelHandler:
         )
         tracer = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider)
         propagate = require("opentelemetry.propagate", "otel")
-        self._tools = _Tools(trace, propagate, tracer, duration)
-        self._attempts = AttemptsHandler(self._tools)
+        self._telemetry = _Telemetry(trace, propagate, tracer, duration)
+        self._attempts = AttemptsHandler(self._telemetry)
 
     @property
     def attempts(self) -> AttemptsHandler:
@@ -94,15 +94,15 @@ class OtelHandler:
         """Forward within a span. What the handlers further in raise passes."""
         known = _request_facts(exchange)
         name = exchange.option("operation") or known["http.request.method"]
-        kind = self._tools.trace.SpanKind.INTERNAL
-        with _span(self._tools, str(name), kind, known) as span:
+        kind = self._telemetry.trace.SpanKind.INTERNAL
+        with _span(self._telemetry, str(name), kind, known) as span:
             try:
                 response = call_next(exchange)
             except Exception as error:
-                _failed(self._tools, span, error)
+                _set_error(self._telemetry, span, error)
                 raise
             else:
-                _answered(self._tools, span, exchange, response)
+                _set_response(self._telemetry, span, exchange, response)
                 return response
             finally:
                 record = exchange.record
@@ -122,7 +122,7 @@ class OtelHandler:
         error = getattr(event, "error", None)
         if error is not None:
             facts["error.type"] = type(error).__name__
-        self._tools.trace.get_current_span().add_event(type(event).__name__, facts)
+        self._telemetry.trace.get_current_span().add_event(type(event).__name__, facts)
 
     def __repr__(self) -> str:
         return "OtelHandler()"
@@ -133,14 +133,14 @@ class AttemptsHandler:
 
     name = "otel_attempts"
 
-    __slots__ = ("_tools",)
+    __slots__ = ("_telemetry",)
 
-    def __init__(self, tools: _Tools) -> None:
-        self._tools = tools
+    def __init__(self, tools: _Telemetry) -> None:
+        self._telemetry = tools
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Forward within a span, whose context goes along in the headers."""
-        tools, facts = self._tools, _request_facts(exchange)
+        tools, facts = self._telemetry, _request_facts(exchange)
         attempts, now = exchange.record.attempts, exchange.clock.monotonic
         resent = {"http.request.resend_count": len(attempts)} if attempts else {}
         method = facts["http.request.method"]
@@ -152,10 +152,10 @@ class AttemptsHandler:
             try:
                 response = call_next(exchange.with_headers(carrier) if carrier else exchange)
             except Exception as error:
-                facts.update(_failed(tools, span, error))
+                facts.update(_set_error(tools, span, error))
                 raise
             else:
-                facts.update(_answered(tools, span, exchange, response))
+                facts.update(_set_response(tools, span, exchange, response))
                 return response
             finally:
                 measured = {k: v for k, v in facts.items() if k != "url.full"}
@@ -165,7 +165,7 @@ class AttemptsHandler:
         return "OtelHandler().attempts"
 
 
-def _span(tools: _Tools, name: str, kind: Any, facts: dict[str, Any]) -> Any:
+def _span(tools: _Telemetry, name: str, kind: Any, facts: dict[str, Any]) -> Any:
     # Exceptions are told by class alone: their texts and tracebacks may hold anything.
     return tools.tracer.start_as_current_span(
         name, kind=kind, attributes=facts, record_exception=False, set_status_on_exception=False
@@ -190,7 +190,9 @@ def _request_facts(exchange: Exchange) -> dict[str, Any]:
     return facts
 
 
-def _answered(tools: _Tools, span: Span, exchange: Exchange, response: Response) -> dict[str, Any]:
+def _set_response(
+    tools: _Telemetry, span: Span, exchange: Exchange, response: Response
+) -> dict[str, Any]:
     """Note what came; return the facts that metrics have too."""
     first = response.history[0] if response.history else response
     url = getattr(first.request, "url", None)
@@ -205,7 +207,7 @@ def _answered(tools: _Tools, span: Span, exchange: Exchange, response: Response)
     return facts
 
 
-def _failed(tools: _Tools, span: Span, error: Exception) -> dict[str, Any]:
+def _set_error(tools: _Telemetry, span: Span, error: Exception) -> dict[str, Any]:
     """Note what was raised; return the facts that metrics have too."""
     facts: dict[str, Any] = {"error.type": type(error).__qualname__}
     # A fault may hold an answer that came before it.

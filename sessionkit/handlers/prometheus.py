@@ -34,7 +34,7 @@ _RENEWALS = {
 }
 
 
-class _Bounded:
+class _BoundedLabel:
     """The first values of a label, as many as are allowed; all further ones are ``other``.
 
     Threads that come at once may let one more in each, not more.
@@ -103,7 +103,7 @@ class PrometheusHandler:
         client: Any = require("prometheus_client", "prometheus")
         registry = client.REGISTRY if registry is None else registry
         self._namespace = namespace
-        self._host, self._error = _Bounded(max_hosts), _Bounded(100)
+        self._host, self._error = _BoundedLabel(max_hosts), _BoundedLabel(100)
         bounds = tuple(buckets)
         place = ("method", "host")
         ended = (*place, "status", "error")
@@ -137,9 +137,9 @@ class PrometheusHandler:
         try:
             response = call_next(exchange)
         except Exception as error:
-            self._ended(exchange, _answered(error), type(error).__name__)
+            self._count(exchange, _status_of(error), type(error).__name__)
             raise
-        self._ended(exchange, response.status_code, "")
+        self._count(exchange, response.status_code, "")
         return response
 
     def on_event(self, event: Event) -> None:
@@ -151,15 +151,15 @@ class PrometheusHandler:
         self._renewals.labels(outcome).inc()
         self._renewal_seconds.labels(outcome).observe(event.seconds)
 
-    def _ended(self, exchange: Exchange, status: int | None, error: str) -> None:
+    def _count(self, exchange: Exchange, status: int | None, error: str) -> None:
         record = exchange.record
         place = (_method(exchange.method), self._host(_host(exchange)))
-        self._calls.labels(*place, _class(status), self._error(error)).inc()
+        self._calls.labels(*place, _status_class(status), self._error(error)).inc()
         seconds = exchange.clock.monotonic() - record.started
         self._call_seconds.labels(*place).observe(seconds)
         for attempt in record.attempts:
             known = self._error(attempt.error or "")
-            self._attempts.labels(*place, _class(attempt.status), known).inc()
+            self._attempts.labels(*place, _status_class(attempt.status), known).inc()
             self._attempt_seconds.labels(*place).observe(attempt.duration)
         if len(record.attempts) > 1:
             self._retries.labels(*place).inc(len(record.attempts) - 1)
@@ -184,11 +184,11 @@ def _host(exchange: Exchange) -> str:
     return host if host and port.isdecimal() else authority
 
 
-def _answered(error: Exception) -> int | None:
+def _status_of(error: Exception) -> int | None:
     """Return the status that was raised for; a fault may hold an answer that came before it."""
     response = error.response if isinstance(error, HTTPError) else None
     return getattr(response, "status_code", None)
 
 
-def _class(status: int | None) -> str:
+def _status_class(status: int | None) -> str:
     return f"{status // 100}xx" if isinstance(status, int) and 100 <= status < 600 else "none"

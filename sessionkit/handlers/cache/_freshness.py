@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from requests import Response
 
 #: Statuses whose answers are kept: final, whole, and none that refuses a credential.
-KEPT = frozenset({200, 203, 204, 300, 301, 308, 404, 410})
+CACHEABLE_STATUSES = frozenset({200, 203, 204, 300, 301, 308, 404, 410})
 #: The header of a kept answer that says when its age was zero, in seconds since the epoch.
-BORN = "x-sessionkit-born"
+STORED_AT = "x-sessionkit-born"
 #: What is not kept of an answer; a cookie is for the one moment in which it was set.
-_DROPPED = frozenset({"set-cookie", "set-cookie2", BORN})
+_DROPPED = frozenset({"set-cookie", "set-cookie2", STORED_AT})
 #: Seconds that no answer is kept for.
-_FOR_EVER = 1e9
+_MAX_LIFETIME = 1e9
 _DIRECTIVE = re.compile(r'([\w-]+)(?:\s*=\s*(?:"([^"]*)"|([^\s,]*)))?')
 
 
-class Wanted(NamedTuple):
+class RequestDirectives(NamedTuple):
     """What a request asks of caches (RFC 9111, section 5.2.1); times in seconds."""
 
     no_store: bool
@@ -34,10 +34,10 @@ class Wanted(NamedTuple):
     min_fresh: float
 
     @classmethod
-    def read(cls, headers: Mapping[str, str] | Mapping[str, str | bytes]) -> Wanted:
+    def read(cls, headers: Mapping[str, str] | Mapping[str, str | bytes]) -> RequestDirectives:
         """Read the headers of a request; what makes no sense asks for caution."""
-        told = directives(headers.get("Cache-Control"))
-        pragma = directives(headers.get("Pragma")) if not told else {}
+        told = read_directives(headers.get("Cache-Control"))
+        pragma = read_directives(headers.get("Pragma")) if not told else {}
         stale = told.get("max-stale")
         return cls(
             no_store="no-store" in told,
@@ -49,7 +49,7 @@ class Wanted(NamedTuple):
         )
 
 
-def directives(text: object) -> dict[str, str]:
+def read_directives(text: object) -> dict[str, str]:
     """Return the directives of a ``Cache-Control`` header, without quotes; "" for no value."""
     if isinstance(text, bytes):
         text = text.decode("latin-1")
@@ -57,21 +57,25 @@ def directives(text: object) -> dict[str, str]:
     return {name.lower(): quoted or plain for name, quoted, plain in found}
 
 
-def is_worth_keeping(response: Response) -> bool:
+def is_cacheable(response: Response) -> bool:
     """Tell whether *response* may be kept by its looks, and would ever be of use.
 
     Of an answer that redirects led to, the address that was asked is not the one that answered.
     """
     headers = response.headers
-    if response.status_code not in KEPT or response.history or "WWW-Authenticate" in headers:
+    if (
+        response.status_code not in CACHEABLE_STATUSES
+        or response.history
+        or "WWW-Authenticate" in headers
+    ):
         return False
     if "*" in headers.get("Vary", "") or getattr(response, "from_cache", False) is True:
         return False
-    told = directives(headers.get("Cache-Control"))
+    told = read_directives(headers.get("Cache-Control"))
     return "max-age" in told or any(n in headers for n in ("Expires", "ETag", "Last-Modified"))
 
 
-def described(response: Response, *, asked: float, now: float) -> dict[str, str]:
+def headers_to_store(response: Response, *, asked: float, now: float) -> dict[str, str]:
     """Return the headers of *response* as they are kept, in lower case.
 
     Args:
@@ -87,17 +91,17 @@ def described(response: Response, *, asked: float, now: float) -> dict[str, str]
         headers["date"] = formatdate(now, usegmt=True)  # RFC 9110, section 6.6.1
     # RFC 9111, section 4.2.3.
     told = _seconds(headers.pop("age", "0"), 0.0)
-    headers[BORN] = repr(now - max(0.0, now - date, told + now - asked))
+    headers[STORED_AT] = repr(now - max(0.0, now - date, told + now - asked))
     return headers
 
 
 def age_of(headers: Mapping[str, str], now: float) -> float:
     """Return the age of a kept answer at *now*, in seconds (RFC 9111, section 4.2.3)."""
-    return max(0.0, now - float(headers[BORN]))
+    return max(0.0, now - float(headers[STORED_AT]))
 
 
-def as_hishel_sees_it(
-    headers: Mapping[str, str], wanted: Wanted, *, age: float, machine: float
+def headers_for_hishel(
+    headers: Mapping[str, str], directives: RequestDirectives, *, age: float, machine: float
 ) -> dict[str, str]:
     """Return headers by which hishel finds a kept answer as fresh as it is for this request.
 
@@ -107,20 +111,20 @@ def as_hishel_sees_it(
 
     Args:
         headers: As kept.
-        wanted: By the request.
+        directives: Of the request.
         age: Of the answer, in seconds.
         machine: Now by the machine's clock, in seconds since the epoch.
     """
     seen = {name: value for name, value in headers.items() if name != "last-modified"}
-    told = directives(headers.get("cache-control"))
-    spare = 0.0 if "must-revalidate" in told else wanted.max_stale
-    if age > wanted.max_age + spare or age + wanted.min_fresh > _FOR_EVER:
+    told = read_directives(headers.get("cache-control"))
+    spare = 0.0 if "must-revalidate" in told else directives.max_stale
+    if age > directives.max_age + spare or age + directives.min_fresh > _MAX_LIFETIME:
         return {**seen, "cache-control": "no-cache"}
-    born = machine - max(0.0, age + wanted.min_fresh - spare)
+    born = machine - max(0.0, age + directives.min_fresh - spare)
     date, expires = _moment(headers.get("date")), _moment(headers.get("expires"))
     seen["date"] = formatdate(born, usegmt=True)
     if date is not None and expires is not None:
-        lifetime = min(max(expires - date, -_FOR_EVER), _FOR_EVER)
+        lifetime = min(max(expires - date, -_MAX_LIFETIME), _MAX_LIFETIME)
         seen["expires"] = formatdate(born + lifetime, usegmt=True)
     return seen
 

@@ -14,8 +14,8 @@ import requests
 from sessionkit import _checks as checks
 from sessionkit._optional import require
 from sessionkit.errors import ConfigError
-from sessionkit.handlers.cache._lookup import Tools, Visit
-from sessionkit.handlers.cache._storage import Shelf
+from sessionkit.handlers.cache._lookup import CacheLookup, CacheParts
+from sessionkit.handlers.cache._storage import ResponseStorage
 from sessionkit.stores._locks import PerProcess
 from sessionkit.stores._private import absolute
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _MEBIBYTE = 1_048_576
 _METHODS = ("GET", "HEAD")
-_HARMLESS = ("OPTIONS", "TRACE")
+_IGNORED_METHODS = ("OPTIONS", "TRACE")
 
 
 class CacheHandler:
@@ -68,7 +68,7 @@ class CacheHandler:
 
     options = frozenset({"cache"})
 
-    __slots__ = ("_hishel", "_max_body_bytes", "_max_bytes", "_path", "_principal", "_shelves")
+    __slots__ = ("_hishel", "_max_body_bytes", "_max_bytes", "_path", "_principal", "_storages")
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class CacheHandler:
         if self._path is not None and not self._path.parent.is_dir():
             message = f"there is no folder {self._path.parent} for the cache {self._path.name}"
             raise ConfigError(message, hint="make it, readable by you alone")
-        self._shelves = PerProcess(lambda _parents: Shelf(self._path, self._max_bytes))
+        self._storages = PerProcess(lambda _parents: ResponseStorage(self._path, self._max_bytes))
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
         """Answer from the cache, or forward and keep what comes.
@@ -94,34 +94,34 @@ class CacheHandler:
         What the handlers further in raise passes; with ``Cache-Control: only-if-cached`` the answer
         is a 504 where there is none here.
         """
-        visit = self._visit(exchange, call_next)
+        visit = self._lookup(exchange, call_next)
         if visit is None:
             return call_next(exchange)
         if exchange.method.upper() not in _METHODS:
-            return visit.change()
-        return visit.answer() if visit.is_for_the_cache() else call_next(exchange)
+            return visit.send_and_invalidate()
+        return visit.respond() if visit.is_cacheable() else call_next(exchange)
 
-    def _visit(self, exchange: Exchange, call_next: CallNext) -> Visit | None:
+    def _lookup(self, exchange: Exchange, call_next: CallNext) -> CacheLookup | None:
         """Return the visit of one call, or None where who asks what cannot be told."""
         principal = None if self._principal is None else str(self._principal(exchange))
         # Who asks is told by a signature, which is made later.
         signed = bool(exchange.steps) and principal is None
-        if signed or exchange.method.upper() in _HARMLESS:
+        if signed or exchange.method.upper() in _IGNORED_METHODS:
             return None
         try:
             preview = exchange.preview()
         except (requests.RequestException, ValueError):
             return None  # the session will say what is wrong with this request
-        tools = Tools(self._hishel, self._shelves.get(), self._max_body_bytes)
-        return Visit(tools, exchange, call_next, preview=preview, principal=principal)
+        tools = CacheParts(self._hishel, self._storages.get(), self._max_body_bytes)
+        return CacheLookup(tools, exchange, call_next, preview=preview, principal=principal)
 
     def clear(self) -> None:
         """Forget all answers; in a file, those of all processes."""
-        self._shelves.get().clear()
+        self._storages.get().clear()
 
     def close(self) -> None:
         """Close the file. Calls still work, and nothing is kept any more."""
-        self._shelves.get().close()
+        self._storages.get().close()
 
     def __repr__(self) -> str:
         place = "" if self._path is None else f"{str(self._path)!r}, "

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from sessionkit.chain._exchange import Credential
 
 #: Headers of other names in which APIs are told for whom a request is made.
-_FOR_WHOM = re.compile(
+_TENANT_NAMES = re.compile(
     "account|actor|behalf|customer|identity|impersonat|organi[sz]ation|principal|project|subject"
     "|sudo|team|tenant|user(?!-agent)|workspace"
 )
 
 
-class Asked(NamedTuple):
+class HashedRequest(NamedTuple):
     """A request as the cache knows it.
 
     Attributes:
@@ -41,14 +41,14 @@ class Asked(NamedTuple):
     headers: dict[str, str]
 
 
-def read_request(
+def hash_request(
     request: PreparedRequest,
     secrets: Iterable[Credential],
     *,
     salt: bytes,
     principal: str | None = None,
     certificate: object = None,
-) -> Asked:
+) -> HashedRequest:
     """Return what the cache may know of *request*.
 
     Args:
@@ -70,14 +70,14 @@ def read_request(
         who = [*_credentials(headers, placed), repr(certificate)]
     # The fragment is never sent.
     key = _hash(salt, [url.partition("#")[0], who])
-    return Asked(key, {name: _hash(salt, [name, value]) for name, value in headers.items()})
+    return HashedRequest(key, {name: _hash(salt, [name, value]) for name, value in headers.items()})
 
 
-def varies_alike(entry: Entry, asked: Asked) -> bool:
+def matches_vary(entry: Entry, request: HashedRequest) -> bool:
     """Tell whether *asked* has the headers that chose a kept answer (RFC 9111, section 4.1)."""
     names = vary_names(entry.response.headers.get("vary", ""))
     chosen = entry.request.headers
-    return all(chosen.get(name) == asked.headers.get(name) for name in names)
+    return all(chosen.get(name) == request.headers.get(name) for name in names)
 
 
 def vary_names(vary: str) -> list[str]:
@@ -94,7 +94,7 @@ def _credentials(headers: dict[str, str], placed: tuple[Credential, ...]) -> Ite
     for name, value in sorted(headers.items()):
         if name == "cookie":
             yield [name, *sorted(pair.strip() for pair in value.split(";"))]
-        elif name in known or is_secret_name(name) or _FOR_WHOM.search(name):
+        elif name in known or is_secret_name(name) or _TENANT_NAMES.search(name):
             yield [name, value]
 
 

@@ -28,12 +28,12 @@ _LOG = logging.getLogger("sessionkit.cache")
 #: Seconds for which an entry that was used is not given up for a new one: somebody may read it.
 _IN_USE = 1.0
 #: Seconds that another process may hold the file.
-_PATIENCE = 5.0
+_BUSY_TIMEOUT = 5.0
 _SALT_TABLE = "CREATE TABLE IF NOT EXISTS sessionkit_salt (id INTEGER PRIMARY KEY, salt BLOB)"
 _NEW_SALT = "INSERT OR IGNORE INTO sessionkit_salt VALUES (1, ?)"
 
 
-class Shelf:
+class ResponseStorage:
     """The answers that one process can reach. Thread-safe.
 
     hishel holds a lock of its own while it is inside SQLite; nothing else waits there.
@@ -43,26 +43,26 @@ class Shelf:
         most_bytes: All answers together; beyond, those that were used least recently go.
     """
 
-    __slots__ = ("_connection", "_shown", "_storage", "salt")
+    __slots__ = ("_connection", "_name", "_storage", "salt")
 
-    def __init__(self, path: Path | None, most_bytes: int) -> None:
-        self._shown = "in memory" if path is None else f"at {path}"
+    def __init__(self, path: Path | None, max_bytes: int) -> None:
+        self._name = "in memory" if path is None else f"at {path}"
         self._connection: Connection | None = None
         self._storage: SqliteStorage | None = None
         #: Of all hashes; in a file, the same for all who share it.
         self.salt = secrets.token_bytes(32)
-        with self._mishaps("cannot be opened, and is not used"):
-            self._open(path, most_bytes)
+        with self._log_failures("cannot be opened, and is not used"):
+            self._open(path, max_bytes)
 
-    def _open(self, path: Path | None, most_bytes: int) -> None:
+    def _open(self, path: Path | None, max_bytes: int) -> None:
         hishel: Any = require("hishel", "cache")
-        connection = connected(path, _PATIENCE)
+        connection = connected(path, _BUSY_TIMEOUT)
         try:
             if path is not None:
                 tighten(path)
             self.salt = _shared_salt(connection, self.salt)
             storage = hishel.SqliteStorage(
-                connection=connection, max_size=most_bytes, soft_delete_ttl=_IN_USE
+                connection=connection, max_size=max_bytes, soft_delete_ttl=_IN_USE
             )
         except BaseException:
             connection.close()
@@ -80,7 +80,7 @@ class Shelf:
         stream: Any = entry.response.stream
         return self._try(lambda _: b"".join(stream))
 
-    def keep(self, request: Request, response: Any, key: str, *, body: bytes) -> None:
+    def store(self, request: Request, response: Any, key: str, *, body: bytes) -> None:
         """Keep an answer under *key*, as far as there is room."""
 
         def create(storage: SqliteStorage) -> None:
@@ -118,12 +118,12 @@ class Shelf:
     def _try(self, step: Callable[[SqliteStorage], T]) -> T | None:
         storage = self._storage
         if storage is not None:
-            with self._mishaps("failed; the server is asked instead"):
+            with self._log_failures("failed; the server is asked instead"):
                 return step(storage)
         return None
 
     @contextmanager
-    def _mishaps(self, what: str) -> Iterator[None]:
+    def _log_failures(self, what: str) -> Iterator[None]:
         try:
             # No fork while a thread is inside SQLite.
             with GATE.passing():
@@ -131,7 +131,7 @@ class Shelf:
         except ImportError:
             raise
         except Exception as error:  # noqa: BLE001  # a damaged file may raise anything
-            _LOG.warning("the cache %s %s: %s", self._shown, what, error)
+            _LOG.warning("the cache %s %s: %s", self._name, what, error)
 
 
 def _shared_salt(connection: Connection, new: bytes) -> bytes:

@@ -11,7 +11,7 @@ from sessionkit import _checks as checks
 from sessionkit._origins import origin_of
 from sessionkit.errors import ConfigError, RateLimitExhausted
 from sessionkit.errors.tools import read_retry_after
-from sessionkit.handlers.ratelimit._server_limits import Learned, News
+from sessionkit.handlers.ratelimit._server_limits import ResponseLimits, ServerLimits
 from sessionkit.handlers.ratelimit._window import SlidingWindow, read_rate
 from sessionkit.headers._rate_limit import read_quotas
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sessionkit.handlers.ratelimit._window import Limiter
 
 #: Statuses that ask the caller to wait: 429 and 503, and the 403 by which some say 429.
-_ASKING = frozenset({403, 429, 503})
+_BACK_OFF_STATUSES = frozenset({403, 429, 503})
 _TOO_MANY = 429
 
 
@@ -59,7 +59,7 @@ class RateLimitHandler:
         ConfigError: A rate or number that makes no sense.
     """
 
-    __slots__ = ("_key_func", "_learned", "_limiter", "_max_wait")
+    __slots__ = ("_key_func", "_limiter", "_max_wait", "_server_limits")
 
     name = "ratelimit"
 
@@ -73,7 +73,7 @@ class RateLimitHandler:
     ) -> None:
         self._limiter = _limiter(rate)
         self._key_func = key_func
-        self._learned = Learned() if respect_server else None
+        self._server_limits = ServerLimits() if respect_server else None
         self._max_wait = checks.seconds("max_wait", max_wait)
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
@@ -86,34 +86,34 @@ class RateLimitHandler:
         origin = _origin(exchange)
         if origin is None:
             return call_next(exchange)
-        own = self._own_key(exchange)
+        own = self._custom_key(exchange)
         latest = exchange.clock.monotonic() + self._max_wait
         whose = origin if own is None else f"{origin} {_digest(own)}"
-        learned = self._learned
+        learned = self._server_limits
         if learned is None:
-            _queue(self._limiter, whose, exchange, latest=latest)
+            _wait_for_rate(self._limiter, whose, exchange, latest=latest)
             return call_next(exchange)
         account = f"{origin} {_digest(_credential(exchange))}" if own is None else whose
-        number = _heed(learned, account, exchange, latest=latest)
-        news = News(counted=False)
+        number = _wait_for_server(learned, account, exchange, latest=latest)
+        news = ResponseLimits(counted=False)
         try:
             # After the server's, so that leave to send is used at once.
-            _queue(self._limiter, whose, exchange, latest=latest)
+            _wait_for_rate(self._limiter, whose, exchange, latest=latest)
             # From here on the server may have counted it, whatever becomes of it.
-            news = News()
+            news = ResponseLimits()
             response = call_next(exchange)
-            news = _news(origin, response, exchange)
+            news = _read_limits(origin, response, exchange)
             return response
         finally:
-            learned.ended(account, news, exchange.clock.monotonic(), number=number)
+            learned.release(account, news, exchange.clock.monotonic(), number=number)
 
     def __repr__(self) -> str:
         rate = "" if self._limiter is None else f"{self._limiter!r}, "
         key = "" if self._key_func is None else "by key, "
-        learn = "learning, " if self._learned is not None else ""
+        learn = "learning, " if self._server_limits is not None else ""
         return f"RateLimitHandler({rate}{key}{learn}max_wait={self._max_wait:g})"
 
-    def _own_key(self, exchange: Exchange) -> str | None:
+    def _custom_key(self, exchange: Exchange) -> str | None:
         if self._key_func is None:
             return None
         own = self._key_func(exchange)
@@ -123,14 +123,14 @@ class RateLimitHandler:
         return own
 
 
-def _heed(learned: Learned, key: str, exchange: Exchange, *, latest: float) -> int:
+def _wait_for_server(limits: ServerLimits, key: str, exchange: Exchange, *, latest: float) -> int:
     """Wait until the server has room, as far as it told; return the number of the request."""
-    while (leave := learned.ask(key, exchange.clock.monotonic())).wait > 0:
+    while (leave := limits.acquire(key, exchange.clock.monotonic())).wait > 0:
         _pause(exchange, leave.wait, latest=latest, whose="the server's budget")
     return leave.number
 
 
-def _queue(limiter: Limiter | None, key: str, exchange: Exchange, *, latest: float) -> None:
+def _wait_for_rate(limiter: Limiter | None, key: str, exchange: Exchange, *, latest: float) -> None:
     """Wait until the rate has room."""
     if limiter is None:
         return
@@ -163,22 +163,22 @@ def _pause(exchange: Exchange, wait: float, *, latest: float, whose: str) -> Non
     )
 
 
-def _news(origin: str, response: requests.Response, exchange: Exchange) -> News:
+def _read_limits(origin: str, response: requests.Response, exchange: Exchange) -> ResponseLimits:
     """Return what an answer tells of the budgets of *origin*."""
     headers, now = response.headers, exchange.clock.time()
     if exchange.record.from_cache:
-        return News(counted=False)
+        return ResponseLimits(counted=False)
     # An answer with an age is old (draft-ietf-httpapi-ratelimit-headers, section 7.3).
-    if headers.get("Age", "0").strip() not in {"", "0"} or not _is_of(origin, response):
-        return News()
-    hold = read_retry_after(headers, now) if response.status_code in _ASKING else None
+    if headers.get("Age", "0").strip() not in {"", "0"} or not _is_from(origin, response):
+        return ResponseLimits()
+    hold = read_retry_after(headers, now) if response.status_code in _BACK_OFF_STATUSES else None
     quotas = read_quotas(headers, now)
     if response.status_code == _TOO_MANY:
         quotas = tuple(q._replace(remaining=0) if q.remaining is None else q for q in quotas)
-    return News(quotas, hold or 0.0)
+    return ResponseLimits(quotas, hold or 0.0)
 
 
-def _is_of(origin: str, response: requests.Response) -> bool:
+def _is_from(origin: str, response: requests.Response) -> bool:
     """Tell whether an answer came from *origin*, and not from the end of a redirect."""
     try:
         return origin_of(response.url or "") == origin

@@ -9,16 +9,16 @@ from sessionkit.headers._rate_limit import Quota
 from sessionkit.stores._locks import PerProcess
 
 #: Seconds; whatever a server says, one request a day finds out whether it still holds.
-LONGEST_HOLD = 86_400.0
+MAX_HOLD = 86_400.0
 #: Keys that are remembered; beyond, the one that was used least recently is forgotten.
-MOST_KEYS = 10_000
+MAX_KEYS = 10_000
 #: Budgets of one key; beyond, all are forgotten.
-MOST_WINDOWS = 16
+MAX_WINDOWS = 16
 #: Resets are told in whole seconds: those that differ by less are of the same window.
 _SLACK = 1.0
 
 
-class Leave(NamedTuple):
+class Permit(NamedTuple):
     """Whether a request may be sent.
 
     Attributes:
@@ -30,7 +30,7 @@ class Leave(NamedTuple):
     number: int
 
 
-class News(NamedTuple):
+class ResponseLimits(NamedTuple):
     """What the end of a request tells.
 
     Attributes:
@@ -40,11 +40,11 @@ class News(NamedTuple):
     """
 
     quotas: tuple[Quota, ...] = ()
-    hold: float = 0.0
+    retry_after: float = 0.0
     counted: bool = True
 
 
-class _Window:
+class _QuotaWindow:
     """One budget of a server, until it is whole again.
 
     Args:
@@ -54,11 +54,11 @@ class _Window:
         number: Of the request whose answer told of this window first.
     """
 
-    __slots__ = ("end", "first_end", "left", "number", "quota")
+    __slots__ = ("end", "first_end", "number", "quota", "remaining")
 
     def __init__(self, quota: Quota, left: int, *, end: float, number: int) -> None:
         self.quota = quota
-        self.left = left
+        self.remaining = left
         self.end = self.first_end = end
         self.number = number
 
@@ -67,7 +67,7 @@ class _Window:
         limit, seconds = self.quota.limit, self.quota.window
         if not limit or not seconds:
             return False
-        self.left, self.number = limit, number
+        self.remaining, self.number = limit, number
         self.end = self.first_end = now + seconds
         return True
 
@@ -75,14 +75,14 @@ class _Window:
 class _Account:
     """What is known of one key."""
 
-    __slots__ = ("hold", "sent", "under_way", "windows")
+    __slots__ = ("blocked_until", "sent", "under_way", "windows")
 
     def __init__(self) -> None:
         self.sent = 0
         self.under_way = 0
         #: Moment until when the server wants to be left alone.
-        self.hold = 0.0
-        self.windows: dict[str, _Window] = {}
+        self.blocked_until = 0.0
+        self.windows: dict[str, _QuotaWindow] = {}
 
 
 class _Accounts:
@@ -93,7 +93,7 @@ class _Accounts:
         self.by_key: dict[str, _Account] = {}
 
 
-class Learned:
+class ServerLimits:
     """The budgets of servers, as far as their answers told.
 
     The lowest rest that was told within a window has counted every request that was answered by
@@ -107,7 +107,7 @@ class Learned:
     def __init__(self) -> None:
         self._accounts: PerProcess[_Accounts] = PerProcess(lambda _parents: _Accounts())
 
-    def ask(self, key: str, now: float) -> Leave:
+    def acquire(self, key: str, now: float) -> Permit:
         """Give a request leave, or tell how long it must wait.
 
         Args:
@@ -117,19 +117,19 @@ class Learned:
         accounts = self._accounts.get()
         with accounts.guard:
             account = _account(accounts.by_key, key)
-            end = max(account.hold, _end(account, now))
+            end = max(account.blocked_until, _next_send(account, now))
             if end > now:
-                return Leave(end - now, 0)
+                return Permit(end - now, 0)
             account.sent += 1
             account.under_way += 1
-            return Leave(0.0, account.sent)
+            return Permit(0.0, account.sent)
 
-    def ended(self, key: str, news: News, now: float, *, number: int) -> None:
+    def release(self, key: str, limits: ResponseLimits, now: float, *, number: int) -> None:
         """Note that a request has ended that had been given leave.
 
         Args:
             key: Whose request.
-            news: What its end tells.
+            limits: What its response said, if one came.
             now: Moment of the monotonic clock.
             number: Of the request.
         """
@@ -137,53 +137,57 @@ class Learned:
         with accounts.guard:
             account = _account(accounts.by_key, key)
             account.under_way = max(0, account.under_way - 1)
-            if news.hold:
+            if limits.retry_after:
                 # It takes precedence over all else (draft-ietf-httpapi-ratelimit-headers, 7).
-                account.hold = max(account.hold, now + min(news.hold, LONGEST_HOLD))
+                account.blocked_until = max(
+                    account.blocked_until, now + min(limits.retry_after, MAX_HOLD)
+                )
                 account.windows.clear()
                 return
-            told = {quota.name for quota in news.quotas}
+            told = {quota.name for quota in limits.quotas}
             for name, window in account.windows.items():
-                if news.counted and name not in told:
-                    window.left -= 1
-            for quota in news.quotas:
-                _take_over(account.windows, quota, now, number=number)
+                if limits.counted and name not in told:
+                    window.remaining -= 1
+            for quota in limits.quotas:
+                _update_window(account.windows, quota, now, number=number)
 
 
-def _end(account: _Account, now: float) -> float:
+def _next_send(account: _Account, now: float) -> float:
     """Return when every budget has something left, and renew those windows that have ended."""
     end = now
     for name, window in list(account.windows.items()):
         if window.end <= now and not window.renew(now, account.sent):
             del account.windows[name]
-        elif window.left <= account.under_way:
+        elif window.remaining <= account.under_way:
             end = max(end, window.end)
     return end
 
 
-def _take_over(windows: dict[str, _Window], quota: Quota, now: float, *, number: int) -> None:
+def _update_window(
+    windows: dict[str, _QuotaWindow], quota: Quota, now: float, *, number: int
+) -> None:
     seconds = quota.window if quota.reset is None else quota.reset
     if seconds is None or quota.remaining is None:
         return  # for how long, or how many? nothing to count on
-    end = now + min(seconds, LONGEST_HOLD)
+    end = now + min(seconds, MAX_HOLD)
     known = windows.get(quota.name)
     if known is not None:
         if known.quota.partition == quota.partition and abs(end - known.first_end) <= _SLACK:
-            known.left = min(known.left, quota.remaining)
+            known.remaining = min(known.remaining, quota.remaining)
             known.end = max(known.end, end)
             return
         if number < known.number:
             return  # overtaken: of a window before this one
-    elif len(windows) >= MOST_WINDOWS:
+    elif len(windows) >= MAX_WINDOWS:
         windows.clear()
-    windows[quota.name] = _Window(quota, quota.remaining, end=end, number=number)
+    windows[quota.name] = _QuotaWindow(quota, quota.remaining, end=end, number=number)
 
 
 def _account(by_key: dict[str, _Account], key: str) -> _Account:
     account = by_key.pop(key, None)
     if account is None:
         account = _Account()
-        if len(by_key) >= MOST_KEYS:
+        if len(by_key) >= MAX_KEYS:
             del by_key[next(iter(by_key))]
     by_key[key] = account
     return account

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from sessionkit._clock import Clock
 
 #: Keys whose windows are remembered; beyond, the one that was used least recently is forgotten.
-MOST_KEYS = 10_000
+MAX_KEYS = 10_000
 #: What a window is longer than its rate says: a part of it, and seconds at most. Requests are not
 #: equally long on their way, and what left in two windows may arrive in one: without a margin a
 #: server on the same machine saw 61 requests in a second where 50 were let through.
 _MARGIN_PART = 0.05
-_MOST_MARGIN = 0.05
+_MAX_MARGIN = 0.05
 #: Seconds; a shorter wait would be lost in the rounding of the clock.
-SHORTEST_WAIT = 0.001
+MIN_WAIT = 0.001
 _PERIODS: Mapping[str, float] = MappingProxyType({"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0})
 _TEXT = re.compile(
     r"(\d{1,9})\s*(?:/|per)\s*(\d{1,6})?\s*"
@@ -51,16 +51,16 @@ class Limiter(Protocol):
 class Rate(NamedTuple):
     """So many requests in so many seconds; immutable."""
 
-    amount: int
-    seconds: float
+    limit: int
+    period: float
 
     @property
     def margin(self) -> float:
         """Seconds by which a window is longer, for requests that are longer on their way."""
-        return min(self.seconds * _MARGIN_PART, _MOST_MARGIN)
+        return min(self.period * _MARGIN_PART, _MAX_MARGIN)
 
     def __str__(self) -> str:
-        return f"{self.amount} in {self.seconds:g} s"
+        return f"{self.limit} in {self.period:g} s"
 
 
 def read_rate(value: object) -> Rate:
@@ -77,7 +77,7 @@ def read_rate(value: object) -> Rate:
         rate = Rate(*value)
     else:
         rate = Rate(0, 0.0)
-    if rate.amount < 1 or not 0 < rate.seconds < 1e9:
+    if rate.limit < 1 or not 0 < rate.period < 1e9:
         message = f"{value!r:.80} is no rate of requests"
         raise ConfigError(message, hint='such as "10/second", "100/15 minutes" or (10, 1.0)')
     return rate
@@ -88,7 +88,7 @@ def _are_numbers(pair: tuple[object, object]) -> bool:
     return isinstance(count, int) and isinstance(seconds, (int, float))
 
 
-class _Lane:
+class _Window:
     """The requests of one key: when the last ones went, and how many wait."""
 
     __slots__ = ("sent", "waiting")
@@ -98,12 +98,12 @@ class _Lane:
         self.waiting = 0
 
 
-class _Lanes:
+class _Windows:
     __slots__ = ("by_key", "guard")
 
     def __init__(self) -> None:
         self.guard = threading.Lock()
-        self.by_key: dict[str, _Lane] = {}
+        self.by_key: dict[str, _Window] = {}
 
 
 class SlidingWindow:
@@ -120,19 +120,19 @@ class SlidingWindow:
         rate: How many, and in how many seconds.
     """
 
-    __slots__ = ("_lanes", "_rate", "_window")
+    __slots__ = ("_length", "_rate", "_windows")
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
-        self._window = rate.seconds + rate.margin
-        self._lanes: PerProcess[_Lanes] = PerProcess(lambda _parents: _Lanes())
+        self._length = rate.period + rate.margin
+        self._windows: PerProcess[_Windows] = PerProcess(lambda _parents: _Windows())
 
     def waits(self, key: str, clock: Clock) -> Iterator[float]:
         """Yield how many seconds to wait, until a request of *key* may be sent at once."""
-        lanes = self._lanes.get()
+        lanes = self._windows.get()
         with lanes.guard:
-            lane = self._lane(lanes.by_key, key)
-            wait = self._ask(lane, clock.monotonic(), ahead=lane.waiting)
+            lane = self._window_of(lanes.by_key, key)
+            wait = self._try_send(lane, clock.monotonic(), ahead=lane.waiting)
             if wait <= 0:
                 return
             lane.waiting += 1
@@ -141,7 +141,7 @@ class SlidingWindow:
                 yield wait
                 with lanes.guard:
                     # Woken in turn: nobody is ahead any more.
-                    wait = self._ask(lane, clock.monotonic(), ahead=0)
+                    wait = self._try_send(lane, clock.monotonic(), ahead=0)
         finally:
             with lanes.guard:
                 lane.waiting -= 1
@@ -149,24 +149,24 @@ class SlidingWindow:
     def __repr__(self) -> str:
         return str(self._rate)
 
-    def _ask(self, lane: _Lane, now: float, *, ahead: int) -> float:
+    def _try_send(self, lane: _Window, now: float, *, ahead: int) -> float:
         """Send now, if there is room behind *ahead* others; else return how long until there is."""
-        sent, count = lane.sent, self._rate.amount
+        sent, count = lane.sent, self._rate.limit
         if len(sent) == count:
             # Each place becomes free one window after it was taken, and again after the next.
             rounds, place = divmod(ahead, count)
-            wait = sent[place] + self._window * (rounds + 1) - now
+            wait = sent[place] + self._length * (rounds + 1) - now
             if wait > 0:
-                return max(wait, SHORTEST_WAIT)
+                return max(wait, MIN_WAIT)
         sent.append(now)
         return 0.0
 
-    def _lane(self, by_key: dict[str, _Lane], key: str) -> _Lane:
+    def _window_of(self, by_key: dict[str, _Window], key: str) -> _Window:
         lane = by_key.pop(key, None)
         if lane is None:
-            lane = _Lane(self._rate.amount)
+            lane = _Window(self._rate.limit)
             idle = next((known for known, it in by_key.items() if not it.waiting), None)
-            if idle is not None and len(by_key) >= MOST_KEYS:
+            if idle is not None and len(by_key) >= MAX_KEYS:
                 del by_key[idle]
         by_key[key] = lane
         return lane

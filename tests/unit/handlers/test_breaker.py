@@ -13,7 +13,7 @@ import requests
 from sessionkit import SessionStack
 from sessionkit.errors import CircuitOpen, ConfigError, RateLimitExhausted
 from sessionkit.handlers import CircuitBreakerHandler, RetryHandler
-from sessionkit.handlers._breaker import MOST_ORIGINS
+from sessionkit.handlers._breaker import MAX_ORIGINS
 from sessionkit.testing import FakeClock
 from tests.unit.handlers.scripted import Item, Reply, Script, stack_over
 
@@ -293,7 +293,7 @@ def test_one_of_three_trials_that_says_nothing_frees_one_place() -> None:
         stack.get("tasks")
 
     circuit = breaker._circuits.get()._by_origin[ORIGIN]
-    assert circuit.trials == 0
+    assert circuit.trials_let_through == 0
 
 
 @pytest.mark.parametrize(
@@ -438,12 +438,12 @@ def test_retries_stop_when_the_circuit_opens() -> None:
 def test_the_number_of_origins_is_bounded() -> None:
     """A crawler that meets a million dead hosts keeps its memory."""
     breaker = CircuitBreakerHandler(1)
-    stack, _ = stack_over(Script(*[503] * (MOST_ORIGINS + 2)), breaker)
+    stack, _ = stack_over(Script(*[503] * (MAX_ORIGINS + 2)), breaker)
 
-    for number in range(MOST_ORIGINS + 2):
+    for number in range(MAX_ORIGINS + 2):
         stack.get(f"http://host{number}.example/")
 
-    assert len(breaker.states) == MOST_ORIGINS
+    assert len(breaker.states) == MAX_ORIGINS
     assert "http://host1.example:80" not in breaker.states
     assert "http://host2.example:80" in breaker.states
 

@@ -18,7 +18,7 @@ from sessionkit import SessionStack, recommended
 from sessionkit.auth import Cookie, Header, Query, StaticToken
 from sessionkit.errors import NotFound
 from sessionkit.handlers import as_curl
-from sessionkit.handlers._curl import MOST_BODY
+from sessionkit.handlers._curl import MAX_BODY
 from tests.loopback import Loopback, Reply, Seen
 from tests.unit.stacks import opened
 
@@ -67,7 +67,7 @@ def test_a_head_request_waits_for_no_body() -> None:
     ("body", "remark"),
     [
         (b"\xff\xfe\0\1", "# body of 4 bytes not shown"),
-        ("x" * (MOST_BODY + 1), f"# body of {MOST_BODY + 1} bytes not shown"),
+        ("x" * (MAX_BODY + 1), f"# body of {MAX_BODY + 1} bytes not shown"),
         (io.BytesIO(b"from a file"), "# body of 11 bytes not shown"),
         (iter([b"piece", b"piece"]), "# body not shown"),
     ],

@@ -17,7 +17,7 @@ from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import Header, StaticToken
 from sessionkit.errors import Gone
 from sessionkit.handlers import ApiDeprecationWarning, DeprecationHandler
-from sessionkit.handlers._deprecation import MOST_ENDPOINTS
+from sessionkit.handlers._deprecation import MAX_ENDPOINTS
 from tests.loopback import Reply, Seen
 from tests.unit.handlers.scripted import Reply as Scripted
 from tests.unit.handlers.scripted import Script, stack_over
@@ -194,7 +194,7 @@ def test_memory_is_bounded() -> None:
     stack, _ = stack_over(Script(*[Scripted(200, OLD) for _ in names]), handler)
 
     assert len(caught(lambda: [stack.get(name) for name in names])) == 1_100
-    assert len(handler._told.get()._endpoints) == MOST_ENDPOINTS
+    assert len(handler._warned.get()._endpoints) == MAX_ENDPOINTS
 
 
 def test_threads_are_told_once_together() -> None:

@@ -88,7 +88,7 @@ def test_a_forked_child_goes_on_with_what_there_was() -> None:
     held, free = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with budget._purses.get().guard:
+        with budget._buckets.get().guard:
             held.set()
             free.wait(30)
 

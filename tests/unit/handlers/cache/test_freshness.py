@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessionkit.handlers.cache._freshness import (
-    BORN,
-    Wanted,
+    STORED_AT,
+    RequestDirectives,
     age_of,
-    as_hishel_sees_it,
-    described,
-    directives,
-    is_worth_keeping,
+    headers_for_hishel,
+    headers_to_store,
+    is_cacheable,
+    read_directives,
     validators,
 )
 
@@ -32,48 +32,51 @@ def answer(*status: int, **headers: str) -> requests.Response:
     return made
 
 
-def seen_age(headers: dict[str, str], wanted: Wanted, age: float) -> float:
+def seen_age(headers: dict[str, str], wanted: RequestDirectives, age: float) -> float:
     """Return the age that hishel will find."""
-    seen = as_hishel_sees_it(headers, wanted, age=age, machine=NOW)
+    seen = headers_for_hishel(headers, wanted, age=age, machine=NOW)
     return NOW - parsedate_to_datetime(seen["date"]).timestamp()
 
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("", Wanted(False, False, False, math.inf, 0, 0)),
-        ("no-store", Wanted(True, False, False, math.inf, 0, 0)),
-        ("No-Cache", Wanted(False, True, False, math.inf, 0, 0)),
-        ("only-if-cached, max-stale", Wanted(False, False, True, math.inf, math.inf, 0)),
-        ("max-age=60,max-stale = 5 , min-fresh=7", Wanted(False, False, False, 60, 5, 7)),
-        ('max-age="60"', Wanted(False, False, False, 60, 0, 0)),
-        ("max-age=soon, min-fresh=-1", Wanted(False, False, False, 0, 0, math.inf)),
-        ("max-stale=soon", Wanted(False, False, False, math.inf, 0, 0)),
-        ('x="no-store, max-age=1"', Wanted(False, False, False, math.inf, 0, 0)),
+        ("", RequestDirectives(False, False, False, math.inf, 0, 0)),
+        ("no-store", RequestDirectives(True, False, False, math.inf, 0, 0)),
+        ("No-Cache", RequestDirectives(False, True, False, math.inf, 0, 0)),
+        ("only-if-cached, max-stale", RequestDirectives(False, False, True, math.inf, math.inf, 0)),
+        (
+            "max-age=60,max-stale = 5 , min-fresh=7",
+            RequestDirectives(False, False, False, 60, 5, 7),
+        ),
+        ('max-age="60"', RequestDirectives(False, False, False, 60, 0, 0)),
+        ("max-age=soon, min-fresh=-1", RequestDirectives(False, False, False, 0, 0, math.inf)),
+        ("max-stale=soon", RequestDirectives(False, False, False, math.inf, 0, 0)),
+        ('x="no-store, max-age=1"', RequestDirectives(False, False, False, math.inf, 0, 0)),
     ],
 )
-def test_a_request_says_what_it_wants(text: str, wanted: Wanted) -> None:
+def test_a_request_says_what_it_wants(text: str, wanted: RequestDirectives) -> None:
     """What makes no sense asks for caution."""
-    assert Wanted.read({"Cache-Control": text}) == wanted
+    assert RequestDirectives.read({"Cache-Control": text}) == wanted
 
 
 def test_pragma_is_heard_where_nothing_else_is_said() -> None:
     """RFC 9111, section 5.4: old clients ask so for a new answer."""
-    assert Wanted.read({"Pragma": "no-cache"}).no_cache
-    assert not Wanted.read({"Pragma": "no-cache", "Cache-Control": "max-age=9"}).no_cache
-    assert directives(b"no-cache") == {"no-cache": ""}
+    assert RequestDirectives.read({"Pragma": "no-cache"}).no_cache
+    assert not RequestDirectives.read({"Pragma": "no-cache", "Cache-Control": "max-age=9"}).no_cache
+    assert read_directives(b"no-cache") == {"no-cache": ""}
 
 
 @pytest.mark.parametrize("status", [200, 203, 204, 300, 301, 308, 404, 410])
 def test_final_answers_are_worth_keeping(status: int) -> None:
     """A 404 that the server calls fresh is an answer too."""
-    assert is_worth_keeping(answer(status, Cache_Control="max-age=60"))
+    assert is_cacheable(answer(status, Cache_Control="max-age=60"))
 
 
 @pytest.mark.parametrize("status", [100, 206, 302, 304, 400, 401, 403, 407, 419, 429, 500, 503])
 def test_refusals_failures_and_parts_are_not_kept(status: int) -> None:
     """A login that was refused once is not refused from here for ever after."""
-    assert not is_worth_keeping(answer(status, Cache_Control="public, max-age=60"))
+    assert not is_cacheable(answer(status, Cache_Control="public, max-age=60"))
 
 
 @pytest.mark.parametrize(
@@ -92,19 +95,19 @@ def test_what_would_never_be_used_is_not_kept(headers: dict[str, str]) -> None:
     made = answer()
     made.headers.update(headers)
 
-    assert not is_worth_keeping(made)
+    assert not is_cacheable(made)
 
 
 @pytest.mark.parametrize("name", ["ETag", "Last_Modified", "Expires"])
 def test_one_word_of_the_server_is_enough(name: str) -> None:
     """A validator makes the next answer cheap, even where this one is stale at once."""
-    assert is_worth_keeping(answer(**{name: "x"}))
+    assert is_cacheable(answer(**{name: "x"}))
     redirected = answer(**{name: "x"})
     redirected.history = [answer(302)]
-    assert not is_worth_keeping(redirected)
+    assert not is_cacheable(redirected)
     below = answer(**{name: "x"})
     vars(below)["from_cache"] = True
-    assert not is_worth_keeping(below)
+    assert not is_cacheable(below)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +129,7 @@ def test_an_answer_is_as_old_as_all_caches_on_its_way_say(
     """RFC 9111, section 4.2.3: by its date or by its Age, whichever is more, and the way here."""
     made = answer()
     made.headers.update(headers)
-    kept = described(made, asked=NOW - asked, now=NOW)
+    kept = headers_to_store(made, asked=NOW - asked, now=NOW)
 
     assert age_of(kept, NOW) == age
     assert age_of(kept, NOW + 10) == age + 10
@@ -135,13 +138,13 @@ def test_an_answer_is_as_old_as_all_caches_on_its_way_say(
 
 def test_cookies_are_not_kept() -> None:
     """A login that somebody was given is not given again."""
-    kept = described(
+    kept = headers_to_store(
         answer(Set_Cookie="sid=hush", ETag='"1"', X_SessionKit_Born="0"), asked=NOW, now=NOW
     )
 
     assert "set-cookie" not in kept
     assert kept["etag"] == '"1"'
-    assert kept[BORN] == repr(NOW)
+    assert kept[STORED_AT] == repr(NOW)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +160,9 @@ def test_cookies_are_not_kept() -> None:
 )
 def test_what_a_request_wants_becomes_an_age(control: str, age: float, seen: float) -> None:
     """hishel knows dates alone, so it is told one that comes to the same."""
-    kept = described(answer(Cache_Control="max-age=60"), asked=NOW, now=NOW)
+    kept = headers_to_store(answer(Cache_Control="max-age=60"), asked=NOW, now=NOW)
 
-    assert seen_age(kept, Wanted.read({"Cache-Control": control}), age) == seen
+    assert seen_age(kept, RequestDirectives.read({"Cache-Control": control}), age) == seen
 
 
 @pytest.mark.parametrize(
@@ -177,18 +180,18 @@ def test_what_a_request_refuses_is_asked_for_anew(
     response: str, request_: str, age: float, asks: bool
 ) -> None:
     """A caller who wants it younger gets it younger."""
-    kept = described(answer(Cache_Control=response), asked=NOW, now=NOW)
-    wanted = Wanted.read({"Cache-Control": request_})
-    seen = as_hishel_sees_it(kept, wanted, age=age, machine=NOW)
+    kept = headers_to_store(answer(Cache_Control=response), asked=NOW, now=NOW)
+    wanted = RequestDirectives.read({"Cache-Control": request_})
+    seen = headers_for_hishel(kept, wanted, age=age, machine=NOW)
 
     assert (seen["cache-control"] == "no-cache") is asks
 
 
 def test_must_revalidate_wins_over_max_stale() -> None:
     """RFC 9111, section 5.2.2.2: a server may forbid stale answers."""
-    kept = described(answer(Cache_Control="max-age=60, must-revalidate"), asked=NOW, now=NOW)
+    kept = headers_to_store(answer(Cache_Control="max-age=60, must-revalidate"), asked=NOW, now=NOW)
 
-    assert seen_age(kept, Wanted.read({"Cache-Control": "max-stale=100"}), 70) == 70
+    assert seen_age(kept, RequestDirectives.read({"Cache-Control": "max-stale=100"}), 70) == 70
 
 
 def test_expires_is_moved_with_the_date() -> None:
@@ -199,8 +202,11 @@ def test_expires_is_moved_with_the_date() -> None:
     }
     made = answer()
     made.headers.update(dates)
-    seen = as_hishel_sees_it(
-        described(made, asked=NOW, now=NOW), Wanted.read({}), age=10, machine=NOW + 1_000_000
+    seen = headers_for_hishel(
+        headers_to_store(made, asked=NOW, now=NOW),
+        RequestDirectives.read({}),
+        age=10,
+        machine=NOW + 1_000_000,
     )
 
     moved = [parsedate_to_datetime(seen[name]).timestamp() for name in ("date", "expires")]
@@ -222,8 +228,10 @@ def test_no_header_breaks_the_rules(
 ) -> None:
     """Servers send anything; a call never fails for it."""
     made = answer(Cache_Control=control, Date=date, Expires=expires, Age=age)
-    kept = described(made, asked=NOW, now=NOW)
-    as_hishel_sees_it(kept, Wanted.read({"Cache-Control": control}), age=old, machine=NOW)
+    kept = headers_to_store(made, asked=NOW, now=NOW)
+    headers_for_hishel(
+        kept, RequestDirectives.read({"Cache-Control": control}), age=old, machine=NOW
+    )
 
     assert age_of(kept, NOW) >= 0
-    is_worth_keeping(made)
+    is_cacheable(made)

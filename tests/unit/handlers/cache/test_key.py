@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from sessionkit.chain._exchange import Credential
-from sessionkit.handlers.cache._key import read_request, vary_names
+from sessionkit.handlers.cache._key import hash_request, vary_names
 
 SALT = b"salt"
 URL = "http://api.example/orders"
@@ -24,7 +24,7 @@ def key(
 ) -> str:
     """Return the key of a GET with *parts* of a request."""
     request = requests.Request("GET", url, **parts).prepare()
-    return read_request(request, secrets, salt=salt, principal=principal).key
+    return hash_request(request, secrets, salt=salt, principal=principal).key
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_certificate_is_a_credential() -> None:
     """Programs that log in by certificates share nothing either."""
     request = requests.Request("GET", URL).prepare()
     keys = {
-        read_request(request, (), salt=SALT, certificate=certificate).key
+        hash_request(request, (), salt=SALT, certificate=certificate).key
         for certificate in (None, "a.pem", ("a.pem", "a.key"), "b.pem")
     }
 
@@ -118,13 +118,13 @@ def test_facts_cannot_be_moved_from_one_place_to_another() -> None:
 def test_nothing_can_be_read_back() -> None:
     """Neither a token nor an address stands in the cache, and no list of hashes finds one."""
     request = requests.Request("GET", URL, headers={"Authorization": "Bearer hush"}).prepare()
-    asked = read_request(request, (), salt=SALT)
+    asked = hash_request(request, (), salt=SALT)
 
     text = repr(asked)
     assert "hush" not in text
     assert "orders" not in text
-    assert read_request(request, (), salt=b"other").key != asked.key
-    assert read_request(request, (), salt=b"other").headers != asked.headers
+    assert hash_request(request, (), salt=b"other").key != asked.key
+    assert hash_request(request, (), salt=b"other").headers != asked.headers
 
 
 def test_the_names_in_vary_are_read_in_any_form() -> None:

@@ -13,39 +13,39 @@ from pathlib import Path
 import pytest
 from hishel import Entry, Headers, Request, Response
 
-from sessionkit.handlers.cache._storage import Shelf
+from sessionkit.handlers.cache._storage import ResponseStorage
 from sessionkit.stores._database import GATE
 
 MOST = 1_000_000
 
 
 @pytest.fixture(params=["memory", "file"])
-def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shelf]:
+def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ResponseStorage]:
     """Return an empty shelf of each kind."""
-    made = Shelf(None if request.param == "memory" else tmp_path / "cache.db", MOST)
+    made = ResponseStorage(None if request.param == "memory" else tmp_path / "cache.db", MOST)
     yield made
     made.close()
 
 
-def keep(shelf: Shelf, key: str = "key", body: bytes = b"body") -> None:
+def keep(shelf: ResponseStorage, key: str = "key", body: bytes = b"body") -> None:
     """Keep an answer."""
     request, response = Request("GET", key), Response(200, Headers({"etag": '"1"'}))
-    shelf.keep(request, response, key, body=body)
+    shelf.store(request, response, key, body=body)
 
 
-def bodies(shelf: Shelf, key: str = "key") -> list[bytes | None]:
+def bodies(shelf: ResponseStorage, key: str = "key") -> list[bytes | None]:
     """Return all bodies that are kept under *key*."""
     return [shelf.body(entry) for entry in shelf.find(key)]
 
 
-def only(shelf: Shelf) -> Entry:
+def only(shelf: ResponseStorage) -> Entry:
     """Return the one entry."""
     (entry,) = shelf.find("key")
     return entry
 
 
 @pytest.mark.parametrize("body", [b"", b"x", bytes(range(256)) * 2_000])
-def test_what_is_kept_is_found_again(shelf: Shelf, body: bytes) -> None:
+def test_what_is_kept_is_found_again(shelf: ResponseStorage, body: bytes) -> None:
     """To the byte, whatever its size."""
     keep(shelf, body=body)
 
@@ -53,7 +53,7 @@ def test_what_is_kept_is_found_again(shelf: Shelf, body: bytes) -> None:
     assert bodies(shelf, "other") == []
 
 
-def test_entries_are_updated_and_forgotten(shelf: Shelf) -> None:
+def test_entries_are_updated_and_forgotten(shelf: ResponseStorage) -> None:
     """A 304 gives an entry new headers; a change takes it away."""
     keep(shelf)
     shelf.update(only(shelf).id, Headers({"etag": '"2"'}))
@@ -66,7 +66,9 @@ def test_entries_are_updated_and_forgotten(shelf: Shelf) -> None:
     assert shelf.find("key") == []
 
 
-def test_a_closed_shelf_is_an_empty_one(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_closed_shelf_is_an_empty_one(
+    shelf: ResponseStorage, caplog: pytest.LogCaptureFixture
+) -> None:
     """Calls go on after the cache was closed, and say nothing."""
     keep(shelf)
     entry = only(shelf)
@@ -80,7 +82,7 @@ def test_a_closed_shelf_is_an_empty_one(shelf: Shelf, caplog: pytest.LogCaptureF
     assert caplog.records == []
 
 
-def test_a_forked_child_closes_its_copy(shelf: Shelf) -> None:
+def test_a_forked_child_closes_its_copy(shelf: ResponseStorage) -> None:
     """SQLite's files are not shared with a parent; the child's handler opens them anew."""
     connection = shelf._connection
     assert connection in GATE._open
@@ -89,7 +91,7 @@ def test_a_forked_child_closes_its_copy(shelf: Shelf) -> None:
     assert connection not in GATE._open
 
 
-def test_threads_share_a_shelf(shelf: Shelf) -> None:
+def test_threads_share_a_shelf(shelf: ResponseStorage) -> None:
     """Each finds what the others kept, and nobody's answer is lost."""
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: keep(shelf, f"key {n}", b"%d" % n), range(80)))
@@ -98,7 +100,7 @@ def test_threads_share_a_shelf(shelf: Shelf) -> None:
     assert found == [[b"%d" % n] for n in range(80)]
 
 
-def test_a_shelf_is_bounded(shelf: Shelf) -> None:
+def test_a_shelf_is_bounded(shelf: ResponseStorage) -> None:
     """A cache never fills the memory or the disk."""
     for number in range(40):
         keep(shelf, f"key {number}", b"x" * 100_000)
@@ -110,7 +112,7 @@ def test_a_shelf_is_bounded(shelf: Shelf) -> None:
 def test_old_answers_make_room_for_new_ones(tmp_path: Path) -> None:
     """What nobody has used lately goes first."""
     path = tmp_path / "cache.db"
-    shelf = Shelf(path, MOST)
+    shelf = ResponseStorage(path, MOST)
     for number in range(20):
         keep(shelf, f"key {number}", b"x" * 100_000)
     with sqlite3.connect(path) as other:
@@ -125,7 +127,7 @@ def test_old_answers_make_room_for_new_ones(tmp_path: Path) -> None:
 def test_a_file_is_its_owners_alone(tmp_path: Path) -> None:
     """Nobody else on the machine reads the answers, in none of SQLite's files."""
     path = tmp_path / "cache.db"
-    shelf = Shelf(path, MOST)
+    shelf = ResponseStorage(path, MOST)
     keep(shelf)
 
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
@@ -138,7 +140,7 @@ def test_a_file_that_others_may_read_is_closed_to_them(tmp_path: Path) -> None:
     """A file made by hand is mended before anything is put into it."""
     path = tmp_path / "cache.db"
     path.touch(0o644)
-    Shelf(path, MOST).close()
+    ResponseStorage(path, MOST).close()
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -146,7 +148,7 @@ def test_a_file_that_others_may_read_is_closed_to_them(tmp_path: Path) -> None:
 def test_a_file_is_shared_and_lasts(tmp_path: Path) -> None:
     """Another process finds the answers: its hashes come out the same."""
     path = tmp_path / "cache.db"
-    first, second = Shelf(path, MOST), Shelf(path, MOST)
+    first, second = ResponseStorage(path, MOST), ResponseStorage(path, MOST)
     keep(first)
 
     assert first.salt == second.salt
@@ -154,7 +156,7 @@ def test_a_file_is_shared_and_lasts(tmp_path: Path) -> None:
     assert bodies(second) == [b"body"]
     first.close()
     second.close()
-    assert Shelf(None, MOST).salt != first.salt
+    assert ResponseStorage(None, MOST).salt != first.salt
 
 
 def test_a_damaged_file_is_an_empty_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -163,7 +165,7 @@ def test_a_damaged_file_is_an_empty_cache(tmp_path: Path, caplog: pytest.LogCapt
     content = b"this is no database, whatever its name says " * 99
     path.write_bytes(content)
     with caplog.at_level(logging.WARNING):
-        shelf = Shelf(path, MOST)
+        shelf = ResponseStorage(path, MOST)
         keep(shelf)
         assert shelf.find("key") == []
 
@@ -181,7 +183,7 @@ def test_another_programs_tables_are_left_alone(
         mine.execute("CREATE TABLE entries (text TEXT)")
         mine.execute("INSERT INTO entries VALUES ('mine')")
     mine.close()
-    shelf = Shelf(path, MOST)
+    shelf = ResponseStorage(path, MOST)
     keep(shelf)
     shelf.close()
 
@@ -195,7 +197,7 @@ def test_another_programs_tables_are_left_alone(
 def test_a_damaged_entry_is_no_entry(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """One bad sector costs one request."""
     path = tmp_path / "cache.db"
-    shelf = Shelf(path, MOST)
+    shelf = ResponseStorage(path, MOST)
     keep(shelf)
     entry = only(shelf)
     with sqlite3.connect(path) as other:
@@ -217,7 +219,7 @@ def test_a_link_in_the_files_place_is_refused(
 ) -> None:
     """Nobody else chooses where the answers go."""
     (tmp_path / "cache.db").symlink_to(tmp_path / "elsewhere")
-    shelf = Shelf(tmp_path / "cache.db", MOST)
+    shelf = ResponseStorage(tmp_path / "cache.db", MOST)
     keep(shelf)
 
     assert shelf.find("key") == []

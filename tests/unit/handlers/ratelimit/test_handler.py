@@ -363,12 +363,12 @@ def test_no_credential_is_kept_in_the_clear() -> None:
         stack.get("tasks", headers={"X-Other": "1"})
 
     for each in (handler, keyed):
-        assert each._learned is not None
-        accounts = each._learned._accounts.get().by_key
-        lanes = each._limiter._lanes.get().by_key  # type: ignore[union-attr]  # of one process
+        assert each._server_limits is not None
+        accounts = each._server_limits._accounts.get().by_key
+        windows = each._limiter._windows.get().by_key  # type: ignore[union-attr]  # of one process
         assert accounts
-        assert lanes
-        assert "planted-7" not in repr((accounts.keys(), lanes.keys(), each))
+        assert windows
+        assert "planted-7" not in repr((accounts.keys(), windows.keys(), each))
 
 
 def test_a_keys_digest_is_the_same_in_every_process() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessionkit.errors import ConfigError
-from sessionkit.handlers.ratelimit._window import MOST_KEYS, Rate, SlidingWindow, read_rate
+from sessionkit.handlers.ratelimit._window import MAX_KEYS, Rate, SlidingWindow, read_rate
 from sessionkit.testing import FakeClock
 from tests.virtual_time import VirtualTime
 
@@ -71,7 +71,7 @@ def test_no_window_holds_more_than_the_rate(rate: Rate, threads: list[list[float
     moments = run(rate, threads)
 
     assert len(moments) == sum(map(len, threads))
-    assert most_in_any_window(moments, rate.seconds) <= rate.amount
+    assert most_in_any_window(moments, rate.period) <= rate.limit
 
 
 @pytest.mark.parametrize("threads", [1, 4, 16])
@@ -165,11 +165,11 @@ def test_the_number_of_keys_is_bounded() -> None:
     next(waiting)
     first_wait(window, clock, "first")
 
-    for number in range(MOST_KEYS):
+    for number in range(MAX_KEYS):
         first_wait(window, clock, str(number))
 
-    lanes = window._lanes.get().by_key
-    assert len(lanes) == MOST_KEYS
+    lanes = window._windows.get().by_key
+    assert len(lanes) == MAX_KEYS
     assert "waited for" in lanes
     assert "first" not in lanes
 
@@ -192,7 +192,7 @@ def test_a_forked_child_has_a_window_of_its_own() -> None:
     held, free = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with window._lanes.get().guard:
+        with window._windows.get().guard:
             held.set()
             free.wait(30)
 
@@ -253,8 +253,8 @@ def test_no_text_makes_the_reader_of_rates_fail(text: str) -> None:
         rate = read_rate(text)
     except ConfigError:
         return
-    assert rate.amount >= 1
-    assert rate.seconds > 0
+    assert rate.limit >= 1
+    assert rate.period > 0
 
 
 def test_it_shows_its_rate() -> None:
