@@ -368,7 +368,9 @@ class SessionStack(_Session):
                 :meth:`Pages.pages <sessionkit.paging.Pages.pages>`.
         """
         from sessionkit.mapping._engine import loader_for
-        from sessionkit.paging import LinkHeader, PageRequest, Pages
+        from sessionkit.paging._base import PageRequest
+        from sessionkit.paging._links import LinkHeader
+        from sessionkit.paging._pages import Pages
         from sessionkit.paging._walk import WalkOptions
 
         options = WalkOptions(

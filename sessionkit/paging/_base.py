@@ -62,7 +62,7 @@ class PageRequest:
             return cls(_with_query(url, query))
         if isinstance(params, Mapping):
             params = params.items()
-        return cls(url, _gathered(params) if params else None)
+        return cls(url, _merge_pairs(params) if params else None)
 
     def param(self, name: str) -> Any:
         """Return the parameter called *name*, of ``params`` or else of the URL's own query."""
@@ -189,7 +189,7 @@ def as_count(value: object) -> int | None:
     return None
 
 
-def says_no(flag: object) -> bool:
+def is_false_flag(flag: object) -> bool:
     """Read a flag such as ``has_more``: false, null, 0, ``""`` and ``"false"`` say no."""
     return not flag or (isinstance(flag, str) and flag.lower() == "false")
 
@@ -204,12 +204,14 @@ def check_name(what: str, name: object) -> None:
         raise ConfigError(f"{what} must be a name, not {name!r}")
 
 
-def _gathered(pairs: object) -> dict[str, Any]:
+def _merge_pairs(pairs: object) -> dict[str, Any]:
     gathered: dict[str, Any] = {}
     try:
         for name, value in pairs:  # type: ignore[attr-defined]  # what is no pairs, is refused
             kept = list(value) if isinstance(value, Iterator) else value
-            gathered[name] = [*_many(gathered[name]), *_many(kept)] if name in gathered else kept
+            gathered[name] = (
+                [*_as_list(gathered[name]), *_as_list(kept)] if name in gathered else kept
+            )
     except (TypeError, ValueError) as error:
         raise ConfigError(
             "params are neither a mapping, nor pairs of name and value, nor text"
@@ -217,7 +219,7 @@ def _gathered(pairs: object) -> dict[str, Any]:
     return gathered
 
 
-def _many(value: Any) -> Iterable[Any]:
+def _as_list(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list | tuple) else [value]
 
 

@@ -1,4 +1,4 @@
-"""Pages that are counted: by their number, or by the rows before them."""
+"""Pagination by numbers: page numbers, and offsets, which count the rows before a page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PageNumber:
-    """Ask for page after page by number, until one is empty or the document says where it ends.
+    """Ask for page after page by number, until one is empty or the last one is reached.
+
+    ::
+
+        {"items": [{"id": 1}, {"id": 2}], "page": 1, "pages": 9}
+
+        stack.paginate("orders", paginator=PageNumber(page_size=2, total_pages="/pages"))
+        # GET orders?page=1&per_page=2, GET orders?page=2&per_page=2, ...
 
     A page that is merely short ends nothing: servers cap the size that they were asked for. A
     parameter that the caller gave wins, so ``params={"page": 3}`` starts at page 3.
@@ -49,10 +56,12 @@ class PageNumber:
             checks.count("page_size", self.page_size, least=1)
 
     def first_request(self, request: PageRequest) -> PageRequest:
-        return _opened(request, {self.param: self.start, self.page_size_param: self.page_size})
+        return _with_defaults(
+            request, {self.param: self.start, self.page_size_param: self.page_size}
+        )
 
     def next_request(self, page: PageResponse) -> PageRequest | None:
-        number = _asked(page.request, self.param)
+        number = _count_param(page.request, self.param)
         pages = as_count(page.find(self.total_pages))
         if pages is not None and number - self.start + 1 >= pages:
             return None
@@ -68,6 +77,13 @@ class PageNumber:
 @dataclass(frozen=True, slots=True, repr=False)
 class Offset:
     """Ask for the rows after those received, until a page is empty or the total is reached.
+
+    ::
+
+        {"items": [{"id": 1}, {"id": 2}], "offset": 0, "total": 17}
+
+        stack.paginate("orders", paginator=Offset(2, total="/total"))
+        # GET orders?offset=0&limit=2, GET orders?offset=2&limit=2, ...
 
     The offset grows by the rows that came, not by *page_size*, as some servers give fewer.
     A parameter that the caller gave wins, so ``params={"offset": 200}`` starts there.
@@ -97,12 +113,12 @@ class Offset:
             checks.count("page_size", self.page_size, least=1)
 
     def first_request(self, request: PageRequest) -> PageRequest:
-        return _opened(
+        return _with_defaults(
             request, {self.offset_param: self.start, self.page_size_param: self.page_size}
         )
 
     def next_request(self, page: PageResponse) -> PageRequest | None:
-        reached = _asked(page.request, self.offset_param) + len(page.rows)
+        reached = _count_param(page.request, self.offset_param) + len(page.rows)
         if _is_end(page, self.total, reached):
             return None
         return page.request.with_params({self.offset_param: reached})
@@ -121,7 +137,7 @@ def _check(first_name: str, second_name: str, *paths: JsonPath | None) -> None:
             check_json_path(path)
 
 
-def _opened(request: PageRequest, settings: dict[str, int | None]) -> PageRequest:
+def _with_defaults(request: PageRequest, settings: dict[str, int | None]) -> PageRequest:
     missing = {
         name: value
         for name, value in settings.items()
@@ -130,7 +146,7 @@ def _opened(request: PageRequest, settings: dict[str, int | None]) -> PageReques
     return request.with_params(missing) if missing else request
 
 
-def _asked(request: PageRequest, name: str) -> int:
+def _count_param(request: PageRequest, name: str) -> int:
     given = request.param(name)
     number = as_count(given)
     if number is None:

@@ -1,4 +1,4 @@
-"""Pages behind a cursor: each page holds the mark of the place to go on from."""
+"""Cursor pagination: each response holds the cursor that the next request sends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors import ConfigError, PaginationNotDetected
-from sessionkit.paging._base import as_code, check_name, says_no
+from sessionkit.paging._base import as_code, check_name, is_false_flag
 from sessionkit.paging._paths import check_json_path, find, locate, replaced
 
 if TYPE_CHECKING:
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Cursor:
-    """Hand the cursor of each page back with the next request.
+    """Send the cursor of each response with the next request.
+
+    ::
+
+        {"items": [{"id": 1}, {"id": 2}], "meta": {"next": "b2Zmc2V0OjI"}, "has_more": true}
+
+        stack.paginate("orders", paginator=Cursor("/meta/next", param="after"))
+        # GET orders, GET orders?after=b2Zmc2V0OjI, ...
 
     Null, a missing member, ``""``, ``false`` and an empty array or object are the end; 0 is a
     cursor. A cursor that is an absolute URL is followed as one.
@@ -61,26 +68,26 @@ class Cursor:
             request = replace(
                 request, method="POST", json={} if request.json is None else request.json
             )
-        if self.start is None or self._given(request) is not None:
+        if self.start is None or self._current_cursor(request) is not None:
             return request
-        return self._handed(request, self.start)
+        return self._with_cursor(request, self.start)
 
     def next_request(self, page: PageResponse) -> PageRequest | None:
         more = None if self.has_more is None else locate(page.document, self.has_more)
         # A flag that is not there says nothing: then only the cursor tells.
-        if more is not None and says_no(more.value):
+        if more is not None and is_false_flag(more.value):
             return None
         cursor = self._cursor(page)
         if cursor is None or cursor is False or cursor in ("", [], {}):
             return None
         if isinstance(cursor, str) and cursor.startswith(("http://", "https://")):
             return page.request.with_url(cursor)
-        if cursor is True or (self.body is None and not _fits_a_query(cursor)):
+        if cursor is True or (self.body is None and not _is_query_value(cursor)):
             raise PaginationNotDetected(
                 "the cursor is neither text nor a number, as a parameter has to be",
                 hint="check its path; a cursor that is an object goes into the body: body=",
             )
-        return self._handed(page.request, cursor)
+        return self._with_cursor(page.request, cursor)
 
     def __repr__(self) -> str:
         return as_code(self, "path")
@@ -90,10 +97,10 @@ class Cursor:
             return page.response.headers.get(self.header, "").strip()
         return page.find("next_cursor" if self.path is None else self.path)
 
-    def _given(self, request: PageRequest) -> Any:
+    def _current_cursor(self, request: PageRequest) -> Any:
         return request.param(self._param) if self.body is None else find(request.json, self.body)
 
-    def _handed(self, request: PageRequest, cursor: Any) -> PageRequest:
+    def _with_cursor(self, request: PageRequest, cursor: Any) -> PageRequest:
         if self.body is None:
             return request.with_params({self._param: cursor})
         return replace(request, json=replaced(request.json, self.body, cursor))
@@ -108,7 +115,7 @@ def _check_one(first: str, value: object, second: str, other: object) -> None:
         raise ConfigError(f"a cursor has {first} or {second}, not both")
 
 
-def _fits_a_query(cursor: Any) -> bool:
+def _is_query_value(cursor: Any) -> bool:
     if isinstance(cursor, str):
         # JSON can hold half a surrogate pair, which no URL can.
         return not any("\ud800" <= character <= "\udfff" for character in cursor)

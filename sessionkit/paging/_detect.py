@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
 from sessionkit.errors import PaginationNotDetected, SessionKitError
-from sessionkit.paging._base import as_count, says_no
+from sessionkit.paging._base import as_count, is_false_flag
 from sessionkit.paging._counted import PageNumber
 from sessionkit.paging._links import href_of, looks_like_url, parse_links
 from sessionkit.paging._paths import find, locate, pointer_to
@@ -181,7 +181,7 @@ def evidence_of_more(
         after_first: Whether the walk began after the first row.
     """
     flags = _flags(page.document, flag)
-    if any(says_no(value) for value in flags):
+    if any(is_false_flag(value) for value in flags):
         return None
     evidence = _next_url(page) or _next_cursor(page.document) or missing_rows(page, total)
     if evidence is None and not after_first:

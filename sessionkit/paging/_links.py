@@ -97,6 +97,12 @@ def _link(target: str, parameters: tuple[tuple[str, str], ...]) -> Link:
 class LinkHeader:
     """Follow the link of the response's ``Link`` header that is called *rel* (RFC 8288).
 
+    ::
+
+        Link: <https://api.example/orders?page=2>; rel="next"
+
+        stack.paginate("orders", paginator=LinkHeader())  # the default
+
     A link with an ``anchor`` that names another resource is about that one and not followed.
 
     Args:
@@ -119,7 +125,7 @@ class LinkHeader:
     def next_request(self, page: PageResponse) -> PageRequest | None:
         wanted = self.rel.strip().lower()
         for link in parse_links(page.response.headers.get("Link", "")):
-            if wanted in link.relations and _is_ours(link, page):
+            if wanted in link.relations and _is_about_page(link, page):
                 return _request_to(link.target, page)
         return None
 
@@ -129,7 +135,13 @@ class LinkHeader:
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class NextUrl:
-    """Follow the URL of the next page that stands in the document.
+    """Follow the URL of the next page that the document holds.
+
+    ::
+
+        {"items": [{"id": 1}, {"id": 2}], "links": {"next": "/orders?page=2"}}
+
+        stack.paginate("orders", paginator=NextUrl("/links/next"))
 
     Null, a missing member and ``""`` are the end. An object is taken for a link object, whose
     ``href`` counts (HAL, JSON:API), and of an array of such the first.
@@ -186,7 +198,7 @@ def looks_like_url(text: str) -> bool:
     return "/" in text or text.lstrip().startswith("?")
 
 
-def _is_ours(link: Link, page: PageResponse) -> bool:
+def _is_about_page(link: Link, page: PageResponse) -> bool:
     if link.anchor is None:
         return True
     try:

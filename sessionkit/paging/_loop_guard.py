@@ -35,7 +35,7 @@ class LoopGuard:
     __slots__ = ("_base", "_origin", "_start", "_used", "_userinfo")
 
     def __init__(self, start: str) -> None:
-        self._start = _bare(start)
+        self._start = _without_query(start)
         self._origin: str | None = None
         self._userinfo = ""
         self._base = start
@@ -49,7 +49,7 @@ class LoopGuard:
             PageLoop: The very same request brought an earlier page.
         """
         # The caller's own URL, with whatever query, goes where the stack takes it.
-        if self._used and _bare(request.url) != self._start:
+        if self._used and _without_query(request.url) != self._start:
             request = replace(request, url=self._at_same_origin(request, number))
         key = fingerprint(request)
         if key in self._used:
@@ -57,14 +57,14 @@ class LoopGuard:
                 f"page {number} would be the request of page {self._used[key]} again",
                 hint=_LOOP_HINT,
                 method=request.method,
-                url=_bare(request.url),
+                url=_without_query(request.url),
             )
         self._used[key] = number
         return request
 
     def record(self, request: PageRequest, response: Response, number: int) -> None:
         """Remember the URL that *request* was really sent to, once its *response* is there."""
-        sent = _sent_to(response) or request.url
+        sent = _requested_url(response) or request.url
         if self._origin is None:
             self._origin = _origin(sent)
             self._userinfo = _userinfo(sent)
@@ -73,7 +73,7 @@ class LoopGuard:
         self._used.setdefault(fingerprint(request.with_url(sent)), number)
 
     def _at_same_origin(self, request: PageRequest, number: int) -> str:
-        url = _joined(self._base, request.url)
+        url = _resolve(self._base, request.url)
         origin = _origin(url)
         if origin is None or origin != self._origin or _userinfo(url) not in ("", self._userinfo):
             where = (
@@ -83,7 +83,7 @@ class LoopGuard:
                 f"page {number} would be at {where}, but this walk began at {self._origin}",
                 hint=_CROSS_ORIGIN_HINT,
                 method=request.method,
-                url=_bare(url).encode("ascii", "backslashreplace").decode(),
+                url=_without_query(url).encode("ascii", "backslashreplace").decode(),
             )
         return url
 
@@ -125,7 +125,7 @@ def _canonical(where: str) -> str:
     return (origin or "") + "%2F".join(quote(unquote(part), errors="replace") for part in parts)
 
 
-def _sent_to(response: Response) -> str | None:
+def _requested_url(response: Response) -> str | None:
     # The first hop of all: where a redirect ended was the server's choice, not the caller's.
     first = response.history[0] if response.history else response
     return getattr(first.request, "url", None) or first.url
@@ -142,7 +142,7 @@ def _origin(url: str) -> str | None:
         return None
 
 
-def _joined(base: str, url: str) -> str:
+def _resolve(base: str, url: str) -> str:
     try:
         return urldefrag(urljoin(base, url)).url
     except ValueError:
@@ -157,6 +157,6 @@ def _userinfo(url: str) -> str:
     return _authority(url).rpartition("@")[0]
 
 
-def _bare(url: str) -> str:
+def _without_query(url: str) -> str:
     # Cursors and keys travel in the query.
     return url.partition("#")[0].partition("?")[0]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LARGEST_HINT = 1_000_000
+_MAX_LENGTH_HINT = 1_000_000
 
 
 class Pages(Generic[T]):
@@ -121,8 +121,8 @@ class Pages(Generic[T]):
             # What operator.length_hint takes for "unknown", as it takes NotImplemented.
             raise TypeError("no page has told the total yet")
         # list() makes room for so many at once, on a server's word.
-        limit = _LARGEST_HINT if self._options.max_items is None else self._options.max_items
-        return min(self._total, limit, _LARGEST_HINT)
+        limit = _MAX_LENGTH_HINT if self._options.max_items is None else self._options.max_items
+        return min(self._total, limit, _MAX_LENGTH_HINT)
 
     def __repr__(self) -> str:
         return f"<Pages of {self._start!r} by {self._options.paginator!r}>"
@@ -134,7 +134,7 @@ class Pages(Generic[T]):
         rows = page.rows if left is None else page.rows[:left]
         try:
             total = check.read(fetched, number, is_cut=len(rows) == left)
-            items = self._loaded(rows, fetched.pointer)
+            items = self._load_items(rows, fetched.pointer)
         except SessionKitError as error:
             error.complete(response=page.response)
             raise
@@ -142,7 +142,7 @@ class Pages(Generic[T]):
             self._total = check.total
         return Page(items, number, page.request, fetched.next, total, page.response, page.document)
 
-    def _loaded(self, rows: list[Any], pointer: str) -> list[T]:
+    def _load_items(self, rows: list[Any], pointer: str) -> list[T]:
         if self._load is None:
             return rows
         if (many := getattr(self._load, "many", None)) is not None:

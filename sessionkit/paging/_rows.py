@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _USUAL = ("results", "items", "data", "objects", "value", "records", "entries")
 _EMBEDDED = "_embedded"
-_NAMED_AT_MOST = 8
+_MAX_NAMED_LISTS = 8
 
 
 def rows_of(body: Any, items: Items) -> Found:
@@ -37,17 +37,17 @@ def rows_of(body: Any, items: Items) -> Found:
         return Found("", [])
     if callable(items):
         return Found("", list(items(body)))
-    found = _likely(body) if items is None else locate(body, items)
+    found = _find_items(body) if items is None else locate(body, items)
     if found is None:
-        raise _undetected(body, f"nothing stands at items={items!r}")
+        raise _not_detected(body, f"nothing stands at items={items!r}")
     if found.value is None:
         return Found(found.pointer, [])
     if not isinstance(found.value, list):
-        raise _undetected(body, f"what stands at {found.pointer!r} is no list")
+        raise _not_detected(body, f"what stands at {found.pointer!r} is no list")
     return found
 
 
-def _likely(body: Any) -> Found:
+def _find_items(body: Any) -> Found:
     if isinstance(body, list):
         return Found("", body)
     members = body if isinstance(body, dict) else {}
@@ -60,7 +60,7 @@ def _likely(body: Any) -> Found:
     if not lists and len(usual) == 1 and usual[0].value is None:
         return usual[0]
     what = "several lists may be the items" if lists else "no list under a usual name"
-    raise _undetected(body, what)
+    raise _not_detected(body, what)
 
 
 def _lists_in(value: Any, keys: tuple[str, ...] = ()) -> list[Found]:
@@ -73,12 +73,12 @@ def _lists_in(value: Any, keys: tuple[str, ...] = ()) -> list[Found]:
     ]
 
 
-def _undetected(body: Any, what: str) -> PaginationNotDetected:
+def _not_detected(body: Any, what: str) -> PaginationNotDetected:
     lists = _lists_in(body)
     if isinstance(body, dict):
         for name, value in body.items():
             lists += _lists_in(value, (name,))
-    names = ", ".join(repr(found.pointer) for found in lists[:_NAMED_AT_MOST])
+    names = ", ".join(repr(found.pointer) for found in lists[:_MAX_NAMED_LISTS])
     return PaginationNotDetected(
         f"{what}; lists in the document: {names or 'none'}",
         hint="say where the items are, as items='/data', or give a function of the document",

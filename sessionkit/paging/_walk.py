@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sessionkit.paging._base import Paginator
     from sessionkit.paging._rows import Items
 
-EMPTY_PAGES = 50
+MAX_EMPTY_PAGES = 50
 """So many empty pages in a row, each with a next one, and a walk is given up."""
 
 _NO_BODY = frozenset((HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT))
@@ -123,7 +123,7 @@ class PageWalk:
             raise
 
     def _check_progress(self, request: PageRequest) -> None:
-        if self._empty >= EMPTY_PAGES:
+        if self._empty >= MAX_EMPTY_PAGES:
             raise PagesStalled(
                 f"{self._empty} pages in a row were empty, and each named a next one",
                 hint="check the filter of the request, and the paginator's path",

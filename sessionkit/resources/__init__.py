@@ -9,15 +9,15 @@ from sessionkit._lazy import lazy
 if TYPE_CHECKING:
     from sessionkit.resources._codec import Codec, PlainJson
     from sessionkit.resources._collection import Collection
-    from sessionkit.resources._fields import UNSET, UnsetType
     from sessionkit.resources._operations import delete, get, patch, post, put
+    from sessionkit.resources._urls import UNSET, UnsetType
 
 _PLACES = {
     "Codec": "_codec",
     "Collection": "_collection",
     "PlainJson": "_codec",
-    "UNSET": "_fields",
-    "UnsetType": "_fields",
+    "UNSET": "_urls",
+    "UnsetType": "_urls",
     "delete": "_operations",
     "get": "_operations",
     "patch": "_operations",

@@ -1,18 +1,20 @@
-"""Collections: the five usual operations on objects of one type, below one path."""
+"""Collections: the usual operations on objects of one type, below one path."""
 
 from __future__ import annotations
 
+from collections.abc import Collection as Statuses
 from collections.abc import Mapping
 from copy import copy
 from datetime import date
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar, overload
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from sessionkit.errors import ConfigError, InvalidRequest
+from sessionkit.errors import ConfigError, InvalidRequest, UnexpectedStatus
 from sessionkit.mapping._engine import Loader, dump, name_of
-from sessionkit.resources._calls import send_checked
-from sessionkit.resources._codec import PlainJson, evidence
+from sessionkit.resources._codec import PlainJson, attach_response
 from sessionkit.resources._urls import check_names, check_path, query, segment
 
 if TYPE_CHECKING:
@@ -28,9 +30,12 @@ T = TypeVar("T")
 Key: TypeAlias = int | str | UUID | date | Enum
 """What names one object of a collection; it becomes one segment of the path."""
 
+Expect: TypeAlias = int | Statuses[int] | None
+"""The statuses that are a success; None for all from 200 to 299."""
 
-class Client(Protocol):
-    """What a collection is bound to."""
+
+class Owner(Protocol):
+    """What collections and operations belong to: a client, or a bound collection."""
 
     @property
     def stack(self) -> SessionStack:
@@ -39,7 +44,7 @@ class Client(Protocol):
 
     @property
     def codec(self) -> Codec:
-        """How documents hold objects where the collection says nothing of it."""
+        """How documents hold objects, unless a collection or operation says otherwise."""
         ...
 
 
@@ -98,9 +103,9 @@ class Collection(Generic[T]):
     def __get__(self, client: None, owner: type) -> Self: ...
 
     @overload
-    def __get__(self, client: Client, owner: type) -> Self: ...
+    def __get__(self, client: Owner, owner: type) -> Self: ...
 
-    def __get__(self, client: Client | None, owner: type) -> Self:
+    def __get__(self, client: Owner | None, owner: type) -> Self:
         """Return the collection bound to the stack of *client*; on the class, itself."""
         return self if client is None else self.bind(client.stack, codec=client.codec)
 
@@ -148,7 +153,7 @@ class Collection(Generic[T]):
 
         Raises:
             InvalidRequest: The key is None, empty, ``.`` or ``..``; nothing was sent.
-            UnexpectedStatus: The answer is none of 200 to 299; an error handler on the stack raises
+            UnexpectedStatus: The status is none of 200 to 299; an error handler on the stack raises
                 an error of its own for 400 and above, such as :class:`NotFound`.
             BodyError: The body is no JSON, or does not fit the model.
         """
@@ -180,8 +185,8 @@ class Collection(Generic[T]):
     def create(self, new: T | Mapping[str, Any]) -> T:
         """POST a new object and return it as the server has it.
 
-        Servers answer with all of it, a part (often only the key), or nothing: what comes is laid
-        over what was sent. Members that hold ``UNSET`` are not sent.
+        Servers return all of it, a part (often only the key), or nothing: what comes is laid over
+        what was sent. Members that hold ``UNSET`` are not sent.
 
         Args:
             new: An object of the model, or the members of one.
@@ -193,14 +198,14 @@ class Collection(Generic[T]):
         """
         sent = _members(new)
         response = send_checked(self.stack, "POST", self._url(), options={"json": sent})
-        return self._merged(response, sent, new)
+        return self._merge_response(response, sent, new)
 
     def update(self, key: Key, changes: T | Mapping[str, Any]) -> T:
         """PATCH an object and return it as the server has it.
 
         The body is a merge patch (RFC 7396): what is not in it stays, None removes. Where the
-        answer does not have every member of the model, the object is read again by GET; after a
-        whole object was given, the answer is laid over it.
+        response does not have every member of the model, the object is read again by GET; after a
+        whole object was given, the response is laid over it.
 
         Args:
             key: Key of the object.
@@ -212,12 +217,12 @@ class Collection(Generic[T]):
             UnexpectedStatus: As :meth:`get`.
             BodyError: As :meth:`get`; it was changed all the same.
         """
-        return self._written("PATCH", key, changes)
+        return self._send_object("PATCH", key, changes)
 
     def replace(self, key: Key, new: T | Mapping[str, Any]) -> T:
         """PUT an object in place of another and return it as the server has it.
 
-        What the server answers is read as by :meth:`update`.
+        The response is read as by :meth:`update`.
 
         Args:
             key: Key of the object.
@@ -228,10 +233,10 @@ class Collection(Generic[T]):
             UnexpectedStatus: As :meth:`get`.
             BodyError: As :meth:`get`; it was replaced all the same.
         """
-        return self._written("PUT", key, new)
+        return self._send_object("PUT", key, new)
 
     def delete(self, key: Key) -> None:
-        """DELETE an object; what the server answers beside the status is ignored.
+        """DELETE an object; of the response only the status counts.
 
         Raises:
             InvalidRequest: As :meth:`get`; nothing was sent.
@@ -239,29 +244,31 @@ class Collection(Generic[T]):
         """
         send_checked(self.stack, "DELETE", self._url(key))
 
-    def _written(self, method: str, key: Key, given: T | Mapping[str, Any]) -> T:
-        """Send an object, or members of one, to where it is; return what is there now."""
+    def _send_object(self, method: str, key: Key, given: T | Mapping[str, Any]) -> T:
+        """Send an object or members of one; return the object as the server has it now."""
         sent = _members(given)
         response = send_checked(self.stack, method, self._url(key), options={"json": sent})
         if not isinstance(given, Mapping):
-            return self._merged(response, sent, given)
-        answer = self.codec.members(response)
-        whole = self._loader.members
-        if not isinstance(answer, dict) or whole is None or not whole <= answer.keys():
+            return self._merge_response(response, sent, given)
+        members = self.codec.members(response)
+        all_names = self._loader.members
+        if not isinstance(members, dict) or all_names is None or not all_names <= members.keys():
             # Whether what is missing has its default or is unchanged, only the server knows.
             return self.get(key)
-        with evidence(response):
-            return self._loader(answer)
+        with attach_response(response):
+            return self._loader(members)
 
-    def _merged(self, response: Response, sent: dict[str, Any], given: T | Mapping[str, Any]) -> T:
-        """Lay the answer over what was sent."""
-        answer = self.codec.members(response)
-        if answer is None and not isinstance(given, Mapping):
+    def _merge_response(
+        self, response: Response, sent: dict[str, Any], given: T | Mapping[str, Any]
+    ) -> T:
+        """Return the object of the response, laid over the members that were sent."""
+        members = self.codec.members(response)
+        if members is None and not isinstance(given, Mapping):
             return given
-        with evidence(response):
-            if answer is None or isinstance(answer, dict):
-                return self._loader({**sent, **(answer or {})})
-            return self._loader(answer)
+        with attach_response(response):
+            if members is None or isinstance(members, dict):
+                return self._loader({**sent, **(members or {})})
+            return self._loader(members)
 
     def _url(self, *keys: object) -> str:
         parts = [self._path, *(segment(key, f"the key of {self!r}") for key in keys)]
@@ -282,3 +289,42 @@ def _members(given: object) -> dict[str, Any]:
         kind = type(given).__name__
         raise InvalidRequest(f"a {kind} is no object with members, nor a mapping of them")
     return plain
+
+
+def statuses(expect: Expect, owner: str) -> frozenset[int] | None:
+    """Return the ``expect=`` of a declaration as a set of statuses; None for the default.
+
+    Raises:
+        ConfigError: No HTTP status.
+    """
+    if expect is None:
+        return None
+    given = [expect] if isinstance(expect, int) else list(expect)
+    if not given or not all(type(status) is int and 100 <= status <= 599 for status in given):
+        raise ConfigError(f"{owner}: expect={expect!r} must name HTTP statuses such as 200")
+    return frozenset(given)
+
+
+def send_checked(
+    stack: SessionStack,
+    method: str,
+    url: str,
+    *,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    expect: frozenset[int] | None = None,
+) -> Response:
+    """Send one request and return its response.
+
+    Raises:
+        UnexpectedStatus: The status is not in *expect*, or not from 200 to 299 where that is None;
+            the text starts with verb, path and status. With an error handler on the stack, a
+            status of 400 and above is that handler's error.
+    """
+    response = stack.request(method, url, **options)
+    status = response.status_code
+    if 200 <= status <= 299 if expect is None else status in expect:
+        return response
+    wanted = "2xx" if expect is None else " or ".join(map(str, sorted(expect)))
+    path = urlsplit(response.url).path
+    message = f"{response.request.method} {path} {status}: expected {wanted}"
+    raise UnexpectedStatus(message, response=response)

@@ -1,32 +1,29 @@
 """Operations: a typed stub method and a verb are a whole call.
 
 The signature says all: arguments named in the template go into the path, the others into the query
-or the JSON body, and the return annotation is what the answer becomes.
+or the JSON body, and the return annotation is what the response becomes.
 """
 
 from __future__ import annotations
 
 import inspect
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from sessionkit.errors import ConfigError
 from sessionkit.mapping._engine import dump
-from sessionkit.resources._calls import send_checked, statuses
 from sessionkit.resources._codec import PlainJson
-from sessionkit.resources._collection import Collection
+from sessionkit.resources._collection import Collection, send_checked, statuses
 from sessionkit.resources._returns import Returns
 from sessionkit.resources._urls import Template, query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessionkit._stack import SessionStack
     from sessionkit.paging import Paginator
     from sessionkit.paging._paths import JsonPath
     from sessionkit.paging._rows import Items
-    from sessionkit.resources._calls import Expect
-    from sessionkit.resources._codec import Codec
+    from sessionkit.resources._collection import Expect, Owner
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,21 +32,7 @@ R = TypeVar("R")
 _BODY = "body"
 #: Verbs whose other arguments are members of a JSON object; those of GET and DELETE are a query.
 _WITH_MEMBERS = frozenset(("POST", "PUT", "PATCH"))
-_GATHERED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
-
-class Owner(Protocol):
-    """What has operations: a client, or a collection bound to one."""
-
-    @property
-    def stack(self) -> SessionStack:
-        """What sends."""
-        ...
-
-    @property
-    def codec(self) -> Codec:
-        """How its documents hold objects."""
-        ...
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def get(
@@ -67,7 +50,7 @@ def get(
     ``false``; one underscore at the end of a name is dropped (``from_``).
 
     The return annotation decides what comes back: a type that the mapper knows is one object,
-    ``X | None`` also stands for an empty answer, ``list[X]`` is all objects of this answer,
+    ``X | None`` also stands for an empty response, ``list[X]`` is all objects of this one,
     ``Pages[X]`` a lazy walk over all pages, ``None`` nothing, ``requests.Response`` the response
     itself, whose status is then only checked against an ``expect`` that was given.
 
@@ -176,7 +159,7 @@ class _Operation:
         path = self._template.fill(values).lstrip("/")
         if isinstance(owner, Collection):
             path = f"{owner.path}/{path}" if path else owner.path
-        return self._answer(owner, path, self._options(values))
+        return self._send(owner, path, self._options(values))
 
     def _options(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return what the request carries beside its path."""
@@ -191,8 +174,8 @@ class _Operation:
             options["params"] = query(rest)
         return options
 
-    def _answer(self, owner: Owner, path: str, options: dict[str, Any]) -> Any:
-        returns = self._returns.resolved()
+    def _send(self, owner: Owner, path: str, options: dict[str, Any]) -> Any:
+        returns = self._returns.resolve()
         settings = self._settings
         codec = settings.codec or owner.codec
         if returns.kind == "pages":
@@ -237,8 +220,8 @@ def _run_checks(stub: Callable[..., Any], bound: inspect.BoundArguments) -> None
         stub(*bound.args, **bound.kwargs)
     except NotImplementedError as error:
         # The stub's own last line; one that comes from deeper is a check that is not there.
-        here = error.__traceback__ and error.__traceback__.tb_next
-        if here is None or here.tb_next is not None:
+        line = error.__traceback__ and error.__traceback__.tb_next
+        if line is None or line.tb_next is not None:
             raise
 
 
@@ -253,12 +236,12 @@ def _check_signature(signature: inspect.Signature, template: Template, name: str
     if not parameters:
         raise ConfigError(f"{name}: an operation is a method, and so needs self")
     for parameter in others:
-        if parameter.kind in _GATHERED:
+        if parameter.kind in _VARIADIC:
             raise ConfigError(f"{name}: *{parameter.name} hides what is sent; name each argument")
         if parameter.annotation is parameter.empty:
             raise ConfigError(f"{name}: the argument {parameter.name} has no annotation")
     if signature.return_annotation is signature.empty:
-        raise ConfigError(f"{name}: a return annotation says what the answer becomes; write one")
+        raise ConfigError(f"{name}: a return annotation says what the response becomes; write one")
     unknown = sorted(template.names - {parameter.name for parameter in others})
     if unknown:
         raise ConfigError(

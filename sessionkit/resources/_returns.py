@@ -1,4 +1,4 @@
-"""What the answer of an operation becomes, read from its return annotation."""
+"""What the response of an operation becomes, read from its return annotation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Result:
         self._loader: Loader[Any] = Loader(annotation)
 
     def read(self, response: Response, codec: Codec) -> Any:
-        """Return what *response* becomes."""
+        """Return the result that *response* stands for."""
         match self.kind:
             case "nothing":
                 return None
@@ -61,8 +61,8 @@ class Returns:
         self._name = name
         self._result: Result | None = None
 
-    def resolved(self) -> Result:
-        """Return what the annotation means; two threads may find it out at once, to no harm.
+    def resolve(self) -> Result:
+        """Return what the annotation means. Two threads may resolve it at once; both get the same.
 
         Raises:
             ConfigError: A name in it is not known in the stub's module.

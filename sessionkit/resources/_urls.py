@@ -6,13 +6,19 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+# The value that means "not given", so that None is free to mean null. It is msgspec's own, which
+# leaves such members out of what it writes, and fills them in where one is missing.
+from msgspec import UNSET, UnsetType
+
 from sessionkit._origins import is_absolute
 from sessionkit.errors import ConfigError, InvalidRequest
 from sessionkit.mapping._engine import dump
-from sessionkit.resources._fields import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+__all__ = ["UNSET", "Template", "UnsetType", "check_names", "check_path", "query", "segment"]
 
 
 def segment(value: object, name: str) -> str:

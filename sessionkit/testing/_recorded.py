@@ -1,4 +1,4 @@
-"""Recorded requests and answers, and every place in them where a secret may stand.
+"""Recorded requests and responses, and every place in them where a secret may stand.
 
 Pure text work. One walk serves three ends: to put stand-ins in, to compare without secrets, to look
 for secrets that were left.
@@ -49,7 +49,7 @@ _PART = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A request, or an answer, which has no URL. Immutable, hence thread-safe."""
+    """A request, or a response, which has no URL. Immutable, hence thread-safe."""
 
     headers: Mapping[str, tuple[str, ...]]
     body: bytes = b""
@@ -67,10 +67,10 @@ class Message:
         headers = {
             name: tuple(change(value) for value in values) for name, values in self.headers.items()
         }
-        return Message(headers, recoded(self.body, change), change(self.url))
+        return Message(headers, change_text(self.body, change), change(self.url))
 
 
-def recoded(body: bytes, change: Callable[[str], str]) -> bytes:
+def change_text(body: bytes, change: Callable[[str], str]) -> bytes:
     """Return *body* with *change* made to its text; bytes that are no UTF-8 stand as they are."""
     try:
         return change(body.decode()).encode()
@@ -78,7 +78,7 @@ def recoded(body: bytes, change: Callable[[str], str]) -> bytes:
         return change(body.decode("latin-1")).encode("latin-1", "replace")
 
 
-def rewritten(message: Message, change: Change) -> Message:
+def change_secrets(message: Message, change: Change) -> Message:
     """Return *message* with each of its secrets as *change* has it.
 
     Known by their names: headers, cookies, query parameters, fields of forms (``multipart`` too),
@@ -86,18 +86,18 @@ def rewritten(message: Message, change: Change) -> Message:
     """
 
     def careful(name: str, value: str) -> str:
-        return value if _says_little(value) else change(name, value)
+        return value if _is_trivial(value) else change(name, value)
 
     headers = {
         name: tuple(_named(name, value, careful) for value in values)
         for name, values in message.headers.items()
     }
     kind = message.header("content-type").lower()
-    body = recoded(message.body, partial(_body, kind, change=careful))
+    body = change_text(message.body, partial(_body, kind, change=careful))
     return replace(message, headers=headers, body=body, url=_url(message.url, careful))
 
 
-def _says_little(value: str) -> bool:
+def _is_trivial(value: str) -> bool:
     """Tell a count or a flag, such as the uses that a token has left, from a secret."""
     return (value.isdecimal() and len(value) <= SHORT) or value.lower() in _FLAGS
 

@@ -1,4 +1,4 @@
-"""Stand-ins: what a cassette holds in the places of secrets."""
+"""Stand-ins for secrets in cassettes: ``secret-1``, ``secret-2``, ..."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sessionkit._redact import (
     spellings,
 )
 from sessionkit.errors import ConfigError
-from sessionkit.testing._recorded import LONG, Message, rewritten
+from sessionkit.testing._recorded import LONG, Message, change_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -60,9 +60,9 @@ class StandIns:
 
     def learn(self, message: Message) -> None:
         """Note the secrets of *message*."""
-        rewritten(message, self.of)
+        change_secrets(message, self.for_secret)
 
-    def of(self, name: str, value: str) -> str:
+    def for_secret(self, name: str, value: str) -> str:
         """Return what stands for *value*, which is secret because of its *name*.
 
         A long one, and one that its own name gives away, is from then on replaced wherever it turns
@@ -86,9 +86,9 @@ class StandIns:
 
     def clean(self, message: Message) -> Message:
         """Return *message* with all that was learned replaced, wherever it stands."""
-        return rewritten(message.each_text(self.everywhere), self.of)
+        return change_secrets(message.each_text(self.replace_in), self.for_secret)
 
-    def everywhere(self, text: str) -> str:
+    def replace_in(self, text: str) -> str:
         """Return *text* with known secrets replaced, also where they were encoded in Base64."""
         pattern = self._pattern = self._pattern or self._compiled()
         replacements = self._spellings | self._hosts
@@ -96,11 +96,11 @@ class StandIns:
         def plainly(text: str) -> str:
             return pattern.sub(lambda match: replacements.get(match[0], match[0]), text)
 
-        return _BASE64.sub(lambda match: _inside(match[0], plainly), plainly(text))
+        return _BASE64.sub(lambda match: _change_base64(match[0], plainly), plainly(text))
 
     def _compiled(self) -> re.Pattern[str]:
         """Return one pattern for all, so that nothing is replaced twice; the longest first."""
-        spellings = map(_exactly, sorted(self._spellings, key=len, reverse=True))
+        spellings = map(_spelling_pattern, sorted(self._spellings, key=len, reverse=True))
         hosts = (
             rf"(?:(?<![\w.-])|(?<=%2[Ff])){re.escape(host)}(?!\d)"
             for host in sorted(self._hosts, key=len, reverse=True)
@@ -109,11 +109,11 @@ class StandIns:
 
 
 def is_stand_in(value: str) -> bool:
-    """Tell whether *value* stands for a secret."""
+    """Return whether *value* stands for a secret."""
     return value == MASK or re.fullmatch(_STAND_IN, value) is not None
 
 
-def left_open(message: Message) -> list[str]:
+def unmasked_names(message: Message) -> list[str]:
     """Return the names of the secrets in *message* that nothing stands for."""
     names: list[str] = []
 
@@ -122,7 +122,7 @@ def left_open(message: Message) -> list[str]:
             names.append(name)
         return value
 
-    rewritten(message, note)
+    change_secrets(message, note)
     return names
 
 
@@ -146,14 +146,14 @@ def _quoted(text: str) -> set[str]:
     return upper | {re.sub(r"%..", lambda escape: escape[0].lower(), quoted) for quoted in upper}
 
 
-def _exactly(spelling: str) -> str:
+def _spelling_pattern(spelling: str) -> str:
     """Match a spelling; a plain word only as a whole word, or it would tear names apart."""
     pattern = re.escape(spelling)
     is_word = spelling.isalpha() and len(spelling) < LONG
     return rf"(?<!\w){pattern}(?!\w)" if is_word else pattern
 
 
-def _inside(run: str, change: Callable[[str], str]) -> str:
+def _change_base64(run: str, change: Callable[[str], str]) -> str:
     """Return a stretch of Base64, of either alphabet, with *change* made to what it encodes."""
     bare = unquote(run).rstrip("=")
     # It may begin in the midst of the stretch: a path before it looks the same.

@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sessionkit._optional import require
 from sessionkit.errors import ConfigError
-from sessionkit.testing._standins import StandIns, left_open
-from sessionkit.testing._tapes import EXTRA, Archive, answered, asked, line, loaded, same
+from sessionkit.testing._standins import StandIns, unmasked_names
+from sessionkit.testing._vcr import (
+    EXTRA,
+    Archive,
+    is_same_request,
+    load,
+    request_line,
+    request_message,
+    response_message,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -56,7 +64,9 @@ class Cassette:
             return ()
         played = self._inner.play_counts
         return tuple(
-            line(request) for place, request in enumerate(self._inner.requests) if not played[place]
+            request_line(request)
+            for place, request in enumerate(self._inner.requests)
+            if not played[place]
         )
 
 
@@ -74,11 +84,11 @@ def cassette(
     In a recording each secret has a stand-in: ``secret-1``, ``secret-2``, ... in the order in which
     they are met, so a renewal that is played back still brings another token. Secret are values of
     headers, cookies, query parameters and of fields of forms, JSON and XML with names such as
-    ``Authorization``, ``api_key``, ``access_token`` or ``password``, in requests and in answers,
+    ``Authorization``, ``api_key``, ``access_token`` or ``password``, in requests and in responses,
     the token endpoint's included. What was found in one place is replaced in all: in paths, in
     texts that quote it, in Base64.
 
-    A request gets the first answer, not played yet, to a recorded one of the same method, URL and
+    A request gets the first response, not played yet, to a recorded one of the same method, URL and
     body; secrets do not count, nor do headers. No connection is opened.
 
     Not thread-safe, as vcrpy is not: it takes the place of urllib3's connections in the whole
@@ -107,14 +117,14 @@ def cassette(
 
     def not_recorded(*, cassette: Any, failed_request: Any) -> NotRecorded:
         left = ", ".join(Cassette(file, cassette, recording=False).left) or "nothing"
-        asked_for = stand_ins.everywhere(line(failed_request))
+        asked_for = stand_ins.replace_in(request_line(failed_request))
         return NotRecorded(
             f"{asked_for} is not in {file}, or with another body, or was played back already "
             f"(left there: {left}): {hint}"
         )
 
     def sessionkit(first: Any, second: Any) -> bool:
-        return same(stand_ins, first, second)
+        return is_same_request(stand_ins, first, second)
 
     recorder = vcr.VCR(
         record_mode="all" if recording else "none",
@@ -154,20 +164,23 @@ def find_secrets(path: str | os.PathLike[str], secrets: Iterable[str] = ()) -> l
 
 def _places(file: Path, given: StandIns) -> Iterator[str]:
     text = file.read_text("utf-8")
-    if given.everywhere(text) != text:
+    if given.replace_in(text) != text:
         yield f"{file}: one of the secrets"
-    for number, (request, answer) in enumerate(zip(*loaded(file), strict=True), 1):
-        for side, message in (("request", asked(request)), ("answer", answered(answer))):
-            for name in left_open(message):
+    for number, (request, response) in enumerate(zip(*load(file), strict=True), 1):
+        for side, message in (
+            ("request", request_message(request)),
+            ("response", response_message(response)),
+        ):
+            for name in unmasked_names(message):
                 yield f"{file}: {side} {number}: the value of {name}"
             # Lines of a file are folded, and bytes are in Base64 there.
-            if message.each_text(given.everywhere) != message:
+            if message.each_text(given.replace_in) != message:
                 yield f"{file}: {side} {number}: one of the secrets"
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep vcrpy from logging requests and answers as they are, bodies included."""
+    """Keep vcrpy from logging requests and responses as they are, bodies included."""
     logger = logging.getLogger("vcr")
     level = logger.level
     logger.setLevel(logging.WARNING)

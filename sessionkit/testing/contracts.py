@@ -35,11 +35,11 @@ class TokenStoreContract:
     """What holds for every `TokenStore`. Inherit it, and give a ``store`` fixture.
 
     Attributes:
-        patience: How long a step of a test may take, in seconds, before it counts as stuck.
+        timeout: How long a step of a test may take, in seconds, before it counts as stuck.
         odd_keys: Keys that a store must tell apart.
     """
 
-    patience: float = 20.0
+    timeout: float = 20.0
     odd_keys: tuple[str, ...] = (
         "",
         " ",
@@ -129,7 +129,7 @@ class TokenStoreContract:
     def test_any_text_is_a_key_of_a_lock(self, store: TokenStore) -> None:
         """What can be saved can be renewed."""
         for key in self.odd_keys:
-            with store.lock(key, self.patience):
+            with store.lock(key, self.timeout):
                 pass
 
     def test_an_ended_token_stays_with_its_refresh_token(self, store: TokenStore) -> None:
@@ -155,7 +155,7 @@ class TokenStoreContract:
 
         def renew() -> None:
             for _ in range(5):
-                with store.lock("app", self.patience):
+                with store.lock("app", self.timeout):
                     inside.append(1)
                     store.save("app", Token("access-1"))
                     counts.append(len(inside))
@@ -167,12 +167,12 @@ class TokenStoreContract:
 
     def test_a_lock_that_stays_held_times_out(self, store: TokenStore) -> None:
         """A call with little time left is told so, instead of hanging behind a slow renewal."""
-        with store.lock("app", self.patience):
+        with store.lock("app", self.timeout):
             for seconds in (0.02, 0.0, -1.0):
                 with pytest.raises(LockTimedOut) as caught:
                     self.in_a_thread(partial(_enter, store, "app", timeout=seconds))
                 assert caught.value.key == "app"
-        _enter(store, "app", timeout=self.patience)
+        _enter(store, "app", timeout=self.timeout)
 
     def test_a_waiter_gets_the_lock_when_it_comes_free(self, store: TokenStore) -> None:
         """Whoever waited for a renewal goes on as soon as it is done."""
@@ -181,12 +181,12 @@ class TokenStoreContract:
 
         def wait() -> None:
             waiting.set()
-            with store.lock("app", self.patience):
+            with store.lock("app", self.timeout):
                 order.append("waiter")
 
-        with store.lock("app", self.patience):
+        with store.lock("app", self.timeout):
             waiter = self.start(wait)
-            assert waiting.wait(self.patience)
+            assert waiting.wait(self.timeout)
             order.append("holder")
         self.join(waiter)
 
@@ -194,8 +194,8 @@ class TokenStoreContract:
 
     def test_locks_of_two_keys_do_not_meet(self, store: TokenStore) -> None:
         """One user's slow renewal holds up no other user."""
-        with store.lock("ann", self.patience):
-            self.in_a_thread(lambda: _enter(store, "bob", timeout=self.patience))
+        with store.lock("ann", self.timeout):
+            self.in_a_thread(lambda: _enter(store, "bob", timeout=self.timeout))
 
     def test_a_held_lock_stops_no_reader_and_no_writer(self, store: TokenStore) -> None:
         """Calls whose token is still good go on during a renewal, and the renewal can save."""
@@ -207,7 +207,7 @@ class TokenStoreContract:
             store.forget("other")
             return seen
 
-        with store.lock("app", self.patience):
+        with store.lock("app", self.timeout):
             assert self.in_a_thread(work) == Token("access-1")
             assert store.load("app") == Token("access-2")
 
@@ -219,7 +219,7 @@ class TokenStoreContract:
             raise error
 
         assert caught.value is error
-        self.in_a_thread(lambda: _enter(store, "app", timeout=self.patience))
+        self.in_a_thread(lambda: _enter(store, "app", timeout=self.timeout))
 
     def test_many_threads_may_use_one_store(self, store: TokenStore) -> None:
         """A reader sees a whole token, whoever is writing."""
@@ -272,7 +272,7 @@ class TokenStoreContract:
 
         def run(work: Callable[[], T]) -> None:
             try:
-                together.wait(self.patience)
+                together.wait(self.timeout)
                 results.append(work())
             except BaseException as error:  # noqa: BLE001 (raised again in the test's thread)
                 errors.append(error)
@@ -292,8 +292,8 @@ class TokenStoreContract:
 
     def join(self, thread: threading.Thread) -> None:
         """Wait for a thread, and fail if it is stuck."""
-        thread.join(self.patience)
-        assert not thread.is_alive(), f"still not done after {self.patience} s"
+        thread.join(self.timeout)
+        assert not thread.is_alive(), f"still not done after {self.timeout} s"
 
 
 class ListableTokenStoreContract(TokenStoreContract):
@@ -329,7 +329,7 @@ class ListableTokenStoreContract(TokenStoreContract):
         """Who is logged in can be looked up during a renewal, which lists nobody of its own."""
         store.save("ann", Token("access-1"))
 
-        with store.lock("ann", self.patience), store.lock("new", self.patience):
+        with store.lock("ann", self.timeout), store.lock("new", self.timeout):
             assert self.in_a_thread(store.keys) == ["ann"]
 
     def test_what_is_of_no_more_use_can_be_purged(self, store: ListableTokenStore) -> None:
@@ -340,7 +340,7 @@ class ListableTokenStoreContract(TokenStoreContract):
         store.save("endless", Token("a"))
         store.save("in renewal", Token("a", expires_at=1_000.0))
 
-        with store.lock("in renewal", self.patience):
+        with store.lock("in renewal", self.timeout):
             gone = self.in_a_thread(lambda: purge(store, clock=FakeClock(epoch=2_000.0)))
 
         assert gone == ["ended"]

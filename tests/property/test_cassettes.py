@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessionkit.testing._recorded import Message
-from sessionkit.testing._standins import StandIns, left_open
+from sessionkit.testing._standins import StandIns, unmasked_names
 
 # Mixed, as secrets are: a plain word is replaced as a whole word only.
 SECRETS = st.text(
@@ -67,7 +67,7 @@ def test_a_secret_given_away_once_is_nowhere_left(secret: str, name: str, choice
         assert quote(secret, safe="") not in text
         assert json.dumps(secret)[1:-1] not in text
         assert base64.b64encode(secret.encode()).decode()[:8] not in text
-        assert left_open(clean) == []
+        assert unmasked_names(clean) == []
         assert stand_ins.clean(clean) == clean
 
 
@@ -75,7 +75,7 @@ def test_a_secret_given_away_once_is_nowhere_left(secret: str, name: str, choice
 def test_stand_ins_tell_secrets_apart(secret: str, other: str) -> None:
     """Two secrets have one stand-in only if they are one."""
     stand_ins = StandIns()
-    first, second = (stand_ins.of("token", value) for value in (secret, other))
+    first, second = (stand_ins.for_secret("token", value) for value in (secret, other))
 
     assert (first == second) == (secret == other)
 

@@ -8,7 +8,7 @@ import pytest
 
 from sessionkit.errors import ConfigError
 from sessionkit.paging import LinkHeader, PageNumber, PageRequest
-from sessionkit.paging._base import as_code, as_count, check_name, says_no
+from sessionkit.paging._base import as_code, as_count, check_name, is_false_flag
 from tests.paged import Paper, page_response, respond
 
 
@@ -148,8 +148,8 @@ def test_counts_are_whole_numbers_or_nothing(value: object, count: int | None) -
 @pytest.mark.parametrize("flag", [False, None, 0, "", "false", "False"])
 def test_a_flag_says_no_in_many_spellings(flag: object) -> None:
     """APIs that write their flags as text are understood."""
-    assert says_no(flag)
-    assert not says_no("true")
+    assert is_false_flag(flag)
+    assert not is_false_flag("true")
 
 
 @pytest.mark.parametrize("name", ["", "  ", None, 7])

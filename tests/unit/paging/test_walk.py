@@ -21,7 +21,7 @@ from sessionkit.errors import (
     UnexpectedStatus,
 )
 from sessionkit.paging import NextUrl, PageNumber, PageRequest, Paginator
-from sessionkit.paging._walk import EMPTY_PAGES, PageWalk, WalkOptions
+from sessionkit.paging._walk import MAX_EMPTY_PAGES, PageWalk, WalkOptions
 from tests.paged import Ask, Paper, Sender, in_turn
 
 START = PageRequest("orders")
@@ -97,7 +97,7 @@ def test_pages_without_end_and_items_are_given_up() -> None:
 
     with pytest.raises(PagesStalled, match="50 pages in a row"):
         go_on(walk_to(sender))
-    assert len(sender.requests) == EMPTY_PAGES == 50
+    assert len(sender.requests) == MAX_EMPTY_PAGES == 50
 
 
 def test_an_item_now_and_then_keeps_the_walk_alive() -> None:

@@ -21,10 +21,12 @@ from sessionkit.errors import (
     InvalidRequest,
     MappingError,
     NotFound,
+    ServiceUnavailable,
     UnexpectedStatus,
 )
 from sessionkit.paging import LinkHeader, Pages
 from sessionkit.resources import UNSET, Collection, PlainJson, UnsetType, post
+from sessionkit.resources._collection import send_checked, statuses
 from tests.loopback import Loopback, Reply, Seen
 
 
@@ -450,3 +452,74 @@ def test_a_subclass_does_not_hide_what_the_base_needs(name: str) -> None:
 def test_a_collection_can_be_pickled_before_it_is_bound() -> None:
     """A declaration is plain data."""
     assert repr(pickle.loads(pickle.dumps(Shop.rows))) == "Collection(Row, 'products')"
+
+
+@pytest.fixture
+def statuses_server() -> Iterator[Loopback]:
+    """Start a server that answers with the status in the path."""
+
+    def respond(seen: Seen) -> Reply:
+        return Reply(int(seen.path.rpartition("/")[2]), {"detail": "so it is"})
+
+    with Loopback(respond) as server:
+        yield server
+
+
+@pytest.fixture
+def bare_stack(statuses_server: Loopback) -> Iterator[SessionStack]:
+    """Return a stack without handlers."""
+    with requests.Session() as session:
+        yield SessionStack(session, base_url=statuses_server.origin)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 206])
+def test_any_success_is_a_success_by_default(bare_stack: SessionStack, status: int) -> None:
+    """Nobody has to list what every server may answer."""
+    assert send_checked(bare_stack, "GET", str(status)).status_code == status
+
+
+@pytest.mark.parametrize("status", [304, 404, 500])
+def test_any_other_status_is_an_error_that_says_which_call(
+    bare_stack: SessionStack, statuses_server: Loopback, status: int
+) -> None:
+    """The text starts with verb, path and status, and the evidence is all there."""
+    with pytest.raises(UnexpectedStatus) as caught:
+        send_checked(bare_stack, "GET", f"a/{status}", options={"params": {"q": "1"}})
+
+    error = caught.value
+    assert str(error).startswith(f"GET /a/{status} {status}: expected 2xx")
+    assert (error.method, error.url) == ("GET", f"{statuses_server.origin}/a/{status}?q=1")
+    assert error.status == status
+    assert error.response is not None
+    assert error.response.status_code == status
+
+
+def test_expected_statuses_hold_to_the_letter(bare_stack: SessionStack) -> None:
+    """An endpoint that says 201 is not content with 200, and one that expects 404 is."""
+    assert send_checked(bare_stack, "GET", "404", expect=frozenset({200, 404})).status_code == 404
+    with pytest.raises(UnexpectedStatus, match="GET /200 200: expected 201 or 204"):
+        send_checked(bare_stack, "GET", "200", expect=frozenset({204, 201}))
+
+
+def test_an_error_handler_on_the_stack_speaks_first(statuses_server: Loopback) -> None:
+    """With recommended handlers a 503 is what it always is."""
+    chain = recommended()
+    del chain["retry"]
+    with requests.Session() as session, pytest.raises(ServiceUnavailable):
+        send_checked(SessionStack(session, chain, base_url=statuses_server.origin), "GET", "503")
+
+
+@pytest.mark.parametrize(
+    ("expect", "read"),
+    [(None, None), (201, {201}), ((200, 204), {200, 204}), (range(200, 202), {200, 201})],
+)
+def test_expect_takes_one_status_or_several(expect: Any, read: set[int] | None) -> None:
+    """The usual case is short, and the rest is any collection."""
+    assert statuses(expect, "Api.user") == read
+
+
+@pytest.mark.parametrize("expect", [20, 600, (), ("200",), True, [None]])
+def test_what_is_no_status_is_refused_at_declaration(expect: Any) -> None:
+    """A typing error does not wait for the first answer."""
+    with pytest.raises(ConfigError, match=r"^Api\.user: expect="):
+        statuses(expect, "Api.user")

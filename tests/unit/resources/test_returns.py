@@ -54,8 +54,8 @@ def test_an_annotation_is_resolved_when_it_is_needed() -> None:
 
     returns = Returns(stub, "Api.later")
 
-    assert returns.resolved().model is Later
-    assert returns.resolved() is returns.resolved()
+    assert returns.resolve().model is Later
+    assert returns.resolve() is returns.resolve()
 
 
 def test_a_name_for_checkers_only_is_an_error_with_the_cure() -> None:
@@ -65,7 +65,7 @@ def test_a_name_for_checkers_only_is_an_error_with_the_cure() -> None:
         raise NotImplementedError
 
     with pytest.raises(ConfigError, match=r"^Api\.price: .*'Decimal'") as caught:
-        Returns(stub, "Api.price").resolved()
+        Returns(stub, "Api.price").resolve()
 
     assert "import it at run time" in caught.value.hint
 
@@ -77,7 +77,7 @@ def test_any_error_of_an_annotation_is_one_of_the_setup() -> None:
         raise NotImplementedError
 
     with pytest.raises(ConfigError, match=r"^Api\.odd: "):
-        Returns(stub, "Api.odd").resolved()
+        Returns(stub, "Api.odd").resolve()
 
 
 class Later:

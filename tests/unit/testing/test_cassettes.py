@@ -291,7 +291,7 @@ def leaking(file: Path, **places: str) -> list[str]:
         ({"uri": f'"{URL}planted-\\\n      client-secret"'}, ["request 1: one of the secrets"]),
         (
             {"binary": "|\n        /3BsYW50ZWQtY2xp\n        ZW50LXNlY3JldA=="},
-            ["answer 1: one of the secrets"],
+            ["response 1: one of the secrets"],
         ),
     ],
 )

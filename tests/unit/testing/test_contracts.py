@@ -189,7 +189,7 @@ class ShowsTokens(Store):
 def test_a_store_that_breaks_a_rule_is_found_out(spoilt: type[Store], test: str) -> None:
     """Who passes the contract can rely on it."""
     contract = TokenStoreContract()
-    contract.patience = 0.3
+    contract.timeout = 0.3
 
     with pytest.raises((AssertionError, LockTimedOut, KeyError, pytest.fail.Exception)):
         getattr(contract, test)(spoilt())
@@ -272,7 +272,7 @@ class PurgedInARenewal(Listing):
 def test_a_store_that_lists_wrongly_is_found_out(spoilt: type[Listing], test: str) -> None:
     """Who passes the contract can be listed and purged."""
     contract = ListableTokenStoreContract()
-    contract.patience = 0.3
+    contract.timeout = 0.3
 
     with pytest.raises((AssertionError, KeyError)):
         getattr(contract, test)(spoilt())

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from sessionkit.testing._recorded import Message, recoded, rewritten
+from sessionkit.testing._recorded import Message, change_secrets, change_text
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -19,17 +19,17 @@ def starred(_name: str, value: str) -> str:
 
 def header(name: str, value: str) -> str:
     """What becomes of a header's value."""
-    return rewritten(Message({name: (value,)}), starred).headers[name][0]
+    return change_secrets(Message({name: (value,)}), starred).headers[name][0]
 
 
 def body(kind: str, text: str) -> str:
     """What becomes of a body."""
-    return rewritten(Message({"Content-Type": (kind,)}, text.encode()), starred).body.decode()
+    return change_secrets(Message({"Content-Type": (kind,)}, text.encode()), starred).body.decode()
 
 
 def url(text: str) -> str:
     """What becomes of a URL."""
-    return rewritten(Message({}, url=text), starred).url
+    return change_secrets(Message({}, url=text), starred).url
 
 
 def basic(plain: str) -> str:
@@ -173,12 +173,12 @@ def test_a_body_of_bytes_stays_as_it_is() -> None:
     """An image or an archive comes back byte for byte."""
     data = bytes(range(256))
 
-    assert rewritten(Message({}, data), starred).body == data
-    assert recoded(data, lambda text: text.replace("A", "B")) == data.replace(b"A", b"B")
+    assert change_secrets(Message({}, data), starred).body == data
+    assert change_text(data, lambda text: text.replace("A", "B")) == data.replace(b"A", b"B")
 
 
 def test_a_long_text_is_gone_through_once() -> None:
     """A cassette with a large answer is opened in no time."""
     data = json.dumps({"image": "A" * 200_000, "text=": "x" * 200_000}).encode()
 
-    assert rewritten(Message({}, data[1:]), starred).body == data[1:]
+    assert change_secrets(Message({}, data[1:]), starred).body == data[1:]

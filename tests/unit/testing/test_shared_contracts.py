@@ -84,7 +84,7 @@ def test_a_store_that_breaks_a_rule_is_found_out(tmp_path: Path, name: str, test
     """Who passes the contract can share a login between workers."""
     opening = f"PATH = {str(tmp_path / 'tokens.db')!r}\n{SPOILT[name]}"
     contract = SharedTokenStoreContract()
-    contract.patience = 1.0
+    contract.timeout = 1.0
 
     with starting(opening) as start, pytest.raises(AssertionError):
         getattr(contract, test)(start)
@@ -93,7 +93,7 @@ def test_a_store_that_breaks_a_rule_is_found_out(tmp_path: Path, name: str, test
 def test_a_store_that_cannot_be_made_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     """Who made a mistake in the opening reads Python's own error."""
     with starting("store = Missing()") as start, pytest.raises(AssertionError, match="captured"):
-        start().ask("load", "app")
+        start().call("load", "app")
     assert "Missing" in capfd.readouterr().err
 
 

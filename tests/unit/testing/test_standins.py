@@ -10,7 +10,7 @@ import pytest
 
 from sessionkit.errors import ConfigError
 from sessionkit.testing._recorded import Message
-from sessionkit.testing._standins import StandIns, is_stand_in, left_open
+from sessionkit.testing._standins import StandIns, is_stand_in, unmasked_names
 
 SECRET = "planted/secret +1"
 
@@ -26,10 +26,10 @@ def test_each_secret_has_one_stand_in() -> None:
     """A renewed token still differs from the one before it, and equals itself."""
     stand_ins = StandIns(["given-1"])
 
-    assert stand_ins.of("access_token", "first") == "secret-2"
-    assert stand_ins.of("access_token", "second") == "secret-3"
-    assert stand_ins.of("refresh_token", "first") == "secret-2"
-    assert stand_ins.of("password", "given-1") == "secret-1"
+    assert stand_ins.for_secret("access_token", "first") == "secret-2"
+    assert stand_ins.for_secret("access_token", "second") == "secret-3"
+    assert stand_ins.for_secret("refresh_token", "first") == "secret-2"
+    assert stand_ins.for_secret("password", "given-1") == "secret-1"
     assert repr(stand_ins) == "<3 stand-ins>"
 
 
@@ -38,7 +38,7 @@ def test_a_stand_in_stands_for_itself() -> None:
     stand_ins = StandIns(["secret"])
     message = Message({"Authorization": ("Bearer secret-7",)}, b"a secret is secret-1")
 
-    assert stand_ins.of("token", "secret-7") == "secret-7"
+    assert stand_ins.for_secret("token", "secret-7") == "secret-7"
     assert cleaned(stand_ins, message) == [
         Message({"Authorization": ("Bearer secret-7",)}, b"a secret-1 is secret-1")
     ]
@@ -72,7 +72,7 @@ def test_what_is_secret_in_one_place_is_replaced_in_all() -> None:
 )
 def test_every_spelling_of_a_secret_is_replaced(spelling: str) -> None:
     """Encoders of URLs, of JSON and of HTML hide nothing."""
-    assert StandIns([SECRET]).everywhere(f"a={spelling}&b") == "a=secret-1&b"
+    assert StandIns([SECRET]).replace_in(f"a={spelling}&b") == "a=secret-1&b"
 
 
 @pytest.mark.parametrize("secret", ['quote " and \\ slash', "gehört <niemand> & co", "tab\tin it"])
@@ -81,9 +81,9 @@ def test_a_secret_of_odd_characters_is_replaced_in_json_and_html(secret: str) ->
     stand_ins = StandIns([secret])
     escaped = secret.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
-    assert stand_ins.everywhere(json.dumps({"a": secret})) == '{"a": "secret-1"}'
-    assert stand_ins.everywhere(json.dumps([secret], ensure_ascii=False)) == '["secret-1"]'
-    assert stand_ins.everywhere(f"<p>{escaped.replace(chr(34), '&quot;')}</p>") == "<p>secret-1</p>"
+    assert stand_ins.replace_in(json.dumps({"a": secret})) == '{"a": "secret-1"}'
+    assert stand_ins.replace_in(json.dumps([secret], ensure_ascii=False)) == '["secret-1"]'
+    assert stand_ins.replace_in(f"<p>{escaped.replace(chr(34), '&quot;')}</p>") == "<p>secret-1</p>"
 
 
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc", "app:"])
@@ -95,8 +95,8 @@ def test_a_secret_inside_base64_is_replaced_there(before: str, encode: object) -
     clean = encode(f"{before}secret-1?~~~".encode()).decode()
     stand_ins = StandIns([SECRET])
 
-    assert stand_ins.everywhere(f"is {run}.") == f"is {clean}."
-    assert stand_ins.everywhere(f"?a={quote(run, safe='')}") == f"?a={quote(clean)}"
+    assert stand_ins.replace_in(f"is {run}.") == f"is {clean}."
+    assert stand_ins.replace_in(f"?a={quote(run, safe='')}") == f"?a={quote(clean)}"
 
 
 @pytest.mark.parametrize("path", ["/b/", "/ab/", "/abc/", "/abcd/"])
@@ -104,14 +104,14 @@ def test_base64_in_a_path_is_found(path: str) -> None:
     """A slash may be part of a stretch, or stand before it."""
     run = base64.b64encode(f"app:{SECRET}".encode()).decode().rstrip("=")
 
-    assert run[:8] not in StandIns([SECRET]).everywhere(f"{path}{run}")
+    assert run[:8] not in StandIns([SECRET]).replace_in(f"{path}{run}")
 
 
 def test_a_secret_beyond_ascii_is_found_in_base64() -> None:
     """Passwords are in all languages."""
     run = base64.b64encode("app:schlüssel".encode()).decode()
 
-    assert StandIns(["schlüssel"]).everywhere(run) == base64.b64encode(b"app:secret-1").decode()
+    assert StandIns(["schlüssel"]).replace_in(run) == base64.b64encode(b"app:secret-1").decode()
 
 
 def test_a_short_value_is_replaced_only_where_it_stands() -> None:
@@ -139,7 +139,7 @@ def test_hosts_are_written_as_told() -> None:
     stand_ins = StandIns(hosts={"127.0.0.1": "a.example", "127.0.0.1:40": "b.example"})
     text = "http://127.0.0.1:40/x?u=http%3A%2F%2F127.0.0.1%3A40%2F http://127.0.0.1/ 127.0.0.1:401"
 
-    assert stand_ins.everywhere(text) == (
+    assert stand_ins.replace_in(text) == (
         "http://b.example/x?u=http%3A%2F%2Fb.example%2F http://a.example/ a.example:401"
     )
 
@@ -152,7 +152,7 @@ def test_a_secret_too_short_to_look_for_is_refused() -> None:
 
 def test_one_secret_may_be_given_by_itself() -> None:
     """A text is not taken for a list of its letters."""
-    assert StandIns("planted").everywhere("planted") == "secret-1"
+    assert StandIns("planted").replace_in("planted") == "secret-1"
 
 
 def test_open_secrets_are_named_and_not_quoted() -> None:
@@ -162,6 +162,6 @@ def test_open_secrets_are_named_and_not_quoted() -> None:
         b'{"password": "***", "id_token": "xyz"}',
     )
 
-    assert left_open(message) == ["Authorization", "id_token"]
+    assert unmasked_names(message) == ["Authorization", "id_token"]
     assert is_stand_in("secret-12")
     assert not is_stand_in("secret-")

@@ -1,4 +1,4 @@
-"""Cassettes as vcrpy holds them: read, cleaned of secrets and of noise, compared, written."""
+"""Read and write cassettes of vcrpy, without secrets and without what differs between runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib3.exceptions import DecodeError
 
 from sessionkit._optional import require
 from sessionkit._redact import MASK, redact_url
-from sessionkit.testing._recorded import Message, rewritten
+from sessionkit.testing._recorded import Message, change_secrets
 
 if TYPE_CHECKING:
     from sessionkit.testing._standins import StandIns
@@ -31,7 +31,7 @@ _EXPIRES = re.compile(r";\s*expires=[^;]*", re.IGNORECASE)
 
 
 class Archive:
-    """Where vcrpy loads a cassette from and saves it to: all of it at once, hence cleaned here.
+    """Load and save cassettes for vcrpy, which hands over a whole one, so it is cleaned here.
 
     Args:
         stand_ins: What stands for secrets.
@@ -45,19 +45,19 @@ class Archive:
         self._recording = recording
 
     def load_cassette(self, cassette_path: str, serializer: Any) -> tuple[list[Any], list[Any]]:
-        """Return the requests and answers to play back."""
-        return ([], []) if self._recording else loaded(Path(cassette_path), serializer)
+        """Return the requests and responses to play back."""
+        return ([], []) if self._recording else load(Path(cassette_path), serializer)
 
     def save_cassette(
         self, cassette_path: str, cassette_dict: dict[str, list[Any]], serializer: Any
     ) -> None:
-        """Write the requests and answers that were recorded, without their secrets."""
-        requests, answers = cassette_dict["requests"], cassette_dict["responses"]
+        """Write the requests and responses that were recorded, without their secrets."""
+        requests, responses = cassette_dict["requests"], cassette_dict["responses"]
         messages = [
-            (_steady(asked(request)), _steady(answered(answer)))
-            for request, answer in zip(requests, answers, strict=True)
+            (_normalized(request_message(request)), _normalized(response_message(response)))
+            for request, response in zip(requests, responses, strict=True)
         ]
-        # The first answer may quote what is known as a secret from the last request only.
+        # The first response may quote what is known as a secret from the last request only.
         for pair in messages:
             for message in pair:
                 self._stand_ins.learn(message)
@@ -65,12 +65,12 @@ class Archive:
         kind = require("vcr.request", EXTRA).Request
         document = {
             "requests": [
-                kind(request.method, message.url, message.body or None, _single(message))
+                kind(request.method, message.url, message.body or None, _single_headers(message))
                 for request, (message, _) in zip(requests, cleaned, strict=True)
             ],
             "responses": [
-                {"status": answer["status"], **_measured(message)}
-                for answer, (_, message) in zip(answers, cleaned, strict=True)
+                {"status": response["status"], **_vcr_response(message)}
+                for response, (_, message) in zip(responses, cleaned, strict=True)
             ],
         }
         text: str = require("vcr.serialize", EXTRA).serialize(document, serializer)
@@ -79,15 +79,15 @@ class Archive:
         file.write_text(text, "utf-8")
 
 
-def loaded(file: Path, serializer: Any = None) -> tuple[list[Any], list[Any]]:
-    """Return the requests and answers in *file*, as vcrpy has them."""
+def load(file: Path, serializer: Any = None) -> tuple[list[Any], list[Any]]:
+    """Return the requests and responses in *file*, as vcrpy has them."""
     serializer = serializer or require("vcr.serializers.yamlserializer", EXTRA)
     deserialize = require("vcr.serialize", EXTRA).deserialize
-    requests, answers, *_ = deserialize(file.read_text("utf-8"), serializer)
-    return requests, answers
+    requests, responses, *_ = deserialize(file.read_text("utf-8"), serializer)
+    return requests, responses
 
 
-def asked(request: Any) -> Message:
+def request_message(request: Any) -> Message:
     """Return a request of vcrpy's as a message."""
     body = request.body
     if hasattr(body, "read"):
@@ -98,31 +98,31 @@ def asked(request: Any) -> Message:
     return Message(headers, _bytes(body or b""), request.uri)
 
 
-def answered(answer: Any) -> Message:
-    """Return an answer of vcrpy's as a message."""
-    headers = {name: tuple(values) for name, values in answer["headers"].items()}
-    return Message(headers, _bytes(answer["body"]["string"] or b""))
+def response_message(response: Any) -> Message:
+    """Return a response of vcrpy's as a message."""
+    headers = {name: tuple(values) for name, values in response["headers"].items()}
+    return Message(headers, _bytes(response["body"]["string"] or b""))
 
 
-def line(request: Any) -> str:
-    """Return what a request asks for, such as ``GET https://api.example/orders``."""
+def request_line(request: Any) -> str:
+    """Return method and URL of a request, such as ``GET https://api.example/orders``."""
     return f"{request.method} {redact_url(request.uri)}"
 
 
-def same(stand_ins: StandIns, first: Any, second: Any) -> bool:
-    """Tell whether two requests ask for the same, whatever their secrets are."""
+def is_same_request(stand_ins: StandIns, first: Any, second: Any) -> bool:
+    """Return whether two requests ask for the same, leaving secrets aside."""
     if first.method != second.method:
         return False
-    one, other = (_compared(stand_ins, request) for request in (first, second))
+    one, other = (_comparable(stand_ins, request) for request in (first, second))
     return (one.url, one.body) == (other.url, other.body)
 
 
-def _compared(stand_ins: StandIns, request: Any) -> Message:
-    message = _steady(asked(request)).each_text(stand_ins.everywhere)
-    return rewritten(message, lambda _name, _value: MASK)
+def _comparable(stand_ins: StandIns, request: Any) -> Message:
+    message = _normalized(request_message(request)).each_text(stand_ins.replace_in)
+    return change_secrets(message, lambda _name, _value: MASK)
 
 
-def _steady(message: Message) -> Message:
+def _normalized(message: Message) -> Message:
     """Return *message* readable, and without what differs from run to run."""
     message = _decoded(message)
     boundary = _BOUNDARY.search(message.header("content-type"))
@@ -151,8 +151,8 @@ def _decoded(message: Message) -> Message:
     return replace(message, body=body)
 
 
-def _measured(message: Message) -> dict[str, Any]:
-    """Return the head and body of an answer as vcrpy has them, their length put right."""
+def _vcr_response(message: Message) -> dict[str, Any]:
+    """Return the head and body of a response as vcrpy has them, their length put right."""
     headers = {
         name: [str(len(message.body))]
         if name.lower() == "content-length" and message.body
@@ -162,7 +162,7 @@ def _measured(message: Message) -> dict[str, Any]:
     return {"headers": headers, "body": {"string": message.body}}
 
 
-def _single(message: Message) -> dict[str, str]:
+def _single_headers(message: Message) -> dict[str, str]:
     headers = {name: values[0] for name, values in message.headers.items()}
     return {
         name: str(len(message.body)) if name.lower() == "content-length" else value

@@ -13,7 +13,14 @@ from vcr.serializers import yamlserializer
 
 from sessionkit.testing._recorded import Message
 from sessionkit.testing._standins import StandIns
-from sessionkit.testing._tapes import Archive, answered, asked, line, loaded, same
+from sessionkit.testing._vcr import (
+    Archive,
+    is_same_request,
+    load,
+    request_line,
+    request_message,
+    response_message,
+)
 
 URL = "https://api.example/orders"
 JSON = {"Content-Type": "application/json"}
@@ -49,8 +56,8 @@ def test_what_is_saved_is_loaded_again(tmp_path: Path) -> None:
 
     requests, answers = Archive(StandIns(), recording=False).load_cassette(str(file), None)
 
-    assert asked(requests[0]) == Message({}, bytes(range(256)), URL)
-    assert answered(answers[0]) == Message({"X-Node": ("1",)}, b"r\xc3\xa9sum\xc3\xa9\r\n")
+    assert request_message(requests[0]) == Message({}, bytes(range(256)), URL)
+    assert response_message(answers[0]) == Message({"X-Node": ("1",)}, b"r\xc3\xa9sum\xc3\xa9\r\n")
     assert answers[0]["status"] == {"code": 200, "message": "OK"}
 
 
@@ -87,10 +94,10 @@ def test_what_differs_from_run_to_run_is_left_out(tmp_path: Path) -> None:
     )
     saved(tmp_path / "a.yaml", (noisy, told))
 
-    requests, answers = loaded(tmp_path / "a.yaml")
+    requests, answers = load(tmp_path / "a.yaml")
 
-    assert asked(requests[0]).headers == {"Accept": ("*/*",)}
-    assert answered(answers[0]).headers == {"Set-Cookie": ("sid=secret-1; Path=/",)}
+    assert request_message(requests[0]).headers == {"Accept": ("*/*",)}
+    assert response_message(answers[0]).headers == {"Set-Cookie": ("sid=secret-1; Path=/",)}
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -100,10 +107,10 @@ def test_a_compressed_body_is_written_readable(tmp_path: Path, packed: bool) -> 
     told = answer(gzip.compress(body) if packed else body, Content_Encoding="gzip", **JSON)
     saved(tmp_path / "a.yaml", (request(gzip.compress(body), Content_Encoding="gzip"), told))
 
-    requests, answers = loaded(tmp_path / "a.yaml")
+    requests, answers = load(tmp_path / "a.yaml")
 
-    assert asked(requests[0]).body == b'{"access_token": "secret-1"}'
-    assert answered(answers[0]) == Message(
+    assert request_message(requests[0]).body == b'{"access_token": "secret-1"}'
+    assert response_message(answers[0]) == Message(
         {"Content-Type": ("application/json",)}, b'{"access_token": "secret-1"}'
     )
 
@@ -118,11 +125,11 @@ def test_lengths_are_put_right(tmp_path: Path) -> None:
         (request(), answer(Content_Length="77")),
     )
 
-    requests, answers = loaded(tmp_path / "a.yaml")
+    requests, answers = load(tmp_path / "a.yaml")
 
-    assert asked(requests[0]).header("content-length") == "17"
-    assert answered(answers[0]).header("content-length") == "17"
-    assert answered(answers[1]).header("content-length") == "77"
+    assert request_message(requests[0]).header("content-length") == "17"
+    assert response_message(answers[0]).header("content-length") == "17"
+    assert response_message(answers[1]).header("content-length") == "77"
 
 
 @pytest.mark.parametrize(
@@ -130,14 +137,14 @@ def test_lengths_are_put_right(tmp_path: Path) -> None:
 )
 def test_a_body_is_read_whatever_it_is(body: Any) -> None:
     """Files and generators are compared by what they held."""
-    assert asked(request(body)).body == b"abc"
+    assert request_message(request(body)).body == b"abc"
 
 
 def test_headers_of_bytes_are_read_too() -> None:
     """Some libraries give them so."""
     headers = {b"X-Api-Key": b"abc"}
 
-    assert asked(Request("GET", URL, None, headers)).headers == {"X-Api-Key": ("abc",)}
+    assert request_message(Request("GET", URL, None, headers)).headers == {"X-Api-Key": ("abc",)}
 
 
 def multipart(boundary: str) -> Any:
@@ -161,7 +168,7 @@ def multipart(boundary: str) -> Any:
 )
 def test_requests_are_the_same_whatever_their_secrets(first: Any, second: Any) -> None:
     """Who has other credentials, or none, can play a cassette back."""
-    assert same(StandIns(["planted"]), first, second)
+    assert is_same_request(StandIns(["planted"]), first, second)
 
 
 @pytest.mark.parametrize(
@@ -174,9 +181,9 @@ def test_requests_are_the_same_whatever_their_secrets(first: Any, second: Any) -
 )
 def test_requests_differ_by_method_url_or_body(other: Any) -> None:
     """An upload that arrives empty is not taken for the one that was recorded."""
-    assert not same(StandIns(), request("a"), other)
+    assert not is_same_request(StandIns(), request("a"), other)
 
 
 def test_a_line_about_a_request_holds_no_secret() -> None:
     """It is made to be printed."""
-    assert line(request(url=f"{URL}?api_key=planted")) == f"POST {URL}?api_key=***"
+    assert request_line(request(url=f"{URL}?api_key=planted")) == f"POST {URL}?api_key=***"
