@@ -34,6 +34,14 @@ def origin_of(url: str) -> str:
     return _parse(head)
 
 
+def origin_or_none(url: str | None) -> str | None:
+    """Return the origin of *url*, or None where it has none or cannot be parsed."""
+    try:
+        return origin_of(url or "")
+    except ValueError:
+        return None
+
+
 @lru_cache(maxsize=256)
 def _parse(head: str) -> str:
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessionkit._origins import is_absolute, origin_of
+from sessionkit._origins import is_absolute, origin_of, origin_or_none
 from sessionkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -69,7 +69,4 @@ class Reach:
 
 def goes_to(url: str | None, allowed: frozenset[str]) -> bool:
     """Tell whether *url* is one of *allowed*'s; what is no URL is nobody's."""
-    try:
-        return origin_of(url or "") in allowed
-    except ValueError:
-        return False
+    return origin_or_none(url) in allowed

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from requests import PreparedRequest
 
+from sessionkit._origins import origin_of
 from sessionkit.bodies._request import BodyMarks, body_objects
 from sessionkit.bodies._response import discard, read_within
 
@@ -302,6 +303,13 @@ class Exchange:
     def resolved_url(self) -> str:
         """Return the absolute URL that this exchange goes to, as its session resolves it."""
         return self.call.wire.resolved_url(self)
+
+    def target_origin(self) -> str | None:
+        """Return the origin that this exchange goes to, or None where its URL cannot be sent."""
+        try:
+            return origin_of(self.resolved_url())
+        except Exception:  # noqa: BLE001  # the session will say what is wrong with this URL
+            return None
 
     def preview(self) -> Preview:
         """Return what would be sent first: ``request``, prepared but for its body, ``certificate``.

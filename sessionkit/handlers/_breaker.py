@@ -11,10 +11,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import requests
-
 from sessionkit import _checks as checks
-from sessionkit._origins import origin_of
+from sessionkit._origins import origin_or_none
 from sessionkit.errors import (
     CircuitOpen,
     ConnectFailed,
@@ -28,6 +26,8 @@ from sessionkit.stores._locks import PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    import requests
 
     from sessionkit._clock import Clock
     from sessionkit.chain._exchange import Exchange
@@ -249,7 +249,7 @@ class CircuitBreakerHandler:
         Raises:
             CircuitOpen: The origin is left alone for now; nothing was sent.
         """
-        origin = _origin(exchange)
+        origin = exchange.target_origin()
         if origin is None:
             return call_next(exchange)
         self._clock = clock = exchange.clock
@@ -293,19 +293,10 @@ class CircuitBreakerHandler:
         )
 
 
-def _origin(exchange: Exchange) -> str | None:
-    try:
-        return origin_of(exchange.resolved_url())
-    except (ValueError, requests.RequestException):
-        return None  # requests will say what is wrong with this URL
-
-
 def _is_from_other_origin(message: Any, origin: str) -> bool:
     """Tell whether an answer or a request is one that a redirect away from *origin* led to."""
-    try:
-        return origin_of(getattr(message, "url", None) or "") != origin
-    except ValueError:
-        return False
+    found = origin_or_none(getattr(message, "url", None))
+    return found is not None and found != origin
 
 
 def _failure_name(error: Exception, origin: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from requests.utils import default_user_agent
 
-from sessionkit._origins import is_absolute, origin_of
+from sessionkit._origins import is_absolute, origin_of, origin_or_none
 from sessionkit._redact import is_secret_name
 from sessionkit.errors import ConfigError, InvalidRequest
 
@@ -107,10 +107,7 @@ class HeadersHandler:
         """Tell whether the call goes to an origin that *headers* are for."""
         if exchange.base_origin is None or not is_absolute(exchange.url):
             return True
-        try:
-            origin = origin_of(exchange.url)
-        except ValueError:
-            return False  # requests will say what is wrong with it
+        origin = origin_or_none(exchange.url)
         return origin == exchange.base_origin or origin in self._origins
 
     def _read(self, exchange: Exchange) -> dict[str, str]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from requests import HTTPError
 
 from sessionkit._optional import require
-from sessionkit._origins import origin_of
 from sessionkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -176,10 +175,10 @@ def _method(method: str) -> str:
 
 
 def _host(exchange: Exchange) -> str:
-    try:
-        authority = origin_of(exchange.resolved_url()).partition("://")[2]
-    except Exception:  # noqa: BLE001  # the session will say what is wrong with this URL
+    origin = exchange.target_origin()
+    if origin is None:
         return _OTHER
+    authority = origin.partition("://")[2]
     host, _, port = authority.rpartition(":")
     return host if host and port.isdecimal() else authority
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote, urldefrag, urljoin
 
-from sessionkit._origins import origin_of
+from sessionkit._origins import origin_or_none
 from sessionkit.errors import CrossOriginPage, PageLoop
 
 if TYPE_CHECKING:
@@ -136,10 +136,7 @@ def _origin(url: str) -> str | None:
     # surrogate pair, as JSON may hold, is in no URL.
     if "\\" in _authority(url) or not url.isprintable():
         return None
-    try:
-        return origin_of(url)
-    except ValueError:
-        return None
+    return origin_or_none(url)
 
 
 def _resolve(base: str, url: str) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit, urlunspli
 
 from requests.cookies import RequestsCookieJar, cookiejar_from_dict, merge_cookies
 
-from sessionkit._origins import origin_of
+from sessionkit._origins import origin_or_none
 from sessionkit._redact import scrub
 from sessionkit.transport._sessions import bare_request
 
@@ -45,14 +45,14 @@ class CredentialPlacer:
 
     def on_first_request(self, request: PreparedRequest) -> None:
         """Place credentials on, and run steps over, the first request of an attempt."""
-        self._first_origin = _origin(request.url)
+        self._first_origin = origin_or_none(request.url)
         self._place(request, self._first_origin)
         if self._steps:
             self._run_steps(request)
 
     def on_redirect(self, request: PreparedRequest) -> None:
         """Place or remove credentials on a request that a redirect leads to."""
-        origin = _origin(request.url)
+        origin = origin_or_none(request.url)
         self._place(request, origin)
         if origin != self._first_origin:
             self._remove_signatures(request)
@@ -119,13 +119,6 @@ def is_given(session: requests.Session, exchange: Exchange, *, location: str, na
     return name in _given_names(exchange.options.get(_OPTIONS[location]))
 
 
-def _origin(url: str | None) -> str | None:
-    try:
-        return origin_of(url or "")
-    except ValueError:
-        return None
-
-
 def _header(request: PreparedRequest, name: str) -> str:
     """Return a header as text; signers such as requests-oauthlib's turn all into bytes."""
     value: Any = request.headers.get(name, "")
@@ -187,7 +180,7 @@ def place_in_options(kwargs: dict[str, Any], secret: Credential, url: str, targe
         url: The URL as it will be given to the session.
         target: The absolute URL that the session makes of it.
     """
-    if _origin(target) not in secret.origins:
+    if origin_or_none(target) not in secret.origins:
         return url
     if secret.location == "header":
         given = kwargs.get("headers") or {}

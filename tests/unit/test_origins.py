@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
-from sessionkit._origins import is_absolute, join_base, origin_of
+from sessionkit._origins import is_absolute, join_base, origin_of, origin_or_none
 
 
 @pytest.mark.parametrize(
@@ -111,3 +111,14 @@ def test_a_relative_url_cannot_name_another_host(url: str) -> None:
         sent_to = requests.Request("GET", join_base(base, url)).prepare().url or ""
 
         assert origin_of(sent_to) == "https://api.example:443"
+
+
+@pytest.mark.parametrize("url", [None, "", "orders/7", "https://", "https://[::1", "a://b:x"])
+def test_origin_or_none_never_raises(url: str | None) -> None:
+    """What is no absolute URL has no origin."""
+    assert origin_or_none(url) is None
+
+
+def test_origin_or_none_of_a_url() -> None:
+    """It is the origin that requests are sent to."""
+    assert origin_or_none("HTTPS://Api.Example/v1") == "https://api.example:443"

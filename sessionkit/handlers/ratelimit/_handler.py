@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-import requests
-
 from sessionkit import _checks as checks
-from sessionkit._origins import origin_of
+from sessionkit._origins import origin_or_none
 from sessionkit.errors import ConfigError, RateLimitExhausted
 from sessionkit.errors.tools import read_retry_after
 from sessionkit.handlers.ratelimit._server_limits import ResponseLimits, ServerLimits
@@ -17,6 +15,8 @@ from sessionkit.headers._rate_limit import read_quotas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import requests
 
     from sessionkit.chain._exchange import Exchange
     from sessionkit.chain._handler import CallNext
@@ -83,7 +83,7 @@ class RateLimitHandler:
             RateLimitExhausted: There is no room in time; nothing was sent.
             ConfigError: The *key* function gave no text.
         """
-        origin = _origin(exchange)
+        origin = exchange.target_origin()
         if origin is None:
             return call_next(exchange)
         own = self._custom_key(exchange)
@@ -169,28 +169,13 @@ def _read_limits(origin: str, response: requests.Response, exchange: Exchange) -
     if exchange.record.from_cache:
         return ResponseLimits(counted=False)
     # An answer with an age is old (draft-ietf-httpapi-ratelimit-headers, section 7.3).
-    if headers.get("Age", "0").strip() not in {"", "0"} or not _is_from(origin, response):
+    if headers.get("Age", "0").strip() not in {"", "0"} or origin_or_none(response.url) != origin:
         return ResponseLimits()
     hold = read_retry_after(headers, now) if response.status_code in _BACK_OFF_STATUSES else None
     quotas = read_quotas(headers, now)
     if response.status_code == _TOO_MANY:
         quotas = tuple(q._replace(remaining=0) if q.remaining is None else q for q in quotas)
     return ResponseLimits(quotas, hold or 0.0)
-
-
-def _is_from(origin: str, response: requests.Response) -> bool:
-    """Tell whether an answer came from *origin*, and not from the end of a redirect."""
-    try:
-        return origin_of(response.url or "") == origin
-    except ValueError:
-        return False
-
-
-def _origin(exchange: Exchange) -> str | None:
-    try:
-        return origin_of(exchange.resolved_url())
-    except (ValueError, requests.RequestException):
-        return None  # requests will say what is wrong with this URL
 
 
 def _credential(exchange: Exchange) -> str:

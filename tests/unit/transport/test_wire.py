@@ -416,12 +416,14 @@ def test_the_target_is_what_the_session_makes_of_the_url() -> None:
     with opened(handlers=[keeper]) as (stack, server):
         stack.get("x")
         assert keeper.only.resolved_url() == f"{server.origin}/x"
+        assert keeper.only.target_origin() == server.origin
     with Based() as session:
         stack = SessionStack(session, [keeper])
         with pytest.raises(requests.ConnectionError):
             stack.get("y", proxies={"http": "http://127.0.0.1:9"})
 
     assert keeper.exchanges[-1].resolved_url() == "http://other.example/y"
+    assert keeper.exchanges[-1].target_origin() == "http://other.example:80"
 
 
 @pytest.mark.parametrize(
