@@ -1,4 +1,4 @@
-"""One rate of requests for a whole fleet, kept on Redis by the ``limits`` library (an extra)."""
+"""Shared rate limiting: one rate for many processes, on Redis (extra ``limits``)."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
     from sessionkit._clock import Clock
 
-#: Seconds that a storage on the network may take; a call must not hang on its budget.
+#: Seconds to wait for a storage on the network: a call must not hang on it.
 _TIMEOUT = 5.0
 _NETWORKED = ("redis", "valkey")
 
 
 class SharedRateLimiter:
-    """A limiter for ``RateLimitHandler`` that all processes share which name the same storage.
+    """A limiter for ``RateLimitHandler`` that is shared by all processes with the same storage.
 
-    Each leave to send is one round trip to the storage, which keeps the moving window of
-    ``limits``: no window of that length holds more leaves, by the clocks of the machines that
-    asked, which should agree. Requests take unequal time to the server; so who had to wait waits a
-    margin longer, 5 % of the period and 50 ms at most. Where many wait, they are not served in
-    turn. Thread-safe, and safe to use after a fork.
+    Each permit is one round trip to the storage, which keeps the moving window of ``limits``: no
+    window of that length holds more permits, by the clocks of the machines that asked, which should
+    agree. Requests take unequal times to the server; so a call that had to wait waits a margin
+    longer, 5 % of the period and 50 ms at most. Waiting calls are served in no particular order.
+    Thread-safe, and safe to use after a fork.
 
     Args:
         rate: Such as ``"50/second"`` or ``(50, 1.0)``; its period in whole seconds.
         storage: URL as ``limits`` takes it, such as ``redis://cache.example:6379/0``, or one of its
             storages with support for moving windows.
-        name: Tells budgets apart that share a storage.
+        prefix: Tells rates apart that share a storage.
 
     Raises:
         ConfigError: A rate, or a storage, that cannot be used.
@@ -55,7 +55,7 @@ class SharedRateLimiter:
         self._rate = read_rate(rate)
         count, seconds = self._rate
         if seconds != int(seconds):
-            message = f"a fleet's rate has whole seconds, not {seconds:g}"
+            message = f"a shared rate has whole seconds, not {seconds:g}"
             raise ConfigError(message, hint="such as (20, 2) for ten a second")
         self._item = limits.RateLimitItemPerSecond(count, int(seconds), namespace=prefix)
         self._prefix = prefix
@@ -68,7 +68,7 @@ class SharedRateLimiter:
         """Yield how many seconds to wait, until a request of *key* may be sent at once.
 
         Raises:
-            StoreError: The storage does not answer.
+            StoreError: The storage does not respond.
         """
         while (wait := self._acquire(key, clock)) > 0:
             yield wait
@@ -84,8 +84,8 @@ class SharedRateLimiter:
             reset: float = limiter.get_window_stats(item, key).reset_time
         except Exception as error:
             raise StoreError(
-                f"the budget on {self._storage_name} cannot be asked: {type(error).__name__}",
-                hint="see that the storage runs; without it nobody knows what the others send",
+                f"the rate limit on {self._storage_name} failed: {type(error).__name__}",
+                hint="see that the storage runs; without it the rate of all processes is unknown",
                 store=self._storage_name,
                 key=key,
             ) from error
@@ -108,5 +108,5 @@ def _moving_window(limits: Any, storage: object, shown: str) -> Any:
         limits.errors.ConfigurationError,
     ) as error:
         cause = scrub_exception(error)  # it may quote the URL, with its password
-    message = f"no moving window can be kept on {shown}"
+    message = f"{shown} cannot hold a moving window"
     raise ConfigError(message, hint="such as redis://cache.example:6379/0") from cause

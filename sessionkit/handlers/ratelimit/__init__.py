@@ -1,1 +1,1 @@
-"""Rate limiting: limits that servers tell of, and limits of the caller's own."""
+"""Rate limiting: quotas that servers report, and rates that the caller sets."""

@@ -1,20 +1,22 @@
-"""What servers have said of their budgets, counted on between their answers."""
+"""Quotas that servers report in their responses, counted down between two responses."""
 
 from __future__ import annotations
 
 import threading
 from typing import NamedTuple
 
+from cachetools import LRUCache
+
 from sessionkit.headers._rate_limit import Quota
 from sessionkit.stores._locks import PerProcess
 
-#: Seconds; whatever a server says, one request a day finds out whether it still holds.
+#: Seconds; whatever a server says, one request a day finds out whether it is still so.
 MAX_HOLD = 86_400.0
-#: Keys that are remembered; beyond, the one that was used least recently is forgotten.
+#: Keys that are remembered; beyond, the one used least recently is forgotten.
 MAX_KEYS = 10_000
-#: Budgets of one key; beyond, all are forgotten.
+#: Quotas of one key; beyond, all are forgotten.
 MAX_WINDOWS = 16
-#: Resets are told in whole seconds: those that differ by less are of the same window.
+#: Servers report resets in whole seconds: those that differ by less are of the same window.
 _SLACK = 1.0
 
 
@@ -22,7 +24,7 @@ class Permit(NamedTuple):
     """Whether a request may be sent.
 
     Attributes:
-        wait: Seconds until it may; zero where it may be sent now, and is counted as under way.
+        wait: Seconds until it may be sent; 0 if it may be sent now, and is counted as under way.
         number: Its number among the requests of its key.
     """
 
@@ -31,12 +33,12 @@ class Permit(NamedTuple):
 
 
 class ResponseLimits(NamedTuple):
-    """What the end of a request tells.
+    """What the response to a request says about limits.
 
     Attributes:
-        quotas: The server's budgets.
-        hold: Seconds for which the server wants to be left alone.
-        counted: Whether the server may have counted the request at all.
+        quotas: The server's quotas.
+        retry_after: Seconds that the server asks to wait before the next request.
+        counted: Whether the server may have counted the request.
     """
 
     quotas: tuple[Quota, ...] = ()
@@ -45,25 +47,25 @@ class ResponseLimits(NamedTuple):
 
 
 class _QuotaWindow:
-    """One budget of a server, until it is whole again.
+    """One quota of a server, until it is reset.
 
     Args:
-        quota: As the server told it.
-        left: Requests that it has left, those under way not taken off.
-        end: Moment of the monotonic clock.
-        number: Of the request whose answer told of this window first.
+        quota: As the server reported it.
+        remaining: Requests that it allows, those under way not subtracted.
+        end: Moment of the monotonic clock when it is reset.
+        number: Of the request whose response reported this window first.
     """
 
     __slots__ = ("end", "first_end", "number", "quota", "remaining")
 
-    def __init__(self, quota: Quota, left: int, *, end: float, number: int) -> None:
+    def __init__(self, quota: Quota, remaining: int, *, end: float, number: int) -> None:
         self.quota = quota
-        self.remaining = left
+        self.remaining = remaining
         self.end = self.first_end = end
         self.number = number
 
     def renew(self, now: float, number: int) -> bool:
-        """Begin the next window, with its limit and no more; False where that is not known."""
+        """Start the next window with its full limit; return False if that is unknown."""
         limit, seconds = self.quota.limit, self.quota.window
         if not limit or not seconds:
             return False
@@ -73,14 +75,14 @@ class _QuotaWindow:
 
 
 class _Account:
-    """What is known of one key."""
+    """The requests and quotas of one key."""
 
     __slots__ = ("blocked_until", "sent", "under_way", "windows")
 
     def __init__(self) -> None:
         self.sent = 0
         self.under_way = 0
-        #: Moment until when the server wants to be left alone.
+        #: Moment until which the server asked to send nothing.
         self.blocked_until = 0.0
         self.windows: dict[str, _QuotaWindow] = {}
 
@@ -90,16 +92,22 @@ class _Accounts:
 
     def __init__(self) -> None:
         self.guard = threading.Lock()
-        self.by_key: dict[str, _Account] = {}
+        self.by_key: LRUCache[str, _Account] = LRUCache(MAX_KEYS)
+
+    def of(self, key: str) -> _Account:
+        """Return the account of *key*; *guard* must be held."""
+        if key not in self.by_key:
+            self.by_key[key] = _Account()
+        return self.by_key[key]
 
 
 class ServerLimits:
-    """The budgets of servers, as far as their answers told.
+    """The quotas of servers, as their responses report them.
 
-    The lowest rest that was told within a window has counted every request that was answered by
-    then; those under way may or may not be in it, and are taken off. So answers may overtake each
-    other, and a client that has a budget for itself never exceeds it. Thread-safe; a forked child
-    starts with no knowledge.
+    The lowest remaining count that was reported within a window includes every request that had a
+    response by then; those under way may or may not be included, and are subtracted. So responses
+    may overtake each other, and a client that does not share its quota never exceeds it.
+    Thread-safe; a forked child starts without any quotas.
     """
 
     __slots__ = ("_accounts",)
@@ -108,7 +116,7 @@ class ServerLimits:
         self._accounts: PerProcess[_Accounts] = PerProcess(lambda _parents: _Accounts())
 
     def acquire(self, key: str, now: float) -> Permit:
-        """Give a request leave, or tell how long it must wait.
+        """Return the permit for a request, or how long it must wait for one.
 
         Args:
             key: Whose request.
@@ -116,7 +124,7 @@ class ServerLimits:
         """
         accounts = self._accounts.get()
         with accounts.guard:
-            account = _account(accounts.by_key, key)
+            account = accounts.of(key)
             end = max(account.blocked_until, _next_send(account, now))
             if end > now:
                 return Permit(end - now, 0)
@@ -125,7 +133,7 @@ class ServerLimits:
             return Permit(0.0, account.sent)
 
     def release(self, key: str, limits: ResponseLimits, now: float, *, number: int) -> None:
-        """Note that a request has ended that had been given leave.
+        """Record the end of a request that had a permit.
 
         Args:
             key: Whose request.
@@ -135,7 +143,7 @@ class ServerLimits:
         """
         accounts = self._accounts.get()
         with accounts.guard:
-            account = _account(accounts.by_key, key)
+            account = accounts.of(key)
             account.under_way = max(0, account.under_way - 1)
             if limits.retry_after:
                 # It takes precedence over all else (draft-ietf-httpapi-ratelimit-headers, 7).
@@ -144,16 +152,16 @@ class ServerLimits:
                 )
                 account.windows.clear()
                 return
-            told = {quota.name for quota in limits.quotas}
+            reported = {quota.name for quota in limits.quotas}
             for name, window in account.windows.items():
-                if limits.counted and name not in told:
+                if limits.counted and name not in reported:
                     window.remaining -= 1
             for quota in limits.quotas:
                 _update_window(account.windows, quota, now, number=number)
 
 
 def _next_send(account: _Account, now: float) -> float:
-    """Return when every budget has something left, and renew those windows that have ended."""
+    """Return when every quota allows a request, and start the next window of those that ended."""
     end = now
     for name, window in list(account.windows.items()):
         if window.end <= now and not window.renew(now, account.sent):
@@ -168,7 +176,7 @@ def _update_window(
 ) -> None:
     seconds = quota.window if quota.reset is None else quota.reset
     if seconds is None or quota.remaining is None:
-        return  # for how long, or how many? nothing to count on
+        return  # without a length or a count there is nothing to enforce
     end = now + min(seconds, MAX_HOLD)
     known = windows.get(quota.name)
     if known is not None:
@@ -177,17 +185,7 @@ def _update_window(
             known.end = max(known.end, end)
             return
         if number < known.number:
-            return  # overtaken: of a window before this one
+            return  # overtaken: it is of an earlier window
     elif len(windows) >= MAX_WINDOWS:
         windows.clear()
     windows[quota.name] = _QuotaWindow(quota, quota.remaining, end=end, number=number)
-
-
-def _account(by_key: dict[str, _Account], key: str) -> _Account:
-    account = by_key.pop(key, None)
-    if account is None:
-        account = _Account()
-        if len(by_key) >= MAX_KEYS:
-            del by_key[next(iter(by_key))]
-    by_key[key] = account
-    return account

@@ -1,4 +1,4 @@
-"""A rate of requests, and the sliding window that holds the calls of one process to it."""
+"""A rate of requests, and the sliding window that keeps the calls of one process within it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections import deque
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from cachetools import LRUCache
+
 from sessionkit.errors import ConfigError
 from sessionkit.stores._locks import PerProcess
 
@@ -16,11 +18,11 @@ if TYPE_CHECKING:
 
     from sessionkit._clock import Clock
 
-#: Keys whose windows are remembered; beyond, the one that was used least recently is forgotten.
+#: Idle keys whose windows are remembered; beyond, the one used least recently is forgotten.
 MAX_KEYS = 10_000
-#: What a window is longer than its rate says: a part of it, and seconds at most. Requests are not
-#: equally long on their way, and what left in two windows may arrive in one: without a margin a
-#: server on the same machine saw 61 requests in a second where 50 were let through.
+#: By how much a window is longer than its rate says: a part of it, and seconds at most. Requests
+#: take unequal times to the server, and those sent in two windows may arrive in one: without a
+#: margin a server on the same machine saw 61 requests in a second where 50 were let through.
 _MARGIN_PART = 0.05
 _MAX_MARGIN = 0.05
 #: Seconds; a shorter wait would be lost in the rounding of the clock.
@@ -34,29 +36,29 @@ _TEXT = re.compile(
 
 
 class Limiter(Protocol):
-    """Something that says when a request may be sent. Shared between threads.
+    """Decides when a request may be sent. Shared between threads.
 
-    Write one to keep a budget somewhere else, and give it to ``RateLimitHandler`` as its *rate*.
+    Write one to count requests elsewhere, and give it to ``RateLimitHandler`` as its *rate*.
     """
 
     def waits(self, key: str, clock: Clock) -> Iterator[float]:
         """Yield how many seconds to wait, until a request of *key* may be sent at once.
 
-        Whoever iterates waits that long and asks again; the end of the iteration is the leave to
-        send, and counts. Closed before its end, it counts nothing.
+        The caller waits that long and takes the next value; the end of the iteration is the permit
+        to send, and is counted. Closed before its end, it counts nothing.
         """
         ...
 
 
 class Rate(NamedTuple):
-    """So many requests in so many seconds; immutable."""
+    """So many requests (*limit*) in so many seconds (*period*); immutable."""
 
     limit: int
     period: float
 
     @property
     def margin(self) -> float:
-        """Seconds by which a window is longer, for requests that are longer on their way."""
+        """Seconds by which a window is longer, for requests that take longer to the server."""
         return min(self.period * _MARGIN_PART, _MAX_MARGIN)
 
     def __str__(self) -> str:
@@ -89,7 +91,7 @@ def _are_numbers(pair: tuple[object, object]) -> bool:
 
 
 class _Window:
-    """The requests of one key: when the last ones went, and how many wait."""
+    """The requests of one key: when the last ones were sent, and how many wait."""
 
     __slots__ = ("sent", "waiting")
 
@@ -99,25 +101,47 @@ class _Window:
 
 
 class _Windows:
-    __slots__ = ("by_key", "guard")
+    __slots__ = ("guard", "idle", "waited_for")
 
     def __init__(self) -> None:
         self.guard = threading.Lock()
-        self.by_key: dict[str, _Window] = {}
+        self.idle: LRUCache[str, _Window] = LRUCache(MAX_KEYS)
+        #: Apart, so that a window that calls wait for is never forgotten.
+        self.waited_for: dict[str, _Window] = {}
+
+    def of(self, key: str, count: int) -> _Window:
+        """Return the window of *key*; *guard* must be held."""
+        window = self.waited_for.get(key)
+        if window is None:
+            window = self.idle.get(key) or _Window(count)
+            self.idle[key] = window
+        return window
+
+    def wait_begins(self, key: str, window: _Window) -> None:
+        """Count one more call that waits; *guard* must be held."""
+        window.waiting += 1
+        self.waited_for[key] = window
+        self.idle.pop(key, None)
+
+    def wait_ends(self, key: str, window: _Window) -> None:
+        """Count one call less that waits; *guard* must be held."""
+        window.waiting -= 1
+        if not window.waiting:
+            self.idle[key] = self.waited_for.pop(key)
 
 
 class SlidingWindow:
     """A limiter within one process: no window of that length, wherever it begins, holds more.
 
-    Not at the server either, if no request is on its way for longer than others by more than the
-    margin of the rate: a window is that much longer.
+    Neither does one at the server, unless a request takes longer to it than others by more than
+    the margin of the rate: a window is that much longer.
 
-    Whoever asks is served in turn, and told at once how long that will take. What was sent is
-    remembered one by one, so a window costs the memory of its count. Thread-safe; nobody waits
-    inside a lock. A forked child starts with an empty window of its own.
+    Calls are served in the order in which they ask. The moment of each request in the window is
+    kept, so a window costs memory in proportion to its count. Thread-safe; no lock is held during
+    a wait. A forked child starts with empty windows.
 
     Args:
-        rate: How many, and in how many seconds.
+        rate: How many requests, and in how many seconds.
     """
 
     __slots__ = ("_length", "_rate", "_windows")
@@ -129,44 +153,34 @@ class SlidingWindow:
 
     def waits(self, key: str, clock: Clock) -> Iterator[float]:
         """Yield how many seconds to wait, until a request of *key* may be sent at once."""
-        lanes = self._windows.get()
-        with lanes.guard:
-            lane = self._window_of(lanes.by_key, key)
-            wait = self._try_send(lane, clock.monotonic(), ahead=lane.waiting)
+        windows = self._windows.get()
+        with windows.guard:
+            window = windows.of(key, self._rate.limit)
+            wait = self._try_send(window, clock.monotonic(), ahead=window.waiting)
             if wait <= 0:
                 return
-            lane.waiting += 1
+            windows.wait_begins(key, window)
         try:
             while wait > 0:
                 yield wait
-                with lanes.guard:
-                    # Woken in turn: nobody is ahead any more.
-                    wait = self._try_send(lane, clock.monotonic(), ahead=0)
+                with windows.guard:
+                    # Calls wake up in the order in which they asked: none is ahead any more.
+                    wait = self._try_send(window, clock.monotonic(), ahead=0)
         finally:
-            with lanes.guard:
-                lane.waiting -= 1
+            with windows.guard:
+                windows.wait_ends(key, window)
 
     def __repr__(self) -> str:
         return str(self._rate)
 
-    def _try_send(self, lane: _Window, now: float, *, ahead: int) -> float:
-        """Send now, if there is room behind *ahead* others; else return how long until there is."""
-        sent, count = lane.sent, self._rate.limit
+    def _try_send(self, window: _Window, now: float, *, ahead: int) -> float:
+        """Count a request as sent if there is room behind *ahead* others; else return the wait."""
+        sent, count = window.sent, self._rate.limit
         if len(sent) == count:
-            # Each place becomes free one window after it was taken, and again after the next.
-            rounds, place = divmod(ahead, count)
-            wait = sent[place] + self._length * (rounds + 1) - now
+            # Each slot becomes free one window after it was taken, and again after the next.
+            rounds, slot = divmod(ahead, count)
+            wait = sent[slot] + self._length * (rounds + 1) - now
             if wait > 0:
                 return max(wait, MIN_WAIT)
         sent.append(now)
         return 0.0
-
-    def _window_of(self, by_key: dict[str, _Window], key: str) -> _Window:
-        lane = by_key.pop(key, None)
-        if lane is None:
-            lane = _Window(self._rate.limit)
-            idle = next((known for known, it in by_key.items() if not it.waiting), None)
-            if idle is not None and len(by_key) >= MAX_KEYS:
-                del by_key[idle]
-        by_key[key] = lane
-        return lane

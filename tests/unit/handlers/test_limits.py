@@ -75,12 +75,12 @@ def test_a_wait_ends_when_there_is_room_again(redis: str) -> None:
 
 
 def test_a_stack_refuses_what_the_fleet_has_no_room_for(redis: str) -> None:
-    """The handler treats a fleet's rate as it treats its own."""
+    """The handler treats a shared rate as it treats its own."""
     handler = RateLimitHandler(SharedRateLimiter("1/hour", redis, prefix="stack"))
     stack, _ = stack_over(Script(200), handler)
 
     assert stack.get("tasks").status_code == 200
-    with pytest.raises(RateLimitExhausted, match="the budget of SharedRateLimiter") as caught:
+    with pytest.raises(RateLimitExhausted, match="the rate of SharedRateLimiter") as caught:
         stack.get("tasks")
     assert "planted-7" not in f"{caught.value!r} {caught.value}"
 
@@ -96,9 +96,7 @@ def test_a_storage_that_is_down_is_one_clear_error() -> None:
 
     error = caught.value
     assert isinstance(error, requests.RequestException)
-    assert error.message == (
-        "the budget on redis://***@127.0.0.1:1/0 cannot be asked: ConnectionError"
-    )
+    assert error.message == ("the rate limit on redis://***@127.0.0.1:1/0 failed: ConnectionError")
     assert error.hint.startswith("see that the storage runs")
     assert script.sent == 0
     assert "planted-7" not in f"{error!r} {error} {error.cause_text} {vars(error)}"
@@ -109,9 +107,9 @@ def test_a_storage_that_is_down_is_one_clear_error() -> None:
     [
         ("10/fortnight", "memory://", "is no rate of requests"),
         ((1, 0.5), "memory://", "whole seconds, not 0.5"),
-        ("1/second", "nothing://127.0.0.1", "no moving window can be kept on nothing"),
-        ("1/second", "memory", "no moving window can be kept on memory"),
-        ("1/second", object(), "no moving window can be kept on object"),
+        ("1/second", "nothing://127.0.0.1", "nothing://127.0.0.1 cannot hold a moving window"),
+        ("1/second", "memory", "memory cannot hold a moving window"),
+        ("1/second", object(), "object cannot hold a moving window"),
     ],
 )
 def test_what_cannot_work_is_told_when_it_is_built(rate: Any, storage: Any, message: str) -> None:

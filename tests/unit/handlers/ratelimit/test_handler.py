@@ -155,7 +155,7 @@ def test_a_call_that_is_not_sent_uses_no_budget_of_the_server() -> None:
     stack, clock = stack_over(Script(told(2, 60), 200), handler)
     stack.get("tasks")
     for _ in range(5):
-        with pytest.raises(RateLimitExhausted, match="the budget of 1 in 10 s"):
+        with pytest.raises(RateLimitExhausted, match="the rate of 1 in 10 s"):
             stack.get("tasks")
     clock.advance(TEN)
 
@@ -219,7 +219,7 @@ def test_a_wait_beyond_the_longest_is_an_error_at_once() -> None:
     assert error.attempts == 0
     assert (error.method, error.url) == ("GET", "http://api.example/tasks")
     assert error.message == (
-        "the server's budget has no room for 300 s, longer than this call may wait"
+        "the server's quota allows no request for 300 s, longer than this call may wait"
     )
     assert list(clock.sleeps) == []
     assert script.sent == 1
@@ -231,7 +231,7 @@ def test_a_wait_beyond_the_deadline_is_an_error_at_once() -> None:
     stack, clock = stack_over(Script(200, 200), TimeoutHandler(), limiter)
     stack.get("tasks")
 
-    with pytest.raises(RateLimitExhausted, match=r"budget of 1 in 10 s has no room for 10\.1 s"):
+    with pytest.raises(RateLimitExhausted, match=r"10 s allows no request for 10\.1 s"):
         stack.get("tasks", total_timeout=TEN)
     assert list(clock.sleeps) == []
     assert stack.get("tasks", total_timeout=10.5).status_code == 200
@@ -262,7 +262,7 @@ def test_a_handler_that_never_waits_refuses() -> None:
 
 
 def test_a_call_that_was_sent_before_says_so() -> None:
-    """A retry that finds no room does not claim that nothing was sent."""
+    """A retry that may not be sent in time does not claim that nothing was sent."""
     script = Script(503)
     stack, _ = stack_over(script, RetryHandler(), RateLimitHandler((1, HUGE)))
 
@@ -365,7 +365,7 @@ def test_no_credential_is_kept_in_the_clear() -> None:
     for each in (handler, keyed):
         assert each._server_limits is not None
         accounts = each._server_limits._accounts.get().by_key
-        windows = each._limiter._windows.get().by_key  # type: ignore[union-attr]  # of one process
+        windows = each._limiter._windows.get().idle  # type: ignore[union-attr]  # of one process
         assert accounts
         assert windows
         assert "planted-7" not in repr((accounts.keys(), windows.keys(), each))
@@ -458,7 +458,7 @@ def test_a_key_that_is_no_text_is_told() -> None:
     """A key function that forgets to return is found at the first call."""
     stack, _ = stack_over(Script(), RateLimitHandler(key_func=lambda _: None))  # type: ignore[arg-type,return-value]  # as a user might
 
-    with pytest.raises(ConfigError, match="must be a text, not NoneType"):
+    with pytest.raises(ConfigError, match="must return a text, not NoneType"):
         stack.get("tasks")
 
 
@@ -481,10 +481,10 @@ def test_its_place_is_known() -> None:
 @pytest.mark.parametrize(
     ("handler", "shown"),
     [
-        (RateLimitHandler(), "RateLimitHandler(learning, max_wait=60)"),
+        (RateLimitHandler(), "RateLimitHandler(respect_server=True, max_wait=60)"),
         (
             RateLimitHandler("10/second", key_func=by_tenant, respect_server=False, max_wait=0.5),
-            "RateLimitHandler(10 in 1 s, by key, max_wait=0.5)",
+            "RateLimitHandler(10 in 1 s, key_func=..., respect_server=False, max_wait=0.5)",
         ),
     ],
 )

@@ -168,10 +168,13 @@ def test_the_number_of_keys_is_bounded() -> None:
     for number in range(MAX_KEYS):
         first_wait(window, clock, str(number))
 
-    lanes = window._windows.get().by_key
-    assert len(lanes) == MAX_KEYS
-    assert "waited for" in lanes
-    assert "first" not in lanes
+    windows = window._windows.get()
+    assert len(windows.idle) == MAX_KEYS
+    assert list(windows.waited_for) == ["waited for"]
+    assert "first" not in windows.idle
+    waiting.close()  # type: ignore[attr-defined]  # a generator
+    assert not windows.waited_for
+    assert "waited for" in windows.idle
 
 
 def test_a_wait_that_rounding_swallows_is_still_a_wait() -> None:
