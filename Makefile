@@ -90,7 +90,7 @@ bench: .venv/.made-dev
 	  echo "benchmarks/$$name.py"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 cassettes: .venv/.made-dev
-	$(BIN)/python -m tests.record_cassettes
+	$(BIN)/python -m tests.support.record_cassettes
 
 clean:
 	rm -rf .venv .venv-* build dist docs/_build *.egg-info .*_cache .hypothesis .coverage*

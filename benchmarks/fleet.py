@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from benchmarks.side_by_side import report, told
-from tests.fleet import Fleet
-from tests.loopback import Identity, Loopback
-from tests.oauth_site import CLIENT_SECRET, PASSWORD
-from tests.servers import maria_server, oauth_server, postgres_server, redis_server
+from tests.support.servers.loopback import Identity, Loopback
+from tests.support.servers.oauth_site import CLIENT_SECRET, PASSWORD
+from tests.support.servers.real import maria_server, oauth_server, postgres_server, redis_server
+from tests.support.workers.fleet import Fleet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -38,7 +38,7 @@ from requests.utils import rewind_body
 from benchmarks.side_by_side import cost, interleaved, median, ratio, report, serving, told
 from sessionkit import SessionStack
 from sessionkit.auth import AuthHandler, CallableGrant, Header
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from shutil import which
 import pytest
 import redis
 
-from tests.servers import (
+from tests.support.servers.real import (
     OAuthServer,
     PostgresServer,
     maria_server,

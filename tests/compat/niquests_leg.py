@@ -18,7 +18,7 @@ import requests
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import Header, RefreshToken, StaticToken
 from sessionkit.errors import ConnectFailed, NotFound, SessionKitError
-from tests.loopback import Identity, Loopback, Reply, Seen
+from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 
 
 class Api(Identity):

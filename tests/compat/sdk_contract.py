@@ -20,7 +20,7 @@ from sessionkit.auth import (
 )
 from sessionkit.stores import SqliteTokenStore
 from tests.compat.vendor import OWN, Vendor
-from tests.loopback import Identity, Reply, Seen
+from tests.support.servers.loopback import Identity, Reply, Seen
 
 #: For SDKs that insist on a credential: worth nothing anywhere.
 PLACEHOLDER = "placeholder"

@@ -19,7 +19,7 @@ from requests_toolbelt.auth.http_proxy_digest import HTTPProxyDigestAuth
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import CallableGrant, Header
 from sessionkit.errors import AuthenticationFailed
-from tests.compat.doors import (
+from tests.compat.entry_points import (
     PASSWORD,
     USER,
     BasicDoor,
@@ -30,7 +30,7 @@ from tests.compat.doors import (
     TicketDoor,
     is_digest,
 )
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ import requests_cache
 from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import AuthHandler, CallableGrant, ClientCredentials, Header, StaticToken
 from sessionkit.errors import RateLimited
-from tests.loopback import Identity, Loopback, Reply, Seen
+from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 
 CACHED = {"Cache-Control": "max-age=60"}
 

@@ -16,7 +16,7 @@ from requests_toolbelt.threaded.pool import Pool
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import RefreshToken
 from sessionkit.errors import ConfigError, NotFound
-from tests.loopback import Identity, Loopback, Reply, Seen
+from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 
 #: More calls than threads, more threads than one.
 CALLS, THREADS = 24, 8

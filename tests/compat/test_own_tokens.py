@@ -18,7 +18,7 @@ from requests_oauthlib import OAuth2Session
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import CallableGrant, Header, Query, StaticToken
 from tests.compat.kinds import OAUTH1, OwnCredentials, authlib1, oauthlib1
-from tests.loopback import Identity, Loopback, Reply, Seen
+from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ import vcr
 from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import Header, RefreshToken
 from sessionkit.errors import NotFound
-from tests.loopback import Identity, Loopback, Reply, Seen
+from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 
 # Betamax asks for the time in a way that Python 3.12 advises against.
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")

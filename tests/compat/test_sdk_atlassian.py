@@ -11,7 +11,7 @@ from atlassian import Jira
 from sessionkit import SessionStack
 from tests.compat.sdk_contract import SdkContract
 from tests.compat.vendor import Vendor
-from tests.loopback import Reply, Seen
+from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("atlassian-python-api", "sdk")
 

@@ -22,7 +22,7 @@ from azure.core.rest import HttpRequest
 from sessionkit import SessionStack
 from tests.compat.sdk_contract import SdkContract
 from tests.compat.vendor import Vendor
-from tests.loopback import Reply, Seen
+from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("azure-core", "sdk")
 

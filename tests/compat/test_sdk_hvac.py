@@ -14,7 +14,7 @@ from sessionkit import SessionStack, Token
 from sessionkit.auth import AuthHandler, CallableGrant, Grant, Header, RenewalPolicy, Scheme
 from tests.compat.sdk_contract import SdkContract
 from tests.compat.vendor import Vendor
-from tests.loopback import Identity, Reply, Seen
+from tests.support.servers.loopback import Identity, Reply, Seen
 
 pytestmark = pytest.mark.package("hvac", "sdk")
 

@@ -17,7 +17,7 @@ from sessionkit.handlers import TimeoutHandler
 from sessionkit.stores import SqliteTokenStore
 from tests.compat.sdk_contract import SdkContract
 from tests.compat.vendor import Vendor
-from tests.loopback import Reply, Seen
+from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("jira", "sdk")
 

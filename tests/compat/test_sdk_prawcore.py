@@ -11,7 +11,7 @@ import requests
 from sessionkit import SessionStack
 from tests.compat.sdk_contract import PLACEHOLDER, SdkContract
 from tests.compat.vendor import Vendor
-from tests.loopback import Reply, Seen
+from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("prawcore", "sdk")
 

@@ -12,7 +12,7 @@ from sessionkit import SessionStack
 from sessionkit.auth import Bearer, RenewalPolicy, Scheme
 from tests.compat.sdk_contract import SdkContract
 from tests.compat.vendor import Vendor
-from tests.loopback import Reply, Seen
+from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("pynetbox", "sdk")
 

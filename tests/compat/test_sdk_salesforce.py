@@ -11,7 +11,7 @@ from simple_salesforce.exceptions import SalesforceExpiredSession, SalesforceRes
 
 from tests.compat.sdk_contract import PLACEHOLDER, SdkContract
 from tests.compat.vendor import Vendor
-from tests.loopback import Reply, Seen
+from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("simple-salesforce", "sdk")
 

@@ -10,7 +10,7 @@ import stripe
 
 from tests.compat.sdk_contract import PLACEHOLDER, SdkContract
 from tests.compat.vendor import Vendor
-from tests.loopback import Reply, Seen
+from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("stripe", "sdk")
 

@@ -13,7 +13,7 @@ from twilio.rest import Client
 
 from tests.compat.sdk_contract import SdkContract
 from tests.compat.vendor import Vendor
-from tests.loopback import Reply, Seen
+from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("twilio", "sdk")
 

@@ -24,7 +24,7 @@ from tests.compat.kinds import (
     WithRequest,
     every,
 )
-from tests.loopback import Identity, Loopback, Reply, Seen
+from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 
 API_KEY = "key-of-the-gateway"
 

@@ -17,7 +17,7 @@ from requests_aws4auth import AWS4Auth
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import AuthHandler, CallableGrant, Header, Query, StaticToken
 from sessionkit.testing import FakeClock
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 
 pytestmark = pytest.mark.package("requests-aws4auth", "authentication")
 

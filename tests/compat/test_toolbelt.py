@@ -30,8 +30,8 @@ from requests_toolbelt.utils import dump
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import Header, RefreshToken, StaticToken
 from sessionkit.errors import TlsFailed
-from tests.loopback import Identity, Loopback, Reply, Seen
-from tests.tls import authority_file, server_context
+from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from tests.support.tls import authority_file, server_context
 
 pytestmark = pytest.mark.package("requests-toolbelt", "session")
 

@@ -19,8 +19,8 @@ import requests_unixsocket
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import AuthHandler, Header, RefreshToken, StaticToken
 from sessionkit.errors import ConnectFailed, NotFound
-from tests import loopback
-from tests.loopback import Identity, Loopback, Reply, Seen
+from tests.support.servers import loopback
+from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 
 pytestmark = pytest.mark.package("requests-unixsocket", "session")
 

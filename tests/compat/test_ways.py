@@ -10,8 +10,8 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from tests.compat.kinds import Kind, every
-from tests.loopback import Loopback, Reply, Seen
-from tests.twins import TOKENLESS, WAYS, told_the_same
+from tests.support.compared_sessions import TOKENLESS, WAYS, told_the_same
+from tests.support.servers.loopback import Loopback, Reply, Seen
 
 #: What a way in notes on the side: calls of hooks and adapters, attributes as they were read.
 Notes = list[Any]

@@ -12,7 +12,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from sessionkit.testing import FakeClock
-from tests.loopback import Identity, Loopback, Reply, Seen
+from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 
 #: The token of an SDK without a stack; it never ends.
 OWN = "own-token"

@@ -8,8 +8,8 @@ from tests.house.source import ROOT, sources
 
 PAGE = ROOT / "docs" / "explanation" / "when-a-renewal-fails.md"
 #: Every test of this file is a row; rows may also be tests of the other one.
-OWN = "tests/integration/test_renewal_faults.py"
-OTHER = "tests/integration/test_renewal_processes.py"
+OWN = "tests/integration/auth/test_renewal_faults.py"
+OTHER = "tests/integration/auth/test_renewal_processes.py"
 ROW = re.compile(r"^\|.*\| `(test_\w+)` \|$", re.MULTILINE)
 
 

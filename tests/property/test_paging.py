@@ -26,7 +26,7 @@ from sessionkit.paging._links import Link, parse_links
 from sessionkit.paging._loop_guard import LoopGuard
 from sessionkit.paging._paths import find, pointer_to, replaced
 from sessionkit.paging._walk import WalkOptions
-from tests.paged import BASE, Ask, Paper, Sender, respond
+from tests.support.servers.paged import BASE, Ask, Paper, Sender, respond
 
 # -- A walk is the whole list ----------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ from sessionkit.headers._rate_limit import read_quotas, read_reset
 from sessionkit.headers._server_timing import HEADERS, read_server_timing
 from sessionkit.headers._set_cookie import read_set_cookie
 from sessionkit.paging._links import parse_links
-from tests.faultlab import WAITS
+from tests.support.tables.fault_lab import WAITS
 from tests.unit.handlers.scripted import Reply, Script, stack_over
 
 NOW = 1_700_000_000.0

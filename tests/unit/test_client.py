@@ -16,7 +16,7 @@ from sessionkit import ApiClient, SessionStack, recommended
 from sessionkit.auth import StaticToken
 from sessionkit.errors import ConfigError, NotFound, UnexpectedStatus
 from sessionkit.resources import Collection, PlainJson, get
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 
 
 @dataclass

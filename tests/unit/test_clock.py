@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from sessionkit._clock import SYSTEM_CLOCK, Clock
 from sessionkit.testing import FakeClock
-from tests.unit.stacks import opened, passing
+from tests.support.stacks import opened, passing
 
 
 def test_the_system_clock_counts_on_and_never_back() -> None:

@@ -13,8 +13,8 @@ from sessionkit import SessionStack
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._core import Core
 from sessionkit.chain._chain import Handlers
-from tests.loopback import Loopback, Reply
-from tests.unit.stacks import passing
+from tests.support.servers.loopback import Loopback, Reply
+from tests.support.stacks import passing
 
 
 def core(session: requests.Session | None = None) -> Core:

@@ -18,9 +18,9 @@ from urllib3.util.retry import Retry
 from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import AuthHandler, ClientCredentials, RefreshToken, StaticToken
 from sessionkit.handlers import RetryHandler
-from tests.loopback import Loopback, Reply, Seen
-from tests.threads import at_once
-from tests.unit.stacks import Keeper, passing
+from tests.support.servers.loopback import Loopback, Reply, Seen
+from tests.support.stacks import Keeper, passing
+from tests.support.threads import at_once
 
 
 def explained(handlers: Any = (), adapter: HTTPAdapter | None = None, **settings: Any) -> str:

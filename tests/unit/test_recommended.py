@@ -10,8 +10,8 @@ from sessionkit.auth import AuthHandler, Header, RenewalPolicy, StaticToken
 from sessionkit.errors import NotFound
 from sessionkit.handlers import ErrorHandler, RetryHandler, TimeoutHandler, TimingHandler
 from sessionkit.stores import MemoryTokenStore
-from tests.loopback import Reply
-from tests.unit.stacks import Keeper, opened
+from tests.support.servers.loopback import Reply
+from tests.support.stacks import Keeper, opened
 
 
 def test_the_recommended_handlers_stand_in_their_order() -> None:

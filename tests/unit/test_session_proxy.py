@@ -19,7 +19,7 @@ from sessionkit._session_proxy import (
 )
 from sessionkit.errors import ConfigError
 from sessionkit.handlers import RetryHandler
-from tests.unit.stacks import Recorder, opened, passing
+from tests.support.stacks import Recorder, opened, passing
 
 
 def test_every_public_name_of_a_session_is_accounted_for() -> None:

@@ -17,9 +17,9 @@ from sessionkit import _spec as module
 from sessionkit.auth import AuthHandler
 from sessionkit.errors import ConfigError, LoginRequired, SessionKitError
 from sessionkit.stores import MemoryTokenStore, SqliteTokenStore
-from tests import worker_stacks
-from tests.loopback import Loopback, Reply, Seen
-from tests.worker_stacks import Shop, failing, no_stack, of_client, remembering
+from tests.support.servers.loopback import Loopback, Reply, Seen
+from tests.support.workers import stacks as worker_stacks
+from tests.support.workers.stacks import Shop, failing, no_stack, of_client, remembering
 
 SETTINGS = {
     "base_url": "https://api.example/v1/",
@@ -44,7 +44,7 @@ def usual(**changes: Any) -> StackSpec:
 
 
 def arguments(spec: StackSpec) -> Any:
-    """Build with a factory of tests.worker_stacks; return what it was given."""
+    """Build with a factory of tests.support.workers.stacks; return what it was given."""
     with spec.build() as stack:
         return stack.handlers["forwarding"].given
 
@@ -137,8 +137,8 @@ def test_what_only_the_worker_knows_may_come_from_its_environment(
 @pytest.mark.parametrize(
     ("factory", "place"),
     [
-        (remembering, "tests.worker_stacks:remembering"),
-        (Shop.stack, "tests.worker_stacks:Shop.stack"),
+        (remembering, "tests.support.workers.stacks:remembering"),
+        (Shop.stack, "tests.support.workers.stacks:Shop.stack"),
         (SessionStack, "sessionkit._stack:SessionStack"),
         ("shop.stacks:build", "shop.stacks:build"),
     ],
@@ -243,7 +243,11 @@ def test_arguments_that_the_factory_does_not_take_are_refused_here() -> None:
 
 def test_a_factory_that_is_not_there_is_named_by_the_worker() -> None:
     """A worker with other code than the one who sent the work says so."""
-    for place in ("no.such.module:build", "tests.worker_stacks:no_such", "os:path.nothing"):
+    for place in (
+        "no.such.module:build",
+        "tests.support.workers.stacks:no_such",
+        "os:path.nothing",
+    ):
         with pytest.raises(ConfigError, match=place) as caught:
             StackSpec(place).build()
 
@@ -418,7 +422,10 @@ def test_the_store_is_closed_where_no_stack_comes_of_it(monkeypatch: pytest.Monk
             closed.append(1)
 
     monkeypatch.setattr(module, "open_store", lambda url: Store())
-    for factory, error in ((failing, RuntimeError), ("tests.worker_stacks:no_stack", TypeError)):
+    for factory, error in (
+        (failing, RuntimeError),
+        ("tests.support.workers.stacks:no_stack", TypeError),
+    ):
         with pytest.raises(error):
             StackSpec(factory, store="redis://cache.example/0").build()
 

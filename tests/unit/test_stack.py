@@ -23,8 +23,8 @@ from sessionkit.auth import AuthHandler, RefreshToken, StaticToken
 from sessionkit.errors import ConfigError
 from sessionkit.handlers import RetryHandler, TimeoutHandler
 from sessionkit.testing import FakeClock
-from tests.loopback import Identity, Loopback, Reply, Seen
-from tests.unit.stacks import Keeper, Recorder, opened, passing
+from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from tests.support.stacks import Keeper, Recorder, opened, passing
 
 EXAMPLE = "https://api.example/v1/"
 

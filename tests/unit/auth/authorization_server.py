@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sessionkit import SessionStack
 from sessionkit.auth import AuthHandler, Grant
 from sessionkit.auth.oauth import Endpoints
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 from tests.unit.auth.asking import Later
 
 _URN = "urn:ietf:params:oauth:"

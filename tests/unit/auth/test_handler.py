@@ -33,8 +33,8 @@ from sessionkit.errors import (
 )
 from sessionkit.stores import MemoryTokenStore
 from sessionkit.testing import FakeClock
-from tests.loopback import Identity, Loopback, Reply, Seen
-from tests.unit.stacks import Keeper, Recorder, opened
+from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from tests.support.stacks import Keeper, Recorder, opened
 
 Open = tuple[SessionStack, Identity, Loopback]
 

@@ -12,7 +12,7 @@ import pytest
 
 from sessionkit.auth._login import Logins
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
-from tests.threads import at_once
+from tests.support.threads import at_once
 from tests.unit.auth.asking import LIMIT, Gate, Later
 
 T = TypeVar("T")

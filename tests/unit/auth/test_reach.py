@@ -6,7 +6,7 @@ import pytest
 
 from sessionkit.auth._reach import NOWHERE, Reach, goes_to
 from sessionkit.errors import ConfigError
-from tests.unit.stacks import Keeper, opened
+from tests.support.stacks import Keeper, opened
 
 
 def exchange_for(url: str, *, base: str = "/") -> tuple[object, str]:

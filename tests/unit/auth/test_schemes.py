@@ -10,7 +10,7 @@ import pytest
 from sessionkit import Token
 from sessionkit.auth import AuthHandler, Bearer, Cookie, Header, Query, Scheme, StaticToken
 from sessionkit.errors import ConfigError
-from tests.unit.stacks import opened
+from tests.support.stacks import opened
 
 ORIGINS = frozenset(["https://api.example:443"])
 

@@ -16,8 +16,8 @@ from sessionkit.auth import AuthHandler, CallableGrant, SigningHandler
 from sessionkit.errors import ConfigError
 from sessionkit.handlers import RetryHandler
 from sessionkit.testing import FakeClock
-from tests.loopback import Loopback, Reply, Seen
-from tests.unit.stacks import opened
+from tests.support.servers.loopback import Loopback, Reply, Seen
+from tests.support.stacks import opened
 
 KEY = b"s3cret-key"
 

@@ -8,7 +8,7 @@ import requests
 
 from sessionkit import Token
 from sessionkit.auth import ClientCredentials, Grant, RefreshToken
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 
 TOKEN = {"access_token": "new", "token_type": "Bearer"}
 BASIC = "Basic YXBwOndvcmQ="  # app:word

@@ -24,7 +24,7 @@ from sessionkit.bodies._response import (
 )
 from sessionkit.errors import BodyTooLarge, ConfigError, NotFound
 from sessionkit.testing import FakeClock
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 
 #: Far more than any bound tested here, far less than what an unbounded read would take.
 SOON = 5.0

@@ -18,8 +18,8 @@ from sessionkit.chain._chain import Handlers
 from sessionkit.chain._exchange import MOST_ATTEMPTS
 from sessionkit.errors import ConfigError, ReplayImpossible
 from sessionkit.handlers import ErrorHandler, TimingHandler
-from tests.loopback import Reply, Seen
-from tests.unit.stacks import Again, Keeper, opened, passing
+from tests.support.servers.loopback import Reply, Seen
+from tests.support.stacks import Again, Keeper, opened, passing
 
 
 class HTTPCacheHandler:

@@ -10,8 +10,8 @@ import requests
 
 from sessionkit import Exchange
 from sessionkit.chain._exchange import Credential
-from tests.loopback import Reply
-from tests.unit.stacks import Keeper, opened
+from tests.support.servers.loopback import Reply
+from tests.support.stacks import Keeper, opened
 
 ATTRIBUTES = (
     *("method", "url", "options", "prepared", "credentials", "steps", "stream", "deadline", "call"),

@@ -9,9 +9,9 @@ import pytest
 import requests
 
 from sessionkit import CallNext, Exchange, Handler, SessionStack
-from tests.loopback import Reply, Seen
-from tests.threads import at_once
-from tests.unit.stacks import opened, passing
+from tests.support.servers.loopback import Reply, Seen
+from tests.support.stacks import opened, passing
+from tests.support.threads import at_once
 
 
 class Stamp:

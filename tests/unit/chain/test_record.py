@@ -15,9 +15,9 @@ from sessionkit import Exchange, SessionStack
 from sessionkit.chain._record import Attempt, CallRecord
 from sessionkit.errors import NotFound
 from sessionkit.testing import FakeClock
-from tests.loopback import Reply
+from tests.support.servers.loopback import Reply
+from tests.support.stacks import Again, Keeper, opened, passing
 from tests.unit.handlers.scripted import Script, stack_over
-from tests.unit.stacks import Again, Keeper, opened, passing
 
 
 def test_a_record_tells_what_happened_to_the_call() -> None:

@@ -21,7 +21,7 @@ from sessionkit.cli import main
 from sessionkit.cli._tokens import list_tokens, printable
 from sessionkit.stores import SqliteTokenStore, open_store
 from sessionkit.testing import FakeClock
-from tests.loopback import Identity, Loopback
+from tests.support.servers.loopback import Identity, Loopback
 
 SECRETS = ("planted-value", "planted-refresh", "planted-extra")
 WIDTH = 60

@@ -19,7 +19,7 @@ from sessionkit.errors._traceback import (
     redirect_of,
     rejected_by_stdlib,
 )
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 
 
 def raised(action: Callable[[], object]) -> Exception:

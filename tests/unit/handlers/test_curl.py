@@ -19,8 +19,8 @@ from sessionkit.auth import Cookie, Header, Query, StaticToken
 from sessionkit.errors import NotFound
 from sessionkit.handlers import as_curl
 from sessionkit.handlers._curl import MAX_BODY
-from tests.loopback import Loopback, Reply, Seen
-from tests.unit.stacks import opened
+from tests.support.servers.loopback import Loopback, Reply, Seen
+from tests.support.stacks import opened
 
 SECRET = "planted-4711"
 UTF8 = {**os.environ, "LC_ALL": "C.UTF-8"}

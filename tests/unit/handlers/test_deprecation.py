@@ -18,10 +18,10 @@ from sessionkit.auth import Header, StaticToken
 from sessionkit.errors import Gone
 from sessionkit.handlers import ApiDeprecationWarning, DeprecationHandler
 from sessionkit.handlers._deprecation import MAX_ENDPOINTS
-from tests.loopback import Reply, Seen
+from tests.support.servers.loopback import Reply, Seen
+from tests.support.stacks import opened, passing
 from tests.unit.handlers.scripted import Reply as Scripted
 from tests.unit.handlers.scripted import Script, stack_over
-from tests.unit.stacks import opened, passing
 
 OLD = {"Deprecation": "@1688169599"}
 

@@ -17,9 +17,9 @@ from sessionkit import Exchange, SessionStack, recommended
 from sessionkit.auth import StaticToken
 from sessionkit.errors import ConfigError, InvalidRequest
 from sessionkit.handlers import ErrorHandler, HeadersHandler, RetryHandler
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
+from tests.support.stacks import opened
 from tests.unit.handlers.scripted import Script, stack_over
-from tests.unit.stacks import opened
 
 
 def sent(handler: HeadersHandler, **options: Any) -> dict[str, str]:

@@ -16,7 +16,7 @@ from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.errors import ConfigError, RateLimitExhausted, StoreError
 from sessionkit.handlers import ErrorHandler, RateLimitHandler
 from sessionkit.handlers.limits import SharedRateLimiter
-from tests.servers import redis_server
+from tests.support.servers.real import redis_server
 from tests.unit.handlers.scripted import Script, stack_over
 
 

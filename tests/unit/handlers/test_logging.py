@@ -17,10 +17,10 @@ from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import Bearer, ClientCredentials, Cookie, Header, Query, StaticToken
 from sessionkit.errors import ConnectFailed, IncompleteBody, NotFound, RenewalFailed
 from sessionkit.handlers import ErrorHandler, HeadersHandler, LoggingHandler, RetryHandler
-from tests.loopback import Identity, Loopback, Reply, Seen
+from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from tests.support.stacks import opened, passing
 from tests.unit.handlers.scripted import Reply as Scripted
 from tests.unit.handlers.scripted import Script, stack_over
-from tests.unit.stacks import opened, passing
 
 SECRET = "planted-4711"
 

@@ -23,7 +23,7 @@ from sessionkit.handlers import RetryHandler
 from sessionkit.handlers.cache import CacheHandler
 from sessionkit.handlers.otel import OtelHandler
 from sessionkit.testing import FakeClock
-from tests.threads import at_once
+from tests.support.threads import at_once
 from tests.unit.handlers.scripted import Item, Reply, Script
 
 

@@ -16,7 +16,7 @@ from sessionkit.errors import ConfigError, LoginRequired, NotFound
 from sessionkit.handlers.cache import CacheHandler
 from sessionkit.handlers.prometheus import PrometheusHandler
 from sessionkit.testing import FakeClock
-from tests.threads import at_once
+from tests.support.threads import at_once
 from tests.unit.handlers.scripted import Item, Reply, Script
 
 PLACE = {"method": "GET", "host": "api.example"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sessionkit.errors import ConfigError
 from sessionkit.handlers import RetryBudget
-from tests.threads import at_once
+from tests.support.threads import at_once
 
 STEPS = st.lists(st.sampled_from(["try_withdraw", "refund", "deposit"]), max_size=200)
 

@@ -22,8 +22,8 @@ from sessionkit.auth import StaticToken
 from sessionkit.bodies._response import DRAIN_BYTES
 from sessionkit.errors import BodyTooLarge, ConfigError, IncompleteBody, ServerError
 from sessionkit.handlers import ErrorHandler, RetryHandler, SizeHandler, TimeoutHandler
-from tests.loopback import Reply, Seen
-from tests.unit.stacks import opened
+from tests.support.servers.loopback import Reply, Seen
+from tests.support.stacks import opened
 
 MOST = 100_000
 MILLION = 1_000_000

@@ -9,7 +9,7 @@ import pytest
 from sessionkit.errors import ConfigError
 from sessionkit.paging import LinkHeader, PageNumber, PageRequest
 from sessionkit.paging._base import as_code, as_count, check_name, is_false_flag
-from tests.paged import Paper, page_response, respond
+from tests.support.servers.paged import Paper, page_response, respond
 
 
 @pytest.mark.parametrize(

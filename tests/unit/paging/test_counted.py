@@ -9,7 +9,7 @@ import pytest
 
 from sessionkit.errors import ConfigError, PageLoop
 from sessionkit.paging import Offset, PageNumber, PageRequest
-from tests.paged import page_response
+from tests.support.servers.paged import page_response
 
 ROWS = [{"id": 1}, {"id": 2}]
 

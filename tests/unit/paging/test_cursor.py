@@ -8,7 +8,7 @@ import pytest
 
 from sessionkit.errors import ConfigError, PaginationNotDetected
 from sessionkit.paging import Cursor, PageRequest
-from tests.paged import page_response
+from tests.support.servers.paged import page_response
 
 
 def test_the_cursor_goes_back_as_a_parameter() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sessionkit.paging import Cursor, LinkHeader, Offset, PageNumber, PageRequest, Paginator
 from sessionkit.paging._detect import evidence_of_more, missing_rows, read_total, starts_after_first
-from tests.paged import page_response
+from tests.support.servers.paged import page_response
 
 ROWS = [1, 2]
 

@@ -9,7 +9,7 @@ import pytest
 from sessionkit.errors import ConfigError, PaginationNotDetected
 from sessionkit.paging import LinkHeader, NextUrl, PageRequest
 from sessionkit.paging._links import Link, looks_like_url, parse_links
-from tests.paged import page_response
+from tests.support.servers.paged import page_response
 
 HERE = "https://api.example/v1/orders"
 

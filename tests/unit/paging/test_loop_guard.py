@@ -8,7 +8,7 @@ import requests
 from sessionkit.errors import CrossOriginPage, PageLoop
 from sessionkit.paging import PageRequest
 from sessionkit.paging._loop_guard import LoopGuard, fingerprint
-from tests.paged import BASE, Paper, respond
+from tests.support.servers.paged import BASE, Paper, respond
 
 HERE = "https://api.example/v1/orders"
 

@@ -25,7 +25,7 @@ from sessionkit.paging import (
     Paginator,
 )
 from sessionkit.paging._walk import WalkOptions
-from tests.paged import Ask, Paper, Sender, in_turn
+from tests.support.servers.paged import Ask, Paper, Sender, in_turn
 
 
 def listing(size: int, total: int = 7, **extra: Any) -> Sender:

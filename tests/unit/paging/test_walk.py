@@ -22,7 +22,7 @@ from sessionkit.errors import (
 )
 from sessionkit.paging import NextUrl, PageNumber, PageRequest, Paginator
 from sessionkit.paging._walk import MAX_EMPTY_PAGES, PageWalk, WalkOptions
-from tests.paged import Ask, Paper, Sender, in_turn
+from tests.support.servers.paged import Ask, Paper, Sender, in_turn
 
 START = PageRequest("orders")
 

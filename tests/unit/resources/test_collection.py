@@ -27,7 +27,7 @@ from sessionkit.errors import (
 from sessionkit.paging import LinkHeader, Pages
 from sessionkit.resources import UNSET, Collection, PlainJson, UnsetType, post
 from sessionkit.resources._collection import send_checked, statuses
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 
 
 @dataclass

@@ -27,7 +27,7 @@ from sessionkit.resources import (
     post,
     put,
 )
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 
 
 @dataclass

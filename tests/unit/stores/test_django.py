@@ -18,7 +18,7 @@ from sessionkit.errors import ConfigError, StoreError, StoreUnreadable
 from sessionkit.stores import open_store
 from sessionkit.stores.django import DjangoCacheTokenStore
 from sessionkit.testing.contracts import TokenStoreContract
-from tests.shared_stores import configure_django, django_caches
+from tests.support.shared_stores import configure_django, django_caches
 
 BACKENDS = "django.core.cache.backends"
 

@@ -1,4 +1,4 @@
-"""Tokens on a Redis server, in one process; between processes: integration/test_stores_redis.py."""
+"""Tokens on a Redis server, in one process; between processes: integration/stores/test_redis.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens in SQL databases, in one process; between processes: integration/test_stores_sql.py."""
+"""Tokens in SQL databases, in one process; between processes: integration/stores/test_sql.py."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sessionkit.stores import open_store
 from sessionkit.stores.encrypted import EncryptedTokenStore
 from sessionkit.stores.sql import SqlTokenStore
 from sessionkit.testing.contracts import ListableTokenStoreContract
-from tests.threads import at_once
+from tests.support.threads import at_once
 
 
 class TestPostgres(ListableTokenStoreContract):

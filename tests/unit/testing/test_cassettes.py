@@ -14,7 +14,7 @@ from sessionkit import SessionStack, recommended
 from sessionkit.auth import ClientCredentials, Header, StaticToken
 from sessionkit.errors import ConfigError, NotFound
 from sessionkit.testing.cassettes import NotRecorded, cassette, find_secrets
-from tests.loopback import Identity, Loopback, Reply, Seen
+from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 
 SECRET = "planted-client-secret"
 

@@ -13,8 +13,8 @@ from sessionkit.chain._exchange import MAX_DIRECT_BYTES, Credential
 from sessionkit.chain._record import CallRecord
 from sessionkit.errors import BodyTooLarge
 from sessionkit.testing import FakeClock
-from tests.loopback import Loopback, Reply, Seen
-from tests.unit.stacks import Keeper, opened
+from tests.support.servers.loopback import Loopback, Reply, Seen
+from tests.support.stacks import Keeper, opened
 
 
 class Asking:

@@ -22,8 +22,8 @@ from sessionkit.errors import DeadlineExceeded
 from sessionkit.handlers import TimeoutHandler
 from sessionkit.testing import FakeClock
 from sessionkit.transport._redirects import RedirectHook, detach_hook
-from tests.loopback import Reply, Seen
-from tests.unit.stacks import Recorder, opened
+from tests.support.servers.loopback import Reply, Seen
+from tests.support.stacks import Recorder, opened
 
 AWAY = {"Location": "/there"}
 BOMB = gzip.compress(bytes(50_000_000))

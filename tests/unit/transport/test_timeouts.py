@@ -11,8 +11,8 @@ from urllib3.util.timeout import Timeout
 from sessionkit.errors import DeadlineExceeded
 from sessionkit.testing import FakeClock
 from sessionkit.transport._timeouts import cap_parts
+from tests.support.stacks import Keeper
 from tests.unit.handlers.scripted import Script, stack_over
-from tests.unit.stacks import Keeper
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ from sessionkit.chain._exchange import Credential
 from sessionkit.errors import ConfigError, NotFound, StatusError
 from sessionkit.handlers import ErrorHandler
 from sessionkit.testing import FakeClock
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
+from tests.support.stacks import Again, Keeper, Recorder, opened, passing
 from tests.unit.handlers.scripted import Script, stack_over
-from tests.unit.stacks import Again, Keeper, Recorder, opened, passing
 
 Handled = Iterator[tuple[SessionStack, Loopback, Recorder]]
 

@@ -9,7 +9,7 @@ import pytest
 
 from sessionkit.auth.oauth import JwtBearer, PrivateKeyJwt, SignedJwt, TokenExchange
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 from tests.unit.auth.authorization_server import AuthorizationServer, Running
 from tests.unit.auth.keys import rsa_pair
 from tests.unit.auth.walking import TOKEN, asked, walked

@@ -26,7 +26,7 @@ from sessionkit.auth.grants._errands import UserRequest
 from sessionkit.auth.oauth import Endpoints
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from sessionkit.stores import MemoryTokenStore
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 from tests.unit.auth.walking import credentials, refreshing, walked
 
 

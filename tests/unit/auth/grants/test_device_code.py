@@ -12,7 +12,7 @@ from sessionkit.auth import AuthHandler, InteractiveGrant, ParsedGrant
 from sessionkit.auth.oauth import DeviceCode, Endpoints
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from sessionkit.testing import FakeClock
-from tests.loopback import Reply
+from tests.support.servers.loopback import Reply
 from tests.unit.auth.authorization_server import Running
 
 PENDING = Reply(400, {"error": "authorization_pending"})
@@ -115,7 +115,7 @@ def test_a_server_in_trouble_is_asked_again_and_less_often(trouble: Reply) -> No
 
 def test_a_connection_that_is_lost_is_not_the_end_of_the_login() -> None:
     """The next poll may find the server again (RFC 8628, section 3.5)."""
-    from tests.loopback import Loopback, Seen
+    from tests.support.servers.loopback import Loopback, Seen
 
     polls = [b"", b"", None]
 

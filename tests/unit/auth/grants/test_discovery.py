@@ -11,7 +11,7 @@ from requests.adapters import HTTPAdapter
 from sessionkit import SessionStack
 from sessionkit.auth.oauth import Endpoints, discover
 from sessionkit.errors import ConfigError, RenewalFailed
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 from tests.unit.auth.authorization_server import Running
 
 OAUTH = "/.well-known/oauth-authorization-server"

@@ -12,7 +12,7 @@ from sessionkit.auth.grants._errands import DelayedRequest, UserRequest
 from sessionkit.auth.grants._runner import TokenRequestRunner
 from sessionkit.errors import RenewalFailed
 from sessionkit.testing import FakeClock
-from tests.loopback import Loopback, Reply
+from tests.support.servers.loopback import Loopback, Reply
 
 
 class OneErrand:

@@ -15,8 +15,8 @@ from sessionkit import SessionStack, Token
 from sessionkit.auth import AuthHandler, LoginForm
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from sessionkit.stores import MemoryTokenStore, TokenStore
-from tests.loopback import Loopback, Reply, Seen
-from tests.threads import at_once
+from tests.support.servers.loopback import Loopback, Reply, Seen
+from tests.support.threads import at_once
 
 WORD = "s3cret-word"
 

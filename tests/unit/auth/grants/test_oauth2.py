@@ -12,7 +12,7 @@ import requests
 from sessionkit import SessionStack, Token
 from sessionkit.auth import AuthHandler, ClientCredentials, Grant, Password, RefreshToken
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
-from tests.loopback import Identity, Loopback, Reply, Seen
+from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 from tests.unit.auth.walking import (
     BASIC,
     TOKEN,

@@ -15,7 +15,7 @@ from sessionkit.auth import ClientCredentials, RefreshToken
 from sessionkit.auth.oauth import PrivateKeyJwt, SignedJwt
 from sessionkit.errors import ConfigError, RenewalFailed
 from sessionkit.testing import FakeClock
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 from tests.unit.auth.authorization_server import AuthorizationServer, Running
 from tests.unit.auth.keys import pem, rsa_pair
 from tests.unit.auth.walking import walked

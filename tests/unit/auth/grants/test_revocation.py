@@ -23,7 +23,7 @@ from sessionkit.auth import (
 from sessionkit.auth.oauth import Endpoints
 from sessionkit.errors import AuthError, ConfigError, LoginRequired, StoreError
 from sessionkit.stores import CallableTokenStore, MemoryTokenStore
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 
 PAIR = Token("an-access-token", refresh_token="a-refresh-token")
 

@@ -14,7 +14,7 @@ from sessionkit.auth import StaticToken
 from sessionkit.auth.grants._runner import TokenRequestRunner, clock_of
 from sessionkit.errors import ConfigError, RenewalFailed
 from sessionkit.testing import FakeClock
-from tests.loopback import Loopback, Reply
+from tests.support.servers.loopback import Loopback, Reply
 
 
 class TwoSteps:

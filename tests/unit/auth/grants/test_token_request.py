@@ -17,7 +17,7 @@ from sessionkit.auth.oauth import (
     TokenExchange,
 )
 from sessionkit.errors import ConfigError, RenewalFailed
-from tests.loopback import Loopback, Reply, Seen
+from tests.support.servers.loopback import Loopback, Reply, Seen
 from tests.unit.auth.authorization_server import Running
 from tests.unit.auth.walking import TOKEN, asked, credentials, refreshing, walked
 

@@ -14,7 +14,7 @@ from sessionkit import Token
 from sessionkit.auth import RefreshToken
 from sessionkit.auth.grants._token_response import read_refusal, read_token
 from sessionkit.errors import LoginRequired, RenewalFailed
-from tests.loopback import Reply
+from tests.support.servers.loopback import Reply
 from tests.unit.auth.walking import TOKEN, answered, asked, credentials, refreshing
 
 

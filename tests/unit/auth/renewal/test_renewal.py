@@ -22,7 +22,7 @@ from sessionkit.errors import AuthError, LockTimedOut, LoginRequired, RenewalFai
 from sessionkit.events import Event, TokenAdopted, TokenRenewalFailed, TokenRenewed
 from sessionkit.stores import CallableTokenStore, MemoryTokenStore, SqliteTokenStore, TokenStore
 from sessionkit.testing import FakeClock
-from tests.threads import at_once
+from tests.support.threads import at_once
 from tests.unit.auth.asking import LIMIT, Asking, Gate, Later, Server
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sessionkit.errors import ConfigError
 from sessionkit.handlers.ratelimit._window import MAX_KEYS, Rate, SlidingWindow, read_rate
 from sessionkit.testing import FakeClock
-from tests.virtual_time import VirtualTime
+from tests.support.virtual_time import VirtualTime
 
 #: Rounding of floating-point moments.
 ROUNDING = 1e-6
