@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from sessionkit._stack import SessionStack as SessionStack
     from sessionkit._tokens import Token as Token
     from sessionkit.chain._chain import Handlers as Handlers
+    from sessionkit.chain._exchange import CallNext as CallNext
     from sessionkit.chain._exchange import Credential as Credential
     from sessionkit.chain._exchange import Exchange as Exchange
-    from sessionkit.chain._handler import CallNext as CallNext
-    from sessionkit.chain._handler import Handler as Handler
+    from sessionkit.chain._exchange import Handler as Handler
     from sessionkit.chain._record import Attempt as Attempt
     from sessionkit.chain._record import CallRecord as CallRecord
     from sessionkit.errors import SessionKitError as SessionKitError
@@ -29,8 +29,8 @@ _PLACES = {
     "Attempt": "chain._record",
     "Clock": "_clock",
     "Exchange": "chain._exchange",
-    "CallNext": "chain._handler",
-    "Handler": "chain._handler",
+    "CallNext": "chain._exchange",
+    "Handler": "chain._exchange",
     "Handlers": "chain._chain",
     "CallRecord": "chain._record",
     "Credential": "chain._exchange",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import requests
 
     from sessionkit._clock import Clock
-    from sessionkit.chain._handler import CallNext
+    from sessionkit.chain._exchange import CallNext
 
 
 class Core:
@@ -57,7 +57,7 @@ class Core:
         _, call_next, names, private = self.compiled()
         record = CallRecord(method, url, names, self.clock.monotonic())
         call = Call(record, self.wire(entry), self.clock, home)
-        call.private = private
+        call.handler_options = private
         return call, call_next
 
     def wire(self, entry: str) -> Wire:
@@ -67,7 +67,7 @@ class Core:
             wire = self._wires[entry] = Wire(self.session, entry)
         return wire
 
-    def here(self) -> Core:
+    def for_this_process(self) -> Core:
         """Return itself, ready for the process that asks."""
         if self.pid != os.getpid():
             self.after_fork()
@@ -80,7 +80,7 @@ class Core:
         The pools are replaced, not closed: their locks may have been held while the fork was made,
         by a thread that the child does not have. For the same reason all other locks are made anew.
         """
-        self.handlers.after_fork()
+        self.handlers._unlock()
         jar = getattr(self.session, "cookies", None)
         if isinstance(jar, CookieJar):
             # The lock of the standard library's jar, which requests itself drops to pickle one.
@@ -107,7 +107,7 @@ class Core:
 
         Handlers are never copied: two that held the same refresh token would both use it.
         """
-        chain = {link.name: link.handler for link in self.here().handlers.links}
+        chain = {link.name: link.handler for link in self.for_this_process().handlers.links}
         return Core(session, Handlers(chain), self.clock)
 
 

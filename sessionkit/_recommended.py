@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sessionkit.auth._schemes import Scheme
     from sessionkit.auth.grants._base import Grant
     from sessionkit.auth.renewal._policy import RenewalPolicy
-    from sessionkit.chain._handler import Handler
+    from sessionkit.chain._exchange import Handler
     from sessionkit.stores._base import TokenStore
 
 #: Outermost first; the places of handlers that users add are known too, so that

@@ -172,7 +172,7 @@ class SessionStack(_Session):
     @property
     def handlers(self) -> Handlers:
         """The handlers, outermost first; they can be changed while calls are under way."""
-        return self._core.here().handlers
+        return self._core.for_this_process().handlers
 
     @property
     def base_url(self) -> str | None:
@@ -213,7 +213,7 @@ class SessionStack(_Session):
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """Send a prepared request through the handlers; see :meth:`requests.Session.send`."""
-        core = self._core.here()
+        core = self._core.for_this_process()
         if self._options:
             usable = SEND_OPTIONS | core.handlers.options
             kwargs = {**{k: v for k, v in self._options.items() if k in usable}, **kwargs}
@@ -223,7 +223,7 @@ class SessionStack(_Session):
         return self._run("send", request.method or "", request.url or "", kwargs, request)
 
     def _enter(self, entry: str, method: str, url: Any, *args: Any, **kwargs: Any) -> Response:
-        core = self._core.here()
+        core = self._core.for_this_process()
         if args:
             # dict() refuses what is given twice, as any call does.
             kwargs = dict(**kwargs, **bound_arguments(getattr(self._inner, entry), entry, args))
@@ -265,13 +265,13 @@ class SessionStack(_Session):
             response = call_next(exchange)
             if not stream:
                 exchange.read(response)  # the outermost handler may have asked for it unread
-            raised = call.raised if response is call.live else None
+            raised = call.session_error if response is call.open_response else None
         except BaseException:
             exchange.discard_response()  # nobody will read it; its connection can serve again
             raise
         finally:
             record.duration = core.clock.monotonic() - record.started
-            call.live = call.raised = None
+            call.open_response = call.session_error = None
         if raised is not None:
             # The session itself raises for such an answer, and no handler decided otherwise.
             try:
@@ -288,7 +288,7 @@ class SessionStack(_Session):
             request: Not prepared; its URL must be absolute.
             timeout: Most seconds for the whole request, 35 by default.
         """
-        core = self._core.here()
+        core = self._core.for_this_process()
         method, url = request.method or "", text_of(request.url)
         call, _ = core.begin("request", method, url=url, home=self._base_origin)
         exchange = Exchange(call, method, url=url, options={})

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from sessionkit._tokens import Token
     from sessionkit.auth._schemes import Scheme
     from sessionkit.auth.grants._base import Grant
-    from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import CallNext
+    from sessionkit.chain._exchange import CallNext, Exchange
     from sessionkit.events import Event
     from sessionkit.stores._base import TokenStore
 

@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sessionkit.chain._exchange import MOST_ATTEMPTS, Exchange, placed_values
-from sessionkit.chain._handler import CallNext, Handler
+from sessionkit.chain._exchange import MAX_ATTEMPTS, CallNext, Exchange, Handler
 from sessionkit.errors import ConfigError, ReplayImpossible
 from sessionkit.errors.tools import scrub_exception
 
@@ -72,7 +71,7 @@ class Handlers:
         """Names of all call options that the handlers declare."""
         return declared_options(self._links)
 
-    def after_fork(self) -> None:
+    def _unlock(self) -> None:
         """Take a new lock: a thread that a forked child does not have may hold the old one."""
         self._lock = threading.Lock()
 
@@ -201,33 +200,68 @@ def _checked(handler: Any) -> Any:
 
 
 def compile_chain(links: tuple[Link, ...], now: Callable[[], float]) -> CallNext:
-    """Bind *links* into one callable that ends in the wire of the call.
+    """Bind *links* into one callable that ends in the transport of the call.
 
-    Done once for each tuple of handlers: what belongs to a call is found through its exchange,
-    because an object for each layer and call would cost more than the layer itself.
+    For handlers ``h0`` and ``h1``, each arrow a plain function call::
+
+        enter(x) > h0.handle(x, n0) > n0(x) > h1.handle(x, n1) > n1(x) > _send_attempt(x)
+
+    ``n0`` and ``n1`` are made once for each tuple of handlers, by ``_make_call_next``: what belongs
+    to a call is found through its exchange, because an object for each layer and call would cost
+    more than the layer itself.
     """
-    handle: Handle = _on_the_wire
-    call_next: CallNext = _nowhere
+    handle: Handle = _send_attempt
+    call_next: CallNext = _end_of_chain
     for index in range(len(links) - 1, -1, -1):
-        # Handler *index* is given a way to what was bound last: the next one in, or the wire.
-        call_next = _way(handle, call_next, index, now)
+        # From the inside out: handler *index* is given what was bound last.
+        call_next = _make_call_next(handle, call_next, index, now)
         handle = links[index].handle
 
     def enter(exchange: Exchange) -> Response:
         response = handle(exchange, call_next)
         if response is None:
-            raise ConfigError(_gave_nothing(handle), hint="return call_next(exchange)")
+            raise _no_response_of(handle)
         return response
 
     return enter
 
 
-def _on_the_wire(exchange: Exchange, _: CallNext) -> Response:
+def _make_call_next(
+    handle: Handle, inner: CallNext, index: int, now: Callable[[], float]
+) -> CallNext:
+    """Return the ``call_next`` of handler *index*: it calls *handle*, which is given *inner*.
+
+    A second call is safe, and the time that everything further in takes is recorded.
+    """
+
+    def call_next(exchange: Exchange) -> Response:
+        call = exchange._call
+        if call.record.attempts:
+            _prepare_replay(exchange)
+        started = now()
+        try:
+            response = handle(exchange, inner)
+            if response is None:
+                raise _no_response_of(handle)
+            if exchange.stream:
+                call.reader = index
+            elif getattr(response, "_content", None) is False:
+                # Read for a caller who wanted no stream, where a handler further in asked for it
+                # unread; body errors so rise inside the handlers around this one.
+                exchange.read(response)
+        finally:
+            call.record._spans[index] += now() - started
+        return response
+
+    return call_next
+
+
+def _send_attempt(exchange: Exchange, _: CallNext) -> Response:
     try:
-        return exchange.call.wire.send(exchange)
+        return exchange._call.transport.send(exchange)
     except Exception as error:
         # Those of requests hold the request, with what was placed on it, and print its URL.
-        clean = scrub_exception(error, placed_values(exchange)) if exchange.credentials else error
+        clean = scrub_exception(error, exchange.secret_values) if exchange.credentials else error
         if clean is error:
             del clean  # as below
             raise
@@ -237,51 +271,28 @@ def _on_the_wire(exchange: Exchange, _: CallNext) -> Response:
         del clean  # its traceback holds this frame, and this frame it: a circle
 
 
-def _nowhere(exchange: Exchange) -> Response:
-    message = f"nothing lies beyond the wire, for {exchange!r}"
+def _end_of_chain(exchange: Exchange) -> Response:
+    message = f"the transport calls nothing further in, for {exchange!r}"
     raise AssertionError(message)
 
 
-def _way(handle: Handle, beyond: CallNext, index: int, now: Callable[[], float]) -> CallNext:
-    """Make the ``call_next`` of handler *index*: a second call is safe, and time is taken."""
-
-    def call_next(exchange: Exchange) -> Response:
-        call = exchange.call
-        if call.begun:
-            _clear_the_way(exchange)
-        started = now()
-        try:
-            response = handle(exchange, beyond)
-            if response is None:
-                raise ConfigError(_gave_nothing(handle), hint="return call_next(exchange)")
-            if exchange.stream:
-                call.depth = index  # whose handler may read it
-            elif getattr(response, "_content", None) is False:
-                # Read for a caller who wanted no stream, where a handler further in asked for
-                # the answer unread; body errors so rise inside the handlers around this one.
-                exchange.read(response)
-        finally:
-            call.record._below[index] += now() - started  # noqa: SLF001  # the chain fills the record
-        return response
-
-    return call_next
+def _no_response_of(handle: Handle) -> ConfigError:
+    name = getattr(handle, "__qualname__", handle)
+    message = f"{name} returned None instead of a response"
+    return ConfigError(message, hint="return call_next(exchange)")
 
 
-def _gave_nothing(handle: Handle) -> str:
-    return f"{getattr(handle, '__qualname__', handle)} returned None instead of a response"
+def _prepare_replay(exchange: Exchange) -> None:
+    """Check that another attempt can be made, then discard the earlier response.
 
-
-def _clear_the_way(exchange: Exchange) -> None:
-    """Before another attempt: check that it can be made, then drop the earlier answer.
-
-    In this order, so that whoever asked still holds the earlier answer intact when it cannot.
+    In this order: when it cannot be made, the caller still holds the earlier response intact.
     """
     attempts = len(exchange.record.attempts)
-    if attempts >= MOST_ATTEMPTS:
+    if attempts >= MAX_ATTEMPTS:
         message = f"this call has made {attempts} attempts, the most that are allowed"
-        hint = "a handler forwards again and again; see attempts of the error"
+        hint = "a handler calls call_next again and again; see attempts of the error"
         raise ReplayImpossible(message, hint=hint, method=exchange.method, url=exchange.url)
-    if not exchange.replayable:
+    if not exchange._has_replayable_body():
         message = "the body was sent once and cannot be read again, so nothing was sent"
         hint = "give bytes or a seekable file, or call again with a fresh body"
         raise ReplayImpossible(message, hint=hint, method=exchange.method, url=exchange.url)

@@ -1,26 +1,33 @@
-"""One logical call: what was asked for, and what its attempts share."""
+"""One logical call on its way through the handlers, and the contract of a handler.
+
+A handler knows an :class:`Exchange` and ``call_next``, and nothing else. What it may ask of a call
+is a public member of :class:`Exchange`; ``Exchange._call`` is for the chain, the transport and the
+stack.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
-from requests import PreparedRequest
+from requests import PreparedRequest, Response
 
 from sessionkit._origins import origin_of
+from sessionkit._redact import redact_url, secrets_in_url
 from sessionkit.bodies._request import BodyMarks, body_objects
-from sessionkit.bodies._response import discard, read_within
+from sessionkit.bodies._response import discard, is_read, read_some, read_within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from requests import Request, Response
+    from requests import Request
 
     from sessionkit._clock import Clock
     from sessionkit.chain._record import CallRecord
 
 #: Attempts on the wire that one call may make, whatever its handlers want.
-MOST_ATTEMPTS = 20
+MAX_ATTEMPTS = 20
 #: Seconds to wait for a connection, and for the server between two reads, where nobody says.
 DEFAULT_TIMEOUT = (5.0, 30.0)
 #: The most that is read of the response to a direct request, in bytes.
@@ -61,8 +68,8 @@ class Preview(NamedTuple):
     certificate: object
 
 
-class WireLike(Protocol):
-    """What an exchange needs of the wire."""
+class Transport(Protocol):
+    """The one door from a call to the session that sends it."""
 
     def send(self, exchange: Exchange) -> Response:
         """Make one attempt."""
@@ -93,31 +100,29 @@ class Call:
     """What the attempts of one call share. Belongs to the thread that makes the call."""
 
     __slots__ = (
-        *("base_origin", "begun", "clock", "deadline", "depth", "live", "marks", "private"),
-        *("credentials", "raised", "record", "wire"),
+        *("base_origin", "clock", "credentials", "deadline", "handler_options", "marks"),
+        *("open_response", "reader", "record", "session_error", "transport"),
     )
 
     def __init__(
-        self, record: CallRecord, wire: WireLike, clock: Clock, base_origin: str | None
+        self, record: CallRecord, transport: Transport, clock: Clock, base_origin: str | None
     ) -> None:
         self.record = record
-        self.wire = wire
+        self.transport = transport
         self.clock = clock
         self.base_origin = base_origin
-        #: Option names that handlers declared; they never reach the session.
-        self.private: frozenset[str] = frozenset()
-        #: Every credential placed so far, for those who must keep them out of what they write.
-        self.credentials: list[Credential] = []
+        #: Names of call options that handlers declared; they never reach the session.
+        self.handler_options: frozenset[str] = frozenset()
+        self.credentials: tuple[Credential, ...] = ()
         self.marks = BodyMarks()
-        self.begun = False
-        #: The earliest that a handler set so far, for those further out, whose exchange has none.
+        #: The earliest that a handler set so far.
         self.deadline: float | None = None
-        #: Which handler has the live answer unread, counted from 0 at the outermost.
-        self.depth = 0
-        #: The one answer that is still open; dropped before anything else is sent.
-        self.live: Response | None = None
-        #: What a session that raises for a status raised with the live answer.
-        self.raised: Exception | None = None
+        #: Index of the handler that was given the open response unread; 0 is the outermost.
+        self.reader = 0
+        #: Discarded before anything else is sent.
+        self.open_response: Response | None = None
+        #: What a session that raises for a status raised with the open response.
+        self.session_error: Exception | None = None
 
 
 class Exchange:
@@ -131,22 +136,21 @@ class Exchange:
         url: As the caller gave it, joined to the stack's ``base_url``.
         options: What the caller gave and nothing else: ``params``, ``headers``, ``timeout``, ...
         prepared: The request given to ``stack.send``, or None.
-        credentials: Credentials that handlers placed so far.
-        steps: Functions that see each prepared request; see :meth:`on_prepared`.
-        stream: Whether the answer is wanted unread.
+        credentials: Placed by the handlers further out; see :meth:`with_credential`.
+        preparation_steps: Registered by the handlers further out; see :meth:`on_prepared`.
+        stream: Whether the response is wanted with its body unread.
         deadline: Moment of the clock's ``monotonic`` when the call must have ended, or None.
-        call: What its attempts share.
     """
 
-    call: Call
-    deadline: float | None
     method: str
+    url: str
     options: Mapping[str, Any]
     prepared: PreparedRequest | None
     credentials: tuple[Credential, ...]
-    steps: tuple[Callable[[PreparedRequest], None], ...]
+    preparation_steps: tuple[Callable[[PreparedRequest], None], ...]
     stream: bool
-    url: str
+    deadline: float | None
+    _call: Call
 
     def __init__(
         self,
@@ -159,18 +163,18 @@ class Exchange:
         stream: bool = False,
     ) -> None:
         vars(self).update(
-            call=call,
+            _call=call,
             method=method,
             url=url,
             options=MappingProxyType(options),
             prepared=prepared,
             credentials=(),
-            steps=(),
+            preparation_steps=(),
             stream=stream,
             deadline=None,
         )
 
-    def _but(self, name: str, *, value: object) -> Exchange:
+    def _replaced(self, name: str, *, value: object) -> Exchange:
         """Derive an exchange that differs in one attribute."""
         new: Exchange = object.__new__(type(self))
         vars(new).update(vars(self))
@@ -186,36 +190,62 @@ class Exchange:
         raise AttributeError(message)
 
     def __repr__(self) -> str:
-        from sessionkit._redact import redact_url
-
         return f"<Exchange {self.method} {redact_url(self.url)}>"
 
     @property
     def clock(self) -> Clock:
         """The stack's clock."""
-        return self.call.clock
+        return self._call.clock
 
     @property
     def record(self) -> CallRecord:
         """What has happened to this call so far."""
-        return self.call.record
+        return self._call.record
 
     @property
     def base_origin(self) -> str | None:
         """Origin of the stack's ``base_url``, or None."""
-        return self.call.base_origin
+        return self._call.base_origin
 
     def session_origin(self) -> str | None:
         """Return the origin to which the session itself resolves relative URLs, or None.
 
         Asked with no URL at all: what this call asks for may lead anywhere (``//host/``).
         """
-        return self.call.wire.session_origin()
+        return self._call.transport.session_origin()
 
     @property
     def replayable(self) -> bool:
-        """Whether the body could be sent again, whole."""
-        return self.call.marks.can_replay(body_objects(self.options, self.prepared))
+        """Whether it can be sent once more: the body whole, and fewer than 20 attempts made."""
+        return len(self.record.attempts) < MAX_ATTEMPTS and self._has_replayable_body()
+
+    def _has_replayable_body(self) -> bool:
+        return self._call.marks.can_replay(body_objects(self.options, self.prepared))
+
+    @property
+    def open_response(self) -> Response | None:
+        """The latest response of this call while its connection may still be in use, or None."""
+        return self._call.open_response
+
+    @property
+    def placed_credentials(self) -> tuple[Credential, ...]:
+        """Every credential placed on this call so far, by handlers further in too."""
+        return self._call.credentials
+
+    @property
+    def secret_values(self) -> tuple[str, ...]:
+        """Texts that must be shown nowhere: placed credentials, and secrets in the URL.
+
+        A credential such as ``Bearer abc`` is there whole and as ``abc``: servers quote either.
+        """
+        placed = [credential.value for credential in self._call.credentials]
+        bare = [value.partition(" ")[2] for value in placed]
+        return (*secrets_in_url(self.url), *placed, *filter(None, bare))
+
+    @property
+    def effective_deadline(self) -> float | None:
+        """The earliest deadline that any handler set so far, one further in too, or None."""
+        return self._call.deadline
 
     def option(self, name: str, default: Any = None) -> Any:
         """Return a call option, or *default* where the caller gave none."""
@@ -236,7 +266,7 @@ class Exchange:
         if self.prepared is not None:
             prepared = self.prepared.copy()
             prepared.headers.update(headers)
-            return self._but("prepared", value=prepared)
+            return self._replaced("prepared", value=prepared)
         given = self.options.get("headers") or {}
         names = {name.lower() for name in headers}
         merged = {k: v for k, v in given.items() if str(k).lower() not in names}
@@ -244,35 +274,35 @@ class Exchange:
 
     def with_options(self, options: Mapping[str, Any]) -> Exchange:
         """Derive an exchange with call options added or replaced, such as ``timeout``."""
-        return self._but("options", value=MappingProxyType({**self.options, **options}))
+        return self._replaced("options", value=MappingProxyType({**self.options, **options}))
 
     def with_credential(self, credential: Credential) -> Exchange:
         """Derive an exchange that carries one more credential, for its own origins only."""
-        self.call.credentials.append(credential)
+        self._call.credentials += (credential,)
         self.record.credential_names |= {credential.name}
-        return self._but("credentials", value=(*self.credentials, credential))
+        return self._replaced("credentials", value=(*self.credentials, credential))
 
     def with_deadline(self, moment: float) -> Exchange:
         """Derive an exchange that must end at *moment* of the monotonic clock, or earlier."""
         if self.deadline is not None and self.deadline <= moment:
             return self
-        self.call.deadline = moment
-        return self._but("deadline", value=moment)
+        self._call.deadline = moment
+        return self._replaced("deadline", value=moment)
 
     def streamed(self) -> Exchange:
-        """Derive an exchange whose answer comes with its body unread.
+        """Derive an exchange whose response comes with its body unread.
 
-        For a handler that may refuse an answer: its body is then neither waited for nor decoded.
+        For a handler that may refuse a response: the body is then neither waited for nor decoded.
         Further out it is read for a caller who wanted no stream.
         """
-        return self if self.stream else self._but("stream", value=True)
+        return self if self.stream else self._replaced("stream", value=True)
 
     def on_prepared(self, step: Callable[[PreparedRequest], None]) -> Exchange:
         """Derive an exchange whose prepared request is given to *step* before it is sent.
 
         The URL, headers and body are final then: the place to sign a request.
         """
-        return self._but("steps", value=(*self.steps, step))
+        return self._replaced("preparation_steps", value=(*self.preparation_steps, step))
 
     def replace(
         self, *, method: str | None = None, url: str | None = None, data: Any = None
@@ -293,16 +323,16 @@ class Exchange:
                 prepared.prepare_url(url, None)
             if data is not None:
                 prepared.prepare_body(data, None)
-            new = new._but("prepared", value=prepared)
+            new = new._replaced("prepared", value=prepared)
         elif data is not None:
             new = new.with_options({"data": data, "json": None, "files": None})
         if method is not None:
-            new = new._but("method", value=method)  # noqa: SLF001  # one of our own kind
-        return new if url is None else new._but("url", value=url)  # noqa: SLF001  # the same
+            new = new._replaced("method", value=method)  # noqa: SLF001  # one of our own kind
+        return new if url is None else new._replaced("url", value=url)  # noqa: SLF001  # the same
 
     def resolved_url(self) -> str:
         """Return the absolute URL that this exchange goes to, as its session resolves it."""
-        return self.call.wire.resolved_url(self)
+        return self._call.transport.resolved_url(self)
 
     def target_origin(self) -> str | None:
         """Return the origin that this exchange goes to, or None where its URL cannot be sent."""
@@ -320,22 +350,36 @@ class Exchange:
         Raises:
             requests.RequestException: The session cannot make a request of it.
         """
-        return self.call.wire.preview(self)
+        return self._call.transport.preview(self)
 
     def has_credential(self, location: str, name: str) -> bool:
         """Return whether the caller gave a credential for this location on the call itself."""
-        return self.call.wire.has_credential(self, location, name)
+        return self._call.transport.has_credential(self, location, name)
 
     def discard_response(self) -> None:
-        """Let go of the answer that is still open, so that its connection can serve again.
+        """Discard the open response, so that its connection can serve again.
 
         Drained within 64 KiB and 0.2 s, never decoded, then closed.
         """
-        live = self.call.live
-        if live is not None:
-            self.call.live = None
-            self.call.raised = None
-            discard(live, self.call.clock)
+        response = self._call.open_response
+        if response is not None:
+            self._call.open_response = self._call.session_error = None
+            discard(response, self._call.clock)
+
+    def take_session_error(self, response: Response) -> Exception | None:
+        """Return what the session itself raised with *response*, which is no longer raised.
+
+        Some sessions raise for a status. Handlers are given the response all the same, and where
+        none of them takes the error, the stack raises it at the end of the call.
+        """
+        error = self._call.session_error
+        self._call.session_error = None
+        return error if response is self._call.open_response else None
+
+    @staticmethod
+    def is_read(response: Response) -> bool:
+        """Return whether the body of *response* has been read from its connection."""
+        return is_read(response)
 
     def read(self, response: Response) -> None:
         """Read the body of *response* into its ``content``, within the deadline if there is one.
@@ -344,21 +388,34 @@ class Exchange:
             requests.RequestException: As reading ``response.content`` raises it, or
                 :class:`requests.ReadTimeout` at the deadline.
         """
-        now = self.call.clock.monotonic
+        now = self._call.clock.monotonic
         started = now()
         try:
             if self.deadline is None:
                 response.content  # noqa: B018  # read
             else:
-                read_within(response, self.call.clock, self.deadline)
+                read_within(response, self._call.clock, self.deadline)
         except Exception as error:
             if self.record.attempts:
                 # The head was fine; without this the record would show a success.
                 self.record.attempts[-1].error = type(error).__name__
             raise
         finally:
-            if response is self.call.live:
-                self.record.add_reading(self.call.depth, now() - started)
+            if response is self._call.open_response:
+                self.record._count_reading(self._call.reader, now() - started)
+
+    def read_some(self, response: Response, *, timeout: float) -> None:
+        """Read what comes of the body of *response* in time, and close it; raise nothing.
+
+        At most 64 KiB, decoded. For the body of an error, which may be endless or break off.
+
+        Args:
+            response: Read already, or not.
+            timeout: Most seconds to wait for it; the call's deadline holds too.
+        """
+        clock, deadline = self._call.clock, self._call.deadline
+        end = clock.monotonic() + timeout
+        read_some(response, clock, end if deadline is None else min(end, deadline))
 
     def send_direct(self, request: Request, *, timeout: float | None = None) -> Response:
         """Send another request by the same session, past all handlers: a token request.
@@ -375,9 +432,28 @@ class Exchange:
         Raises:
             requests.RequestException: As the session raised it.
         """
-        return self.call.wire.send_direct(request, self, timeout)
+        return self._call.transport.send_direct(request, self, timeout)
 
 
-def placed_values(exchange: Exchange) -> tuple[str, ...]:
-    """Return every credential that handlers placed on this call so far."""
-    return tuple(secret.value for secret in exchange.call.credentials)
+#: What a handler is given to hand an exchange on: the rest of the chain, and the session.
+CallNext: TypeAlias = Callable[[Exchange], Response]
+
+
+class Handler(Protocol):
+    """A handler of the chain. Shared between threads: what belongs to a call stays in its exchange.
+
+    It may derive a changed exchange before it calls ``call_next``, look at the response after, call
+    it more than once (a retry), or not at all (a cache hit). A plain function of the two arguments
+    is a handler too. An attribute ``name`` of its class is its name in a chain; by default that is
+    the name of the class in snake case without ``Handler``. An attribute ``options`` (a frozenset
+    of names) declares the call options that the handler reads; these never reach the session.
+    """
+
+    def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
+        """Return the response to *exchange*, usually that of ``call_next(exchange)``.
+
+        A second ``call_next`` is safe by construction: the earlier response is discarded and each
+        body object rewound; where that cannot be, :class:`~sessionkit.errors.ReplayImpossible` is
+        raised and nothing is sent.
+        """
+        ...

@@ -35,12 +35,12 @@ class Attempt:
         self.error: str | None = None
         self.sent: Sent = "maybe"
 
-    def answered(self, status: int) -> None:
+    def _note_status(self, status: int) -> None:
         """Note the status of an answer, or of the redirect that led to a failure."""
         self.status = status
         self.sent = "no" if status == 401 else "yes"
 
-    def failed(self, error: str, sent: Sent) -> None:
+    def _note_failure(self, error: str, sent: Sent) -> None:
         """Note the class name of what ended it, and whether the server may have acted by then."""
         self.error = error
         if self.status is None:
@@ -69,7 +69,7 @@ class CallRecord:
     """
 
     __slots__ = (
-        *("_below", "_names", "_url", "attempts", "credential_names", "duration", "from_cache"),
+        *("_spans", "_names", "_url", "attempts", "credential_names", "duration", "from_cache"),
         *("method", "renewal_duration", "renewals", "request_id", "server_timing", "started"),
     )
 
@@ -86,7 +86,7 @@ class CallRecord:
         self.request_id: str | None = None
         self.credential_names: frozenset[str] = frozenset()
         self._names = names
-        self._below = [0.0] * len(names)
+        self._spans = [0.0] * len(names)
 
     def __getstate__(self) -> tuple[None, dict[str, object]]:
         """Leave the URL's secrets out of pickles and copies."""
@@ -107,15 +107,15 @@ class CallRecord:
     @property
     def handlers(self) -> dict[str, float]:
         """Seconds that each handler took itself, outermost first; ``wire`` is the rest."""
-        spans = [self.duration, *self._below]
+        spans = [self.duration, *self._spans]
         names = (*self._names, "wire")
         own = [span - below for span, below in zip(spans, [*spans[1:], 0.0], strict=True)]
         return dict(zip(names, own, strict=True))
 
-    def add_reading(self, depth: int, seconds: float) -> None:
+    def _count_reading(self, depth: int, seconds: float) -> None:
         """Count what reading a body took, inside the handler at *depth*, as the wire's time."""
-        for index in range(depth, len(self._below)):
-            self._below[index] += seconds
+        for index in range(depth, len(self._spans)):
+            self._spans[index] += seconds
 
     def __repr__(self) -> str:
         counts = f"attempts: {len(self.attempts)}, renewals: {len(self.renewals)}"

@@ -16,6 +16,7 @@ from sessionkit.errors._faults import (
 from sessionkit.errors._minted import as_vendor_error
 from sessionkit.errors._redacted import redacted_request, redacted_response, secrets_in_request
 from sessionkit.errors._scrubbed import scrub_exception
+from sessionkit.errors._vendor import read_statuses
 from sessionkit.headers._retry_after import read_request_id, read_retry_after, read_wait
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "read_details",
     "read_request_id",
     "read_retry_after",
+    "read_statuses",
     "read_wait",
     "redacted_request",
     "redacted_response",

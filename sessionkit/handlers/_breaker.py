@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     import requests
 
     from sessionkit._clock import Clock
-    from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import CallNext
+    from sessionkit.chain._exchange import CallNext, Exchange
 
 #: Origins that are remembered as failing; beyond, the one that began to fail first is forgotten.
 MAX_ORIGINS = 1_000

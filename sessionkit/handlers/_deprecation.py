@@ -17,12 +17,12 @@ from sessionkit._redact import redact_url, scrub
 from sessionkit.stores._locks import PerProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from types import FrameType
 
     from requests import Response
 
-    from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import CallNext
+    from sessionkit.chain._exchange import CallNext, Exchange
 
 #: Endpoints that are remembered as told; beyond, the one told first is forgotten.
 MAX_ENDPOINTS = 1_000
@@ -83,7 +83,7 @@ class DeprecationHandler:
 
     def _warn(self, exchange: Exchange, response: Response) -> None:
         endpoint = _endpoint(exchange.method, str(response.url or exchange.url))
-        warning = _read(response, endpoint, [s.value for s in exchange.call.credentials])
+        warning = _read(response, endpoint, exchange.secret_values)
         if warning is None or not self._warned.get().is_new(endpoint):
             return
         frame = _caller()
@@ -130,7 +130,9 @@ def _endpoint(method: str, url: str) -> str:
     return f"{method} {f'{head}://' if mark else ''}{authority}/{path}"
 
 
-def _read(response: Response, endpoint: str, secrets: list[str]) -> ApiDeprecationWarning | None:
+def _read(
+    response: Response, endpoint: str, secrets: tuple[str, ...]
+) -> ApiDeprecationWarning | None:
     """Return the warning that an answer asks for, or None where its headers say nothing."""
     headers = response.headers
     since, text = headers.get("Deprecation", ""), _lasting(headers.get("Warning", ""))
@@ -180,7 +182,7 @@ def _link(told: str, base: str) -> str:
     return ""
 
 
-def _clean(text: str, secrets: list[str]) -> str:
+def _clean(text: str, secrets: Collection[str]) -> str:
     one = scrub(" ".join(text.split()), secrets)
     return "".join(sign if sign.isprintable() else "?" for sign in one)[:_LONGEST]
 

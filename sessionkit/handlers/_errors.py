@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from requests import HTTPError
 
-from sessionkit._redact import secrets_in_url
-from sessionkit.bodies._response import is_read, read_some
 from sessionkit.errors import ConfigError, SessionKitError, StatusError, UnexpectedStatus
 from sessionkit.errors.tools import (
     class_of_status,
@@ -25,8 +23,7 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import CallNext
+    from sessionkit.chain._exchange import CallNext, Exchange
     from sessionkit.errors import Rule
 
 #: How long is waited for the body of an error, of which no more than 64 KiB is read, in seconds.
@@ -143,8 +140,9 @@ class ErrorHandler:
             return self._status_error(
                 answer, exchange, error, kind=self._error_class(answer, exchange)
             )
-        live = exchange.call.live
-        begun = live if live is not None and not is_read(live) and is_body_error(error) else None
+        begun = exchange.open_response if is_body_error(error) else None
+        if begun is not None and exchange.is_read(begun):
+            begun = None
         if begun is not None and begun.status_code >= _FIRST_ERROR_STATUS:
             # What the server said of its failure matters more than that it broke off.
             return self._status_error(
@@ -153,7 +151,7 @@ class ErrorHandler:
         attempts = exchange.record.attempts
         redirected = begun is None and bool(attempts) and attempts[-1].status is not None
         fault = error_from_exception(
-            error, response=begun, redirected=redirected, secrets=_secrets(exchange)
+            error, response=begun, redirected=redirected, secrets=exchange.secret_values
         )
         if fault is not None:
             fault.__cause__ = error
@@ -162,11 +160,10 @@ class ErrorHandler:
     def _from_response(self, response: Response, exchange: Exchange) -> SessionKitError | None:
         """Return the error that an answer is, with its wire free; None where it is none."""
         kind = self._error_class(response, exchange)
-        call = exchange.call
-        cause = call.raised if response is call.live else None
+        # Where it is none, the caller or a rule takes it for a success, whatever the session makes
+        # of it.
+        cause = exchange.take_session_error(response)
         if kind is None:
-            # The caller or a rule takes it for a success, whatever the session itself makes of it.
-            call.raised = None
             return None
         return self._status_error(response, exchange, cause, kind=kind)
 
@@ -194,11 +191,11 @@ class ErrorHandler:
         kind: type[SessionKitError] | None = None,
     ) -> SessionKitError:
         """Return the error that an answer is, with what of its body is cheap; free its wire."""
-        _read_some(response, exchange)
+        exchange.read_some(response, timeout=MOST_SECONDS)
         wanted = sorted(_expected_statuses(exchange)) if kind is UnexpectedStatus else ()
         fault = error_from_response(
             response,
-            secrets=_secrets(exchange),
+            secrets=exchange.secret_values,
             now=exchange.clock.time(),
             kind=kind,
             hint=f"the call expects {' or '.join(map(str, wanted))}" if wanted else "",
@@ -220,7 +217,7 @@ class ErrorHandler:
             name = read_request_id(fault.response.headers, self._request_id_headers)
             fault.complete(request_id=name)
         fault.include_sent(record.sent)  # by an earlier attempt, or before a redirect
-        scrub_exception(fault, _secrets(exchange))
+        scrub_exception(fault, exchange.secret_values)
         if self._base_class is None:
             return fault
         from sessionkit.errors.tools import as_vendor_error
@@ -229,14 +226,14 @@ class ErrorHandler:
 
     def _watched(self, response: Response, exchange: Exchange) -> Response:
         """Make a stream raise our errors while its body is read."""
-        if not is_read(response) and not hasattr(response, "_sessionkit_watch"):
+        if not exchange.is_read(response) and not hasattr(response, "_sessionkit_watch"):
             response.__class__ = _watched_class(type(response))  # type: ignore[arg-type]  # hashable
             vars(response)["_sessionkit_watch"] = partial(self._broken, exchange)
         return response
 
     def _broken(self, exchange: Exchange, response: Response, error: Exception) -> Exception:
         """Return the error that *error* is, raised while the body of *response* was read."""
-        fault = error_from_exception(error, response=response, secrets=_secrets(exchange))
+        fault = error_from_exception(error, response=response, secrets=exchange.secret_values)
         if fault is None:
             return error
         fault.__cause__ = error
@@ -256,40 +253,22 @@ def _expected_statuses(exchange: Exchange) -> frozenset[int]:
     given = exchange.option("expect")
     if given is None:
         return frozenset()
-    from sessionkit.errors._vendor import read_statuses
+    from sessionkit.errors.tools import read_statuses
 
     return read_statuses("expect", given) or frozenset()
 
 
 def _fits(rule: Rule, response: Response, exchange: Exchange) -> bool:
-    if rule.looks_inside and not is_read(response):
+    if rule.looks_inside and not exchange.is_read(response):
         if response.status_code < _FIRST_ERROR_STATUS:
             return False  # a stream of data is the caller's to read
-        _read_some(response, exchange)
+        exchange.read_some(response, timeout=MOST_SECONDS)
     return rule.fits(response)
 
 
 def _streamed(exchange: Exchange) -> Exchange:
     wanted = exchange.options.get("stream")
     return exchange if wanted else exchange.with_options({"stream": True})
-
-
-def _secrets(exchange: Exchange) -> tuple[str, ...]:
-    """Return the credentials in the URL, and those that handlers further in placed."""
-    placed = [secret.value for secret in exchange.call.credentials]
-    # A server may quote the token alone, without the word that stands before it.
-    bare = [value.partition(" ")[2] for value in placed]
-    return (*secrets_in_url(exchange.url), *placed, *filter(None, bare))
-
-
-def _read_some(response: Response, exchange: Exchange) -> None:
-    """Read what comes of an unread body, within bounds: an endless one must not hold the call."""
-    end = exchange.clock.monotonic() + MOST_SECONDS
-    if exchange.call.deadline is not None:
-        # Set further in, and all the same the moment at which the call must have ended.
-        end = min(end, exchange.call.deadline)
-    # A body that breaks off leaves what came of it; the error is the status.
-    read_some(response, exchange.clock, end)
 
 
 @cache

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import CallNext
+    from sessionkit.chain._exchange import CallNext, Exchange
 
 #: Text, a function that gives the text for a call, or None for a header that is left out.
 HeaderValue: TypeAlias = "str | Callable[[Exchange], str | None] | None"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from requests import HTTPError, Request
 
 from sessionkit._redact import MASK, redact_url, scrub, spellings
-from sessionkit.bodies._response import is_read
 from sessionkit.errors import SessionKitError
 from sessionkit.errors.tools import read_request_id, redacted_response, secrets_in_request
 from sessionkit.handlers._curl import as_curl
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import CallNext
+    from sessionkit.chain._exchange import CallNext, Exchange
 
 #: Characters of one text in a line, and of a body in the details.
 _MAX_TEXT, _MAX_BODY = 500, 4_096
@@ -149,7 +147,7 @@ class _EndedCall:
         self.response = getattr(error, "response", None) if response is None else response
         source: Any = error if response is None else response
         # An error that knows no request may come of an answer that does.
-        sent = getattr(source, "request", None) or getattr(exchange.call.live, "request", None)
+        sent = getattr(source, "request", None) or getattr(exchange.open_response, "request", None)
         self.request: Any = sent
         answered = error is None or isinstance(error, HTTPError)
         #: Of the answer that ended the call; a fault may hold one that came before it.
@@ -159,9 +157,7 @@ class _EndedCall:
 
     def _secrets(self) -> Iterator[str]:
         """Yield the texts that must not be told."""
-        for secret in self.exchange.call.credentials:
-            # Servers echo a credential without the word before it.
-            yield from (secret.value, secret.value.partition(" ")[2])
+        yield from self.exchange.secret_values
         # Beside what was sent, what was asked for: no request may have come of it.
         headers = self.exchange.options.get("headers")
         yield from secrets_in_request(Request(url=self.exchange.url, headers=headers))
@@ -232,7 +228,7 @@ class _EndedCall:
         head += [f"{name}: {value}" for name, value in copy.headers.items()]
         # Masked again: an error's response is a copy already, made by one who may have known less.
         lines = [self._masked(line) for line in head]
-        if is_read(self.response):
+        if self.exchange.is_read(self.response):
             lines += ["", *_body(copy.content, self._masked)]
         return "\n".join(f"< {_printable(line)}".rstrip() for line in lines)
 

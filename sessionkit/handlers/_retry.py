@@ -15,14 +15,12 @@ from urllib3.response import HTTPResponse
 from urllib3.util import Retry
 
 from sessionkit import _checks as checks
-from sessionkit.chain._exchange import MOST_ATTEMPTS
 from sessionkit.errors import ConfigError, SessionKitError
 from sessionkit.errors.tools import read_wait
 from sessionkit.handlers._retry_conditions import TRANSIENT, classify
 
 if TYPE_CHECKING:
-    from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import CallNext
+    from sessionkit.chain._exchange import CallNext, Exchange
     from sessionkit.handlers._retry_conditions import Condition
 
 _DRAFT_HEADER = "Idempotency-Key"
@@ -303,7 +301,7 @@ def _pause(exchange: Exchange, seconds: float) -> None:
 
 def _can_send_again(exchange: Exchange) -> bool:
     """Tell whether another attempt could be made at all."""
-    return len(exchange.record.attempts) < MOST_ATTEMPTS and exchange.replayable
+    return exchange.replayable
 
 
 def _has_response(exchange: Exchange) -> bool:

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Response
 
-    from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import CallNext
+    from sessionkit.chain._exchange import CallNext, Exchange
 
 _FIRST_ERROR_STATUS = 400
 

@@ -15,8 +15,7 @@ from sessionkit.errors import DeadlineExceeded, SessionKitError
 if TYPE_CHECKING:
     from requests import Response
 
-    from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import CallNext
+    from sessionkit.chain._exchange import CallNext, Exchange
 
 #: Seconds before the deadline that count as reached: sockets and clocks round differently.
 _SLACK = 0.01

@@ -11,16 +11,14 @@ from requests import HTTPError
 
 from sessionkit._optional import require
 from sessionkit._origins import origin_of
-from sessionkit._redact import redact_url, scrub, secrets_in_url
-from sessionkit.chain._exchange import placed_values
+from sessionkit._redact import redact_url, scrub
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
     from requests import Response
 
-    from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import CallNext
+    from sessionkit.chain._exchange import CallNext, Exchange
     from sessionkit.events import Event
 
 _SCOPE = "sessionkit"
@@ -219,4 +217,4 @@ def _set_error(tools: _Telemetry, span: Span, error: Exception) -> dict[str, Any
 
 
 def _clean(url: str, exchange: Exchange) -> str:
-    return scrub(redact_url(url), (*secrets_in_url(exchange.url), *placed_values(exchange)))
+    return scrub(redact_url(url), exchange.secret_values)

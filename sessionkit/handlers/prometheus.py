@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from requests import Response
 
-    from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import CallNext
+    from sessionkit.chain._exchange import CallNext, Exchange
     from sessionkit.events import Event
 
 _METHODS = frozenset(

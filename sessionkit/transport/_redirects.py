@@ -62,8 +62,8 @@ class HopByHop:
         self._session = session
         self._exchange = exchange
         self._follows = follow
-        self._placer = CredentialPlacer(exchange.credentials, exchange.steps)
-        self._hook = RedirectHook(exchange.call.clock, exchange.deadline, wanted=not follow)
+        self._placer = CredentialPlacer(exchange.credentials, exchange.preparation_steps)
+        self._hook = RedirectHook(exchange._call.clock, exchange.deadline, wanted=not follow)
         #: Authentication that requests would have used where ``auth=`` is ours.
         self._replaced_auth: Any = None
 
@@ -77,7 +77,7 @@ class HopByHop:
         session, exchange = self._session, self._exchange
         kwargs["allow_redirects"] = False
         url = self._place_beside_auth(kwargs)
-        if exchange.steps or any(map(rides_in_auth, exchange.credentials)):
+        if exchange.preparation_steps or any(map(rides_in_auth, exchange.credentials)):
             if not any(map(is_authorization, exchange.credentials)):
                 self._replaced_auth = own_auth(session, resolved_url(session, exchange), kwargs)
             kwargs["auth"] = self._finish
@@ -162,7 +162,7 @@ class HopByHop:
                 raise requests.TooManyRedirects(message, response=response)
             history.append(response)
             # From here on the server may have acted, whatever becomes of the hops.
-            exchange.call.record.attempts[-1].answered(response.status_code)
+            exchange._call.record.attempts[-1]._note_status(response.status_code)
             self._check_body(request, response)
             # With other proxies than ``next`` was made for, it would show one's login to a server.
             settings["proxies"] = session.rebuild_proxies(request, settings["proxies"])
@@ -180,7 +180,7 @@ class HopByHop:
         Raises:
             requests.exceptions.UnrewindableBodyError: The body cannot be sent again.
         """
-        if not self._exchange.call.marks.can_replay(body_objects({}, request)):
+        if not self._exchange._call.marks.can_replay(body_objects({}, request)):
             message = f"the body was sent once, and a {response.status_code} asks for it again"
             raise requests.exceptions.UnrewindableBodyError(
                 message, request=request, response=response

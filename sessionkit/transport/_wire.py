@@ -18,7 +18,6 @@ from requests.cookies import RequestsCookieJar, get_cookie_header, merge_cookies
 
 from sessionkit.bodies._request import body_objects
 from sessionkit.bodies._response import own_response, response_raised_for
-from sessionkit.chain._exchange import placed_values
 from sessionkit.chain._record import Attempt
 from sessionkit.errors import ConfigError, ReplayImpossible
 from sessionkit.errors._faults import sent_before
@@ -57,43 +56,42 @@ class Wire:
 
     def send(self, exchange: Exchange) -> Response:
         """Make one attempt; redirects belong to it."""
-        call, record, now = exchange.call, exchange.call.record, exchange.call.clock.monotonic
+        call, record, now = exchange._call, exchange._call.record, exchange._call.clock.monotonic
         # What cannot be sent at all is no attempt.
         kwargs = self._arguments(exchange)
         _rewind_bodies(exchange)
         started = now()
         attempt = Attempt(len(record.attempts) + 1, started - record.started)
         record.attempts.append(attempt)
-        call.begun = True
         try:
             response = self._attempt(exchange, kwargs)
         except Exception as error:
             unwrapped = response_raised_for(error)
             if unwrapped is None:
-                attempt.failed(type(error).__name__, sent_before(error))
+                attempt._note_failure(type(error).__name__, sent_before(error))
                 if (redirect := redirect_of(error)) is not None:
                     # The server that sent us on may have acted.
-                    attempt.answered(redirect.status_code)
+                    attempt._note_status(redirect.status_code)
                 detach_hook(getattr(error, "request", None))
                 raise
             # A session that raises for a status: the handlers decide, and if this response is the
             # final one, its own error is raised after all.
-            known = placed_values(exchange) if exchange.credentials else ()
-            call.raised, response = mask_text(error, known), unwrapped
+            known = exchange.secret_values if exchange.credentials else ()
+            call.session_error, response = mask_text(error, known), unwrapped
         finally:
             attempt.duration = now() - started
         response = own_response(response)
-        attempt.answered(response.status_code)
+        attempt._note_status(response.status_code)
         record.from_cache = getattr(response, "from_cache", False) is True
         response.record = record  # type: ignore[attr-defined]  # an attribute of our own
-        call.live = response
+        call.open_response = response
         return response
 
     def _arguments(self, exchange: Exchange) -> dict[str, Any]:
         """Return what the session is called with: what the caller gave, within the deadline."""
         if self._has_own_auth and any(map(is_authorization, exchange.credentials)):
             self._refuse_clash()
-        private = exchange.call.private
+        private = exchange._call.handler_options
         kwargs = {k: v for k, v in exchange.options.items() if k not in private}
         if exchange.stream and not kwargs.get("stream"):
             kwargs["stream"] = True
@@ -110,7 +108,7 @@ class Wire:
 
     def _attempt(self, exchange: Exchange, kwargs: dict[str, Any]) -> Response:
         session, entry, request = self._session, self._entry, exchange.prepared
-        if request is not None and len(exchange.call.record.attempts) > 1:
+        if request is not None and len(exchange._call.record.attempts) > 1:
             request = self._with_fresh_cookies(request)
         if _must_follow_redirects_ourselves(exchange):
             # A session's own head() is not asked, and by custom does not follow.
@@ -162,15 +160,15 @@ def _must_follow_redirects_ourselves(exchange: Exchange) -> bool:
     """Return whether hops matter: to place credentials, keep the deadline, send no body empty."""
     return bool(
         exchange.credentials
-        or exchange.steps
+        or exchange.preparation_steps
         or exchange.deadline is not None
-        or not exchange.replayable
+        or not exchange._has_replayable_body()
     )
 
 
 def _rewind_bodies(exchange: Exchange) -> None:
     try:
-        exchange.call.marks.rewind(body_objects(exchange.options, exchange.prepared))
+        exchange._call.marks.rewind(body_objects(exchange.options, exchange.prepared))
     except (OSError, ValueError) as error:
         message = "the body gave its position but cannot be set back to it, so nothing was sent"
         hint = "give bytes, or a file that can seek"

@@ -93,10 +93,10 @@ def test_a_forked_child_makes_its_pools_once() -> None:
     adapter: Any = shared.session.adapters["http://"]
     inherited = adapter.poolmanager
     shared.pid = -1
-    fresh = shared.here().session.adapters["http://"].poolmanager  # type: ignore[attr-defined]  # as all have
+    fresh = shared.for_this_process().session.adapters["http://"].poolmanager  # type: ignore[attr-defined]  # as all have
 
     assert fresh is not inherited
-    shared.here()
+    shared.for_this_process()
     assert adapter.poolmanager is fresh
 
 

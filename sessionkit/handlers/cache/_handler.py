@@ -22,8 +22,7 @@ from sessionkit.stores._private import absolute
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import CallNext
+    from sessionkit.chain._exchange import CallNext, Exchange
 
 _MEBIBYTE = 1_048_576
 _METHODS = ("GET", "HEAD")
@@ -105,7 +104,7 @@ class CacheHandler:
         """Return the visit of one call, or None where who asks what cannot be told."""
         principal = None if self._principal is None else str(self._principal(exchange))
         # Who asks is told by a signature, which is made later.
-        signed = bool(exchange.steps) and principal is None
+        signed = bool(exchange.preparation_steps) and principal is None
         if signed or exchange.method.upper() in _IGNORED_METHODS:
             return None
         try:

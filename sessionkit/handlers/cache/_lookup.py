@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
     import hishel
 
-    from sessionkit.chain._exchange import Exchange, Preview
-    from sessionkit.chain._handler import CallNext
+    from sessionkit.chain._exchange import CallNext, Exchange, Preview
 
 #: With one of these the caller asks about what he himself holds.
 _OWN_CONDITIONS = frozenset(
@@ -99,7 +98,7 @@ class CacheLookup:
         return _OWN_CONDITIONS.isdisjoint(self._hashed.headers)
 
     def send_and_invalidate(self) -> requests.Response:
-        """CallNext a call that changes something, and forget what it may have changed.
+        """Forward a call that changes something, and forget what it may have changed.
 
         Also where no answer came: nobody knows what the server did (RFC 9111, section 4.4).
         """
@@ -129,8 +128,9 @@ class CacheLookup:
 
     def _find_entries(self) -> list[hishel.Entry]:
         """Return what is kept of this request, fresh or not."""
-        entries, call = self._storage.find(self._hashed.key), self._exchange.call
-        if call.begun and call.record.attempts[-1].status in CACHEABLE_STATUSES:
+        entries = self._storage.find(self._hashed.key)
+        attempts = self._exchange.record.attempts
+        if attempts and attempts[-1].status in CACHEABLE_STATUSES:
             # A handler outside did not take the answer that this call brought, and may have kept.
             self._remove(entries)
             return []
@@ -235,7 +235,7 @@ class CacheLookup:
         """Tell whether something else was sent: as somebody else, or to another address."""
         exchange = self._exchange
         foreseen = {(secret.location, secret.name) for secret in exchange.credentials}
-        placed = {(secret.location, secret.name) for secret in exchange.call.credentials}
+        placed = {(secret.location, secret.name) for secret in exchange.placed_credentials}
         return placed != foreseen or self._hash_request(response.request).key != self._hashed.key
 
     def _from_entry(self, entry: hishel.Entry) -> requests.Response | None:

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    from sessionkit.chain._exchange import Exchange
-    from sessionkit.chain._handler import CallNext
+    from sessionkit.chain._exchange import CallNext, Exchange
     from sessionkit.handlers.ratelimit._window import Limiter
 
 #: Statuses that may ask the caller to wait: 429, 503, and 403, which some send for 429.

@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 
 from sessionkit import CallNext, Exchange
 from sessionkit.chain._chain import Handlers
-from sessionkit.chain._exchange import MOST_ATTEMPTS
+from sessionkit.chain._exchange import MAX_ATTEMPTS
 from sessionkit.errors import ConfigError, ReplayImpossible
 from sessionkit.handlers import ErrorHandler, TimingHandler
 from tests.support.servers.loopback import Reply, Seen
@@ -402,7 +402,7 @@ def test_a_call_makes_no_more_than_twenty_attempts() -> None:
         with pytest.raises(ReplayImpossible, match="20 attempts") as caught:
             stack.get("x")
 
-        assert len(server.seen) == MOST_ATTEMPTS == 20
+        assert len(server.seen) == MAX_ATTEMPTS == 20
     assert "attempts of the error" in caught.value.hint
 
 

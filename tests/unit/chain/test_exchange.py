@@ -1,20 +1,24 @@
-"""One logical call: what a handler sees of it, and what it can derive."""
+"""One logical call: what a handler sees of it, what it can derive, and what a handler is."""
 
 from __future__ import annotations
 
 import io
+import threading
+from functools import partial
 from typing import Any
 
 import pytest
 import requests
 
-from sessionkit import Exchange
-from sessionkit.chain._exchange import Credential
-from tests.support.servers.loopback import Reply
-from tests.support.stacks import Keeper, opened
+from sessionkit import CallNext, Credential, Exchange, Handler, SessionStack
+from sessionkit.testing import FakeClock
+from tests.support.servers.loopback import Reply, Seen
+from tests.support.stacks import Keeper, opened, passing
+from tests.support.threads import at_once
 
 ATTRIBUTES = (
-    *("method", "url", "options", "prepared", "credentials", "steps", "stream", "deadline", "call"),
+    *("method", "url", "options", "prepared", "credentials", "preparation_steps", "stream"),
+    *("deadline", "_call"),
 )
 
 
@@ -51,7 +55,7 @@ def test_an_exchange_holds_what_the_caller_gave_and_no_defaults(exchange: Exchan
     assert exchange.method == "POST"
     assert exchange.url.endswith("/orders")
     assert dict(exchange.options) == {"headers": {"X-One": "1"}, "json": {"a": 1}, "timeout": 7}
-    assert (exchange.prepared, exchange.credentials, exchange.steps) == (None, (), ())
+    assert (exchange.prepared, exchange.credentials, exchange.preparation_steps) == (None, (), ())
     assert (exchange.stream, exchange.deadline) == (False, None)
 
 
@@ -112,7 +116,7 @@ def test_deriving_leaves_the_exchange_itself_as_it_was(exchange: Exchange, deriv
 
     assert contents(exchange) == before
     assert contents(derived) != before
-    assert derived.call is exchange.call
+    assert derived._call is exchange._call
 
 
 def test_derivations_add_up(exchange: Exchange) -> None:
@@ -123,7 +127,7 @@ def test_derivations_add_up(exchange: Exchange) -> None:
 
     assert (derived.method, derived.url) == ("PUT", "http://x/")
     assert (derived.stream, derived.deadline) == (True, 9.0)
-    assert (len(derived.credentials), len(derived.steps)) == (1, 1)
+    assert (len(derived.credentials), len(derived.preparation_steps)) == (1, 1)
     assert derived.option("data") == b"new"
     assert (derived.option("timeout"), derived.option("new")) == (1, 2)
 
@@ -249,3 +253,217 @@ def test_what_was_masked_stays_masked_in_every_text() -> None:
     for text in (repr(exchange), repr(exchange.record), repr(secret), exchange.record.url):
         assert "s3cret" not in text
     assert "X-Key" in repr(secret)
+
+
+# -- What a handler may ask of the whole call
+
+
+def test_a_handler_further_out_sees_the_credentials_placed_further_in() -> None:
+    """It can keep them out of what it writes, with the word before a token and without."""
+    seen: list[Exchange] = []
+
+    def outer(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        seen.append(exchange)
+        return call_next(exchange)
+
+    def inner(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        origins = frozenset({exchange.base_origin or ""})
+        credential = Credential("header", "Authorization", "Bearer s3cret", origins)
+        return call_next(exchange.with_credential(credential))
+
+    with opened(handlers=[outer, inner]) as (stack, _):
+        stack.get("x?api_key=k3y-0f-m1ne")
+
+    assert seen[0].credentials == ()
+    assert [c.value for c in seen[0].placed_credentials] == ["Bearer s3cret"]
+    assert set(seen[0].secret_values) == {"k3y-0f-m1ne", "Bearer s3cret", "s3cret"}
+
+
+def test_a_handler_further_out_sees_the_deadline_set_further_in() -> None:
+    """What it does after the call can end in time too."""
+    seen: list[Exchange] = []
+
+    def outer(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        seen.append(exchange)
+        return call_next(exchange)
+
+    def inner(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        return call_next(exchange.with_deadline(exchange.clock.monotonic() + 9))
+
+    with opened(handlers=[outer, inner], clock=FakeClock(start=100.0)) as (stack, _):
+        stack.get("x")
+
+    assert (seen[0].deadline, seen[0].effective_deadline) == (None, 109.0)
+
+
+def test_the_open_response_is_the_latest_until_it_is_discarded() -> None:
+    """A handler that gives up on a response finds it without having kept it."""
+    states: list[object] = []
+
+    def handler(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        states.append(exchange.open_response)
+        response = call_next(exchange.streamed())
+        states.extend((exchange.open_response is response, exchange.is_read(response)))
+        exchange.discard_response()
+        states.append(exchange.open_response)
+        return call_next(exchange)
+
+    with opened(handlers=[handler]) as (stack, _):
+        stack.get("x")
+
+    assert states == [None, True, False, None]
+
+
+def test_some_of_an_endless_body_is_read_and_nothing_is_raised() -> None:
+    """An error's text is worth a moment, whatever becomes of the rest."""
+
+    def endless(_: Seen) -> Reply:
+        return Reply(500, iter(lambda: b"x" * 4096, None))
+
+    def handler(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        response = call_next(exchange.streamed())
+        exchange.read_some(response, timeout=5)
+        return response
+
+    with opened(endless, [handler]) as (stack, _):
+        response = stack.get("x")
+
+    assert len(response.content) == 65_536
+
+
+# -- The contract of a handler
+
+
+class Stamp:
+    """Adds a header on the way down, and one on the way up."""
+
+    def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+        response = call_next(exchange.with_headers({"X-Down": "yes"}))
+        response.headers["X-Up"] = "yes"
+        return response
+
+
+def stamped(exchange: Exchange, call_next: CallNext) -> requests.Response:
+    """Do what ``Stamp`` does, as a plain function."""
+    return Stamp().handle(exchange, call_next)
+
+
+def echo(seen: Seen) -> Reply:
+    """Answer with what arrived."""
+    return Reply(200, {"down": seen.headers.get("x-down"), "path": seen.path})
+
+
+def test_a_class_with_one_method_is_a_handler() -> None:
+    """Nothing has to be inherited, registered or decorated."""
+    handler: Handler = Stamp()
+    with opened(echo, [handler]) as (stack, _):
+        response = stack.get("x")
+
+    assert response.json()["down"] == "yes"
+    assert response.headers["X-Up"] == "yes"
+
+
+def test_a_plain_function_is_a_handler() -> None:
+    """Three lines are enough to look at every call."""
+    with opened(echo, [stamped]) as (stack, _):
+        response = stack.get("x")
+
+    assert response.json()["down"] == "yes"
+    assert response.headers["X-Up"] == "yes"
+
+
+def test_any_callable_of_the_two_is_a_handler() -> None:
+    """A method, a partial function and an object that can be called serve as well."""
+
+    def labelled(label: str, exchange: Exchange, call_next: CallNext) -> requests.Response:
+        return call_next(exchange.with_headers({"X-Down": label}))
+
+    for handler in (Stamp().handle, partial(labelled, "yes")):
+        with opened(echo, {"any": handler}) as (stack, _):
+            assert stack.get("x").json()["down"] == "yes"
+
+
+def test_handlers_are_passed_from_the_outermost_in_and_back_out() -> None:
+    """The order in which they were given is the order in which they work."""
+    steps: list[str] = []
+
+    def noting(name: str, exchange: Exchange, call_next: CallNext) -> requests.Response:
+        steps.append(f"> {name}")
+        response = call_next(exchange)
+        steps.append(f"< {name}")
+        return response
+
+    handlers = {name: partial(noting, name) for name in ("outer", "inner")}
+    with opened(handlers=handlers) as (stack, _):
+        stack.get("x")
+
+    assert steps == ["> outer", "> inner", "< inner", "< outer"]
+
+
+def test_a_handler_may_answer_by_itself() -> None:
+    """A cache or a test double keeps the call off the network."""
+
+    def canned(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        response = requests.Response()
+        response.status_code = 299
+        response._content = b"canned"
+        return response
+
+    with opened(handlers=[passing, canned]) as (stack, server):
+        response = stack.get("x")
+
+        assert (response.status_code, response.text) == (299, "canned")
+        assert server.seen == []
+
+
+def test_a_handler_may_raise_what_it_likes() -> None:
+    """An error of a handler reaches the caller, through those around it, unchanged."""
+    error = KeyError("mine")
+
+    def refusing(exchange: Exchange, call_next: CallNext) -> requests.Response:
+        raise error
+
+    with opened(handlers=[passing, refusing]) as (stack, server):
+        with pytest.raises(KeyError) as caught:
+            stack.get("x")
+
+        assert caught.value is error
+        assert server.seen == []
+
+
+def test_one_handler_may_serve_many_stacks_and_threads() -> None:
+    """What belongs to one call stays in its exchange, so nothing is mixed up."""
+    shared = Stamp()
+    meeting = threading.Barrier(8)
+
+    def answer(seen: Seen) -> Reply:
+        meeting.wait(10)
+        return echo(seen)
+
+    with opened(answer, [shared]) as (one, server), requests.Session() as other:
+        stacks = [one, SessionStack(other, [shared], base_url=server.origin)]
+
+        def ask(number: int) -> str:
+            path: str = stacks[number % 2].get(f"call/{number}").json()["path"]
+            return path
+
+        assert at_once(8, ask) == [f"/call/{number}" for number in range(8)]
+
+
+def test_an_option_that_a_handler_declares_is_its_own() -> None:
+    """``stack.get(url, colour="red")`` configures the handler and never reaches the session."""
+    colours: list[object] = []
+
+    class Painted:
+        options = frozenset({"colour"})
+
+        def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
+            colours.append(exchange.option("colour", "none"))
+            return call_next(exchange)
+
+    with opened(handlers=[Painted()]) as (stack, server):
+        stack.request("GET", "x", colour="red")
+        stack.get("y")
+        stack.send(requests.Request("GET", server.origin).prepare(), colour="blue")
+
+    assert colours == ["red", "none", "blue"]
