@@ -1,15 +1,17 @@
-"""A circuit breaker: a server that fails again and again is left alone for a while.
+"""A circuit breaker: calls to a server that keeps failing are refused for a while.
 
 The three states are those of Michael Nygard's "Release It!". When a circuit opens and for how long
 follows Envoy's outlier detection: after five failures in a row, for 30 s times how often it has
-opened since the last success, 300 s at most. A count in a row needs no traffic to mean something,
-as a rate over a window does.
+opened since the last success, 300 s at most. A count in a row means something with few calls too; a
+failure rate over a window does not.
 """
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from cachetools import LRUCache
 
 from sessionkit import _checks as checks
 from sessionkit._origins import origin_or_none
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from sessionkit._clock import Clock
     from sessionkit.chain._exchange import CallNext, Exchange
 
-#: Origins that are remembered as failing; beyond, the one that began to fail first is forgotten.
+#: Failing origins that are remembered; beyond, the circuit of the one called least recently closes.
 MAX_ORIGINS = 1_000
 _FAILURES = (ConnectFailed, TimedOut, ConnectionLost, IncompleteBody)
 _FAILURE_STATUSES = (500, 502, 503, 504)
@@ -48,43 +50,39 @@ class _Settings(NamedTuple):
 
 
 class _Circuit:
-    """An origin that has failed since its last success."""
+    """The failures of one origin since its last success."""
 
-    __slots__ = (
-        *("failures", "half_open", "last_failure", "openings", "retry_at", "trials_let_through"),
-    )
+    __slots__ = (*("failures", "half_open", "last_failure", "openings", "retry_at", "trials"),)
 
     def __init__(self) -> None:
         self.failures = 0
-        #: What the last failure was.
         self.last_failure = ""
-        #: Moment when the next trial may be made; None while closed.
+        #: Moment from which the next trial is let through; None while closed.
         self.retry_at: float | None = None
-        #: Times that it opened.
         self.openings = 0
         self.half_open = False
-        #: Trials let through since *until*.
-        self.trials_let_through = 0
+        #: Trials let through since *retry_at*.
+        self.trials = 0
 
 
 class _Trial(NamedTuple):
-    """Leave to send one call through an open circuit."""
+    """A call that is let through an open circuit."""
 
     circuit: _Circuit
     opening: int
 
 
 class _Refusal(NamedTuple):
-    """Why a call is not let through, and for how many seconds."""
+    """Why a call is refused, and for how many seconds."""
 
     retry_after: float
     last_failure: str
 
 
 class _Circuits:
-    """The failing origins of one process; all others are closed, and cost nothing.
+    """The circuits of one process that have failures; all others are closed, and cost nothing.
 
-    The lock is held for the few lines of each method, never while a call is under way.
+    The lock is held within each method, never while a call is under way.
     """
 
     __slots__ = ("_by_origin", "_guard", "_settings")
@@ -92,10 +90,10 @@ class _Circuits:
     def __init__(self, settings: _Settings) -> None:
         self._guard = threading.Lock()
         self._settings = settings
-        self._by_origin: dict[str, _Circuit] = {}
+        self._by_origin: LRUCache[str, _Circuit] = LRUCache(MAX_ORIGINS)
 
     def admit(self, origin: str, now: float) -> _Trial | _Refusal | None:
-        """Let a call through: None where the circuit is closed."""
+        """Return None if the circuit is closed, else the trial or the refusal of a call."""
         if origin not in self._by_origin:
             return None
         with self._guard:
@@ -105,32 +103,32 @@ class _Circuits:
             if now < circuit.retry_at:
                 return _Refusal(circuit.retry_at - now, circuit.last_failure)
             circuit.half_open = True
-            circuit.trials_let_through += 1
-            if circuit.trials_let_through >= self._settings.half_open_max_calls:
-                # Where these hang, there will be others.
-                circuit.trials_let_through = 0
+            circuit.trials += 1
+            if circuit.trials >= self._settings.half_open_max_calls:
+                # If these hang, others are let through after another timeout.
+                circuit.trials = 0
                 circuit.retry_at = now + self._recovery_timeout(circuit)
             return _Trial(circuit, circuit.openings)
 
     def record_failure(
         self, origin: str, trial: _Trial | None, now: float, *, failure: str, retry_after: float
     ) -> None:
-        """Count a failure; *told* is for how many seconds the server asked to be left alone."""
+        """Count a failure; *retry_after* is what the server asked for, in seconds."""
         with self._guard:
             circuit = self._by_origin.get(origin)
             if trial is not None:
                 if circuit is not trial.circuit or circuit.openings != trial.opening:
-                    return  # another trial has decided
+                    return  # another trial has decided, or the circuit was forgotten
             elif circuit is None:
-                circuit = self._new(origin)
+                circuit = self._by_origin[origin] = _Circuit()
             elif circuit.retry_at is not None:
-                return  # began before the circuit opened
+                return  # it began before the circuit opened
             circuit.failures += 1
             circuit.last_failure = failure
             if trial is not None or circuit.failures >= self._settings.failure_threshold:
                 circuit.openings += 1
                 circuit.half_open = False
-                circuit.trials_let_through = 0
+                circuit.trials = 0
                 circuit.retry_at = now + max(
                     self._recovery_timeout(circuit),
                     min(retry_after, self._settings.max_recovery_timeout),
@@ -143,33 +141,25 @@ class _Circuits:
         with self._guard:
             circuit = self._by_origin.get(origin)
             tried = trial.circuit if trial else None
-            # Of an open one, a call that began before says nothing about now.
+            # A call that began before the circuit opened says nothing about now.
             if circuit is not None and (circuit.retry_at is None or circuit is tried):
                 del self._by_origin[origin]
 
     def release_trial(self, trial: _Trial, now: float) -> None:
-        """Let another call be the trial."""
+        """Release the half-open slot of *trial* without a verdict."""
         with self._guard:
             circuit = trial.circuit
             if circuit.openings != trial.opening or circuit.retry_at is None:
                 return
             if circuit.retry_at > now:
-                circuit.trials_let_through, circuit.retry_at = (
-                    self._settings.half_open_max_calls,
-                    now,
-                )
-            circuit.trials_let_through -= 1
+                circuit.trials = self._settings.half_open_max_calls
+                circuit.retry_at = now
+            circuit.trials -= 1
 
     def states(self, now: float) -> dict[str, State]:
         """Return the state of each origin that has failed since its last success."""
         with self._guard:
             return {origin: _state(circuit, now) for origin, circuit in self._by_origin.items()}
-
-    def _new(self, origin: str) -> _Circuit:
-        if len(self._by_origin) >= MAX_ORIGINS:
-            del self._by_origin[next(iter(self._by_origin))]
-        circuit = self._by_origin[origin] = _Circuit()
-        return circuit
 
     def _recovery_timeout(self, circuit: _Circuit) -> float:
         _, first, longest, _ = self._settings
@@ -183,7 +173,7 @@ def _state(circuit: _Circuit, now: float) -> State:
 
 
 class CircuitBreakerHandler:
-    """Refuse calls to an origin that fails again and again, until a trial call succeeds.
+    """Refuse calls to an origin that keeps failing, until a trial call succeeds.
 
     *Closed*, every call goes through. After *failure_threshold* failures in a row the circuit of
     that origin *opens*: calls are refused at once with :class:`~sessionkit.errors.CircuitOpen`, and
@@ -192,22 +182,22 @@ class CircuitBreakerHandler:
     that fails opens it again, for longer each time. Trials that hang are replaced after another
     recovery timeout.
 
-    A failure is a fault of transport (no connection, a time-out, a connection lost) or a status of
+    A failure is a fault of transport (no connection, a timeout, a connection lost) or a status of
     *statuses*; a ``Retry-After`` with it may lengthen the recovery timeout. Any other response is a
-    success, a 404 too: the server is well. What sessionkit itself raises further in, and responses
-    out of a cache, say nothing of the server and count neither way; nor does a failure count that a
-    redirect meets at another origin. A response counts by its head: a body that breaks off while
-    ``retry`` or the caller reads it is not seen here.
+    success, a 404 too. Errors that sessionkit itself raises further in, responses from a cache, and
+    failures at another origin that a redirect led to count neither way. A response counts by its
+    head: a body that breaks off while ``retry`` or the caller reads it is not seen here.
 
     Place it inside ``retry``: each attempt counts, and retries stop when the circuit opens. Shared
-    between threads, and between stacks that shall know of each other's failures; no lock is held
-    while a call is under way. A forked child starts with all circuits closed.
+    between threads, and between stacks that should know of each other's failures; no lock is held
+    while a call is under way. A forked child starts with all circuits closed. Of more than 1,000
+    failing origins the one called least recently is forgotten: its circuit is closed again.
 
     Args:
         failure_threshold: Failures in a row, until the circuit opens.
         recovery_timeout: Seconds until the first trial, times the number of openings since the
             last success.
-        max_recovery_timeout: The most of it, in seconds.
+        max_recovery_timeout: The longest of these times, in seconds.
         half_open_max_calls: Trials that may be under way at once.
         statuses: Counted as failures; add 429 where a server uses it for "overloaded".
 
@@ -243,10 +233,10 @@ class CircuitBreakerHandler:
         return self._circuits.get().states(clock.monotonic()) if clock else {}
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
-        """Forward, and count what came of it.
+        """Refuse the call, or send it and count its outcome.
 
         Raises:
-            CircuitOpen: The origin is left alone for now; nothing was sent.
+            CircuitOpen: The circuit is open; nothing was sent.
         """
         origin = exchange.target_origin()
         if origin is None:
@@ -256,32 +246,32 @@ class CircuitBreakerHandler:
         trial = circuits.admit(origin, clock.monotonic())
         if isinstance(trial, _Refusal):
             raise _refusal(origin, exchange, trial)
-        before, fault, told = len(record.attempts), "", 0.0
+        before, failure, retry_after = len(record.attempts), "", 0.0
         reached = False
         try:
             response = call_next(exchange)
             reached = len(record.attempts) > before and not record.from_cache
             if reached and self._is_failure(response, origin):
-                fault = f"status {response.status_code}"
-                told = read_retry_after(response.headers, clock.time()) or 0.0
+                failure = f"status {response.status_code}"
+                retry_after = read_retry_after(response.headers, clock.time()) or 0.0
             return response
         except Exception as error:
-            fault = _failure_name(error, origin)
+            failure = _failure_name(error, origin)
             raise
         finally:
-            if fault:
+            now = clock.monotonic()
+            if failure:
                 circuits.record_failure(
-                    origin, trial, clock.monotonic(), failure=fault, retry_after=told
+                    origin, trial, now, failure=failure, retry_after=retry_after
                 )
             elif reached:
                 circuits.record_success(origin, trial)
             elif trial is not None:
-                circuits.release_trial(trial, clock.monotonic())
+                circuits.release_trial(trial, now)
 
     def _is_failure(self, response: requests.Response, origin: str) -> bool:
-        return response.status_code in self._statuses and not _is_from_other_origin(
-            response, origin
-        )
+        failed = response.status_code in self._statuses
+        return failed and not _is_from_other_origin(response, origin)
 
     def __repr__(self) -> str:
         threshold, *times, calls = self._settings
@@ -293,30 +283,29 @@ class CircuitBreakerHandler:
 
 
 def _is_from_other_origin(message: Any, origin: str) -> bool:
-    """Tell whether an answer or a request is one that a redirect away from *origin* led to."""
+    """Return whether a redirect led this response or request away from *origin*."""
     found = origin_or_none(getattr(message, "url", None))
     return found is not None and found != origin
 
 
 def _failure_name(error: Exception, origin: str) -> str:
-    """Return the name of a fault of transport; empty for all that says nothing of *origin*."""
+    """Return the name of a fault of transport at *origin*, or "" for any other error."""
     mapped = None if isinstance(error, SessionKitError) else error_from_exception(error)
-    if not isinstance(mapped, _FAILURES) or _is_from_other_origin(
-        getattr(error, "request", None), origin
-    ):
+    if not isinstance(mapped, _FAILURES):
         return ""
-    return type(mapped).__name__
+    elsewhere = _is_from_other_origin(getattr(error, "request", None), origin)
+    return "" if elsewhere else type(mapped).__name__
 
 
 def _refusal(origin: str, exchange: Exchange, refused: _Refusal) -> CircuitOpen:
     attempts = exchange.record.attempts
     return CircuitOpen(
-        f"{origin} is left alone after failures, the last of them {refused.last_failure}",
-        hint=f"a trial may be made in {refused.retry_after:.3g} s; see what ails the server",
+        f"the circuit of {origin} is open after failures, the last of them {refused.last_failure}",
+        hint=f"the next call is let through in {refused.retry_after:.3g} s, as a trial",
         method=exchange.method,
         url=exchange.url,
         attempts=len(attempts),
-        # An earlier attempt of this call did go out.
+        # An earlier attempt of this call may have arrived.
         sent="maybe" if attempts else "no",
         retry_after=refused.retry_after,
     )

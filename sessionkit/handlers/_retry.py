@@ -1,4 +1,4 @@
-"""Attempts made again: urllib3's Retry says whether, the loop is ours.
+"""Retries: urllib3's Retry is the policy, the loop is ours.
 
 An adapter's own retries would hide attempts from every handler, and could not renew a token
 between two of them.
@@ -17,72 +17,79 @@ from urllib3.util import Retry
 from sessionkit import _checks as checks
 from sessionkit.errors import ConfigError, SessionKitError
 from sessionkit.errors.tools import read_wait
+from sessionkit.handlers._idempotency import DRAFT_HEADER, IdempotencyKeys
 from sessionkit.handlers._retry_conditions import TRANSIENT, classify
 
 if TYPE_CHECKING:
     from sessionkit.chain._exchange import CallNext, Exchange
     from sessionkit.handlers._retry_conditions import Condition
 
-_DRAFT_HEADER = "Idempotency-Key"
-
 
 class Budget(Protocol):
-    """What a handler needs of a budget of retries."""
+    """A budget of retries, shared by many calls."""
 
     def try_withdraw(self) -> bool:
-        """Take one retry; False where none is left."""
+        """Take one retry from the budget; return False if none is left."""
         ...
 
     def refund(self) -> None:
-        """Return one: it helped."""
+        """Put one retry back, because it led to a success."""
         ...
 
 
 class _RetryDecision(NamedTuple):
-    """The decision to try once more: what is left of the policy, and how many seconds to wait."""
+    """What is left of the policy for the next attempt, and the seconds to wait before it."""
 
     policy: Retry
     wait: float
 
 
 class RetryHandler:
-    """Send a call again that failed in a way that may pass.
+    """Retry calls that failed for a transient reason.
 
-    Tried again are, as far as the policy allows: calls that never reached the server (name not
-    resolved, refused, connect time-out) whatever their method; calls that may have reached it
-    (read time-out, connection lost, answer cut short) and answers with a status of the policy's
-    list, where the method is idempotent (RFC 9110, section 9.2.2) or the call has an idempotency
-    key. Never: a bad certificate, a failed renewal or anything else that sessionkit itself raises,
-    and a body that cannot be sent whole again. After the last try the last answer or exception
-    stands as it is.
+    As far as the policy allows:
+
+    =====================================================  ====================================
+    failure                                                retried for
+    =====================================================  ====================================
+    not sent: name not resolved, refused, connect timeout  every method
+    maybe sent: read timeout, connection lost, body cut    idempotent methods, and with a key
+    response of 429, 502, 503 or 504 (*policy*)            idempotent methods, and with a key
+    409 to a retry under the same key                      every method: the first is under way
+    bad certificate, AuthError, CircuitOpen, ...           none
+    any, with a body that cannot be sent again             none
+    =====================================================  ====================================
+
+    Idempotent are GET, HEAD, OPTIONS, TRACE, PUT and DELETE (RFC 9110, section 9.2.2). After the
+    last retry the last response or exception is returned or raised as it is.
 
     The wait is what the server asked for by ``Retry-After`` or by the reset of a spent
-    ``RateLimit``, else the policy's backoff. Where it is longer than *max_wait*, or would
-    outlast the call's deadline, nothing is waited for and the answer stands, so that the caller
-    can see what the server asked.
+    ``RateLimit``, else the policy's backoff. If the server asks for more than *max_wait*, or a wait
+    would outlast the call's deadline, the call ends at once with the last response.
 
-    A call may carry its own ``retries=``, a number or a ``Retry``. A call that changes things is
-    repeated where the server knows it again: ``idempotency_key=True`` sends a key of its own with
-    each attempt, ``idempotency_key="..."`` that one, and a call that brings the header itself
-    needs no option. Shared between threads: the counts belong to each call.
+    A call may carry its own ``retries=``, a number or a ``Retry``. A call that changes something is
+    retried if it has an idempotency key: ``idempotency_key=True`` sends a new one with each attempt
+    of the call, ``idempotency_key="..."`` that one, and a call that carries the header itself needs
+    no option. Shared between threads: the counts belong to each call.
 
     Args:
         policy: Of urllib3: ``total``, ``connect``, ``read``, ``status``, ``other``,
             ``allowed_methods``, ``status_forcelist``, the backoff fields,
             ``respect_retry_after_header`` and ``retry_after_max`` hold; ``redirect`` and
-            ``raise_on_status`` have no meaning here. A number is the most tries after the first.
-            By default three more tries on 429, 502, 503 and 504, at once and then after 1 and 2
-            seconds and up to half a second of jitter.
+            ``raise_on_status`` have no meaning here. A number is the most retries. By default
+            three retries on 429, 502, 503 and 504: at once, and then after 1 and 2 seconds and up
+            to half a second of jitter.
         max_wait: The longest single wait, in seconds. A backoff is shortened to it.
-        when: A function of the exchange and its answer or exception, in place of the judgement
-            above about what may pass; see :class:`RetryIf`. How often, and whether it is safe,
-            stays with policy, method and key.
-        budget: Shared by many calls, so that retries do not finish off a server that struggles:
-            an object with ``try_withdraw()``, called before each further try, and ``refund()``,
-            called after one that helped. Its ``deposit()``, where it has one, is called after each
-            call that succeeds at once. :class:`RetryBudget` is one.
+        when: A function of the exchange and its response or exception that decides which failures
+            are transient, in place of the table; see :class:`RetryIf`. How often, and for which
+            methods, stays with policy and key.
+        budget: Shared by many calls, so that retries do not overload a server in trouble: an object
+            with ``try_withdraw()``, called before each retry, and ``refund()``, called after one
+            that helped. Its ``deposit()``, if it has one, is called after each call that succeeds
+            at once. :class:`RetryBudget` is one.
         idempotency_header: The header of the key (draft-ietf-httpapi-idempotency-key-header).
-        always_send_key: Give every call that changes things a key: only for a server that heeds it.
+        always_send_key: Give every call that changes something a key; only for servers that read
+            it.
 
     Raises:
         ConfigError: A policy or number that makes no sense.
@@ -90,14 +97,7 @@ class RetryHandler:
 
     options = frozenset({"idempotency_key", "retries"})
 
-    __slots__ = (
-        "_always_send_key",
-        "_budget",
-        "_idempotency_header",
-        "_max_wait",
-        "_policy",
-        "_when",
-    )
+    __slots__ = ("_budget", "_keys", "_max_wait", "_policy", "_when")
 
     def __init__(
         self,
@@ -106,18 +106,17 @@ class RetryHandler:
         max_wait: float = 60.0,
         when: Condition | None = None,
         budget: Budget | None = None,
-        idempotency_header: str = _DRAFT_HEADER,
+        idempotency_header: str = DRAFT_HEADER,
         always_send_key: bool = False,
     ) -> None:
         self._policy = _read_policy("policy", policy, _default_policy())
         self._max_wait = checks.seconds("max_wait", max_wait)
         self._when = when
         self._budget = budget
-        self._idempotency_header = idempotency_header
-        self._always_send_key = always_send_key
+        self._keys = IdempotencyKeys(idempotency_header, always=always_send_key)
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
-        """Forward until the call succeeds, fails for good, or the policy is spent.
+        """Call the next handler until it succeeds, fails for good, or the policy is used up.
 
         Raises:
             requests.RequestException: As the last attempt raised it.
@@ -127,46 +126,30 @@ class RetryHandler:
         if "retries" in exchange.options:
             policy = _read_policy("retries", exchange.options["retries"], policy)
         if exchange.method.upper() not in Retry.DEFAULT_ALLOWED_METHODS:
-            exchange = self._with_key(exchange)
-            if exchange.header(self._idempotency_header):
+            exchange = self._keys.with_key(exchange)
+            if self._keys.has_key(exchange):
                 policy = policy.new(allowed_methods=None)
-        # Unread, because the body of a refusal may be endless; it is dropped, not waited for.
-        unread = exchange.streamed()
+        # Streamed, because the body of a failure may be endless; it is discarded, not waited for.
+        streamed = exchange.streamed()
         first = True
         while True:
             try:
-                response = call_next(unread)
-                again = self._after_response(response, exchange, policy)
-                if again is None:
+                response = call_next(streamed)
+                decision = self._after_response(response, exchange, policy)
+                if decision is None:
                     return self._final(response, exchange, first=first)
             except requests.RequestException as error:
-                again = self._after_error(error, exchange, policy)
-                if again is None:
+                decision = self._after_error(error, exchange, policy)
+                if decision is None:
                     raise
-            policy, wait = again
+            policy, wait = decision
             first = False
             _pause(exchange, wait)
-
-    def _with_key(self, exchange: Exchange) -> Exchange:
-        """Give a call that changes things its idempotency key, where one is wanted."""
-        if exchange.header(self._idempotency_header):
-            return exchange
-        key = exchange.option("idempotency_key")
-        if key is None:
-            key = self._always_send_key
-        if key is True:
-            key = _new_key(self._idempotency_header)
-        if not key:
-            return exchange
-        if not isinstance(key, str):
-            hint = "True for a new one, or a text of your own"
-            raise ConfigError(f"idempotency_key={key!r} is no key", hint=hint)
-        return exchange.with_headers({self._idempotency_header: key})
 
     def _final(
         self, response: requests.Response, exchange: Exchange, *, first: bool
     ) -> requests.Response:
-        # Read here, so that an answer cut short is tried again too.
+        # Read here, so that a body that is cut short is retried too.
         if not exchange.stream:
             exchange.read(response)
         if self._budget is not None and _is_healthy(response.status_code):
@@ -179,51 +162,48 @@ class RetryHandler:
     def _after_response(
         self, response: requests.Response, exchange: Exchange, policy: Retry
     ) -> _RetryDecision | None:
-        """Decide whether *response* is worth another try."""
-        status = response.status_code
-        headers = response.headers
-        told = status >= HTTPStatus.MULTIPLE_CHOICES and "Retry-After" in headers
-        if self._when is None:
-            passing = policy.is_retry(exchange.method, status, told)
-        else:
-            passing = _is_allowed_method(exchange.method, policy) and self._when(exchange, response)
-        if not (
-            passing or self._conflicts_with_earlier_attempt(status, exchange)
-        ) or not _can_send_again(exchange):
+        """Decide whether *response* calls for a retry."""
+        if not self._is_transient(response, exchange, policy) or not _can_send_again(exchange):
             return None
-        answer = HTTPResponse(status=status, headers=headers)
-        left = _increment(policy, exchange, response=answer)
-        if left is None:
+        status, headers = response.status_code, response.headers
+        rest = _increment(policy, exchange, response=HTTPResponse(status=status, headers=headers))
+        if rest is None:
             return None
         wait = None
         if policy.respect_retry_after_header:
             wait = read_wait(status, headers, exchange.clock.time())
         if not wait:
-            return self._if_time_left(left, self._backoff(left), exchange)
+            return self._if_time_left(rest, self._backoff(rest), exchange)
         # The field came with urllib3 2.6.
         wait = min(wait, getattr(policy, "retry_after_max", wait))
-        return None if wait > self._max_wait else self._if_time_left(left, wait, exchange)
+        return None if wait > self._max_wait else self._if_time_left(rest, wait, exchange)
 
-    def _conflicts_with_earlier_attempt(self, status: int, exchange: Exchange) -> bool:
-        """Tell whether an earlier attempt, under the same key, may still be at work there."""
+    def _is_transient(self, response: requests.Response, exchange: Exchange, policy: Retry) -> bool:
+        status = response.status_code
+        # A conflict with an earlier attempt under the same key, which is still under way.
         again = status == HTTPStatus.CONFLICT and len(exchange.record.attempts) > 1
-        return again and exchange.header(self._idempotency_header) is not None
+        if again and self._keys.has_key(exchange):
+            return True
+        if self._when is not None:
+            return _is_allowed_method(exchange.method, policy) and self._when(exchange, response)
+        asked = status >= HTTPStatus.MULTIPLE_CHOICES and "Retry-After" in response.headers
+        return policy.is_retry(exchange.method, status, asked)
 
     def _after_error(
         self, error: requests.RequestException, exchange: Exchange, policy: Retry
     ) -> _RetryDecision | None:
-        """Decide whether the call that *error* ended is worth another try."""
+        """Decide whether *error* calls for a retry."""
         kind = classify(error)
         if self._when is not None and not isinstance(error, SessionKitError):
             kind = (kind or HTTPError) if self._when(exchange, error) else None
         if kind is None or not _can_send_again(exchange):
             return None
         if kind is ConnectTimeoutError and _has_response(exchange):
-            kind = ProtocolError  # a redirect led here: the request before it did arrive
+            kind = ProtocolError  # a redirect led here, so an earlier request did arrive
         if kind is not ConnectTimeoutError and not _is_allowed_method(exchange.method, policy):
             return None
-        left = _increment(policy, exchange, error=kind(type(error).__name__))
-        return None if left is None else self._if_time_left(left, self._backoff(left), exchange)
+        rest = _increment(policy, exchange, error=kind(type(error).__name__))
+        return None if rest is None else self._if_time_left(rest, self._backoff(rest), exchange)
 
     def _backoff(self, policy: Retry) -> float:
         return min(policy.get_backoff_time(), self._max_wait)
@@ -255,9 +235,8 @@ class RetryHandler:
             shown.append(f"when={getattr(self._when, '__qualname__', self._when)}")
         if self._budget is not None:
             shown.append(f"budget={self._budget}")
-        if self._always_send_key or self._idempotency_header != _DRAFT_HEADER:
-            shown.append(f"idempotency_header={self._idempotency_header}")
-            shown.append(f"always_send_key={self._always_send_key}")
+        if keys := self._keys.settings():
+            shown.append(keys)
         return f"RetryHandler({', '.join(shown)})"
 
 
@@ -279,28 +258,20 @@ def _read_policy(name: str, value: object, base: Retry) -> Retry:
     raise ConfigError(message, hint="a whole number from 0, or a urllib3.util.Retry")
 
 
-def _new_key(header: str) -> str:
-    from uuid import uuid4
-
-    key = str(uuid4())
-    # The draft's own field is a structured one, whose text is quoted (RFC 9651, section 3.3.3).
-    return f'"{key}"' if header.lower() == _DRAFT_HEADER.lower() else key
-
-
 def _is_healthy(status: int) -> bool:
-    """Tell whether an answer is one of a server that copes, be it a 404."""
+    """Return whether *status* shows a server in working order; a 404 does."""
     return status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS
 
 
 def _pause(exchange: Exchange, seconds: float) -> None:
-    # The connection serves others while this call waits.
+    # Other calls can use the connection while this one waits.
     exchange.discard_response()
     if seconds > 0:
         exchange.clock.sleep(seconds)
 
 
 def _can_send_again(exchange: Exchange) -> bool:
-    """Tell whether another attempt could be made at all."""
+    """Return whether another attempt is possible."""
     return exchange.replayable
 
 
@@ -320,7 +291,7 @@ def _increment(
     response: HTTPResponse | None = None,
     error: HTTPError | None = None,
 ) -> Retry | None:
-    """Count one failure off *policy*; None where nothing is left for it."""
+    """Return *policy* after one more failure, or None if it is used up."""
     try:
         # urllib3 writes the URL into its log, so it gets the one with its secrets masked.
         return policy.increment(

@@ -1,4 +1,4 @@
-"""A budget of retries: when everything fails, trying again must not make it worse.
+"""A retry budget, so that retries do not multiply the load of a server that fails.
 
 The rules are those of the AWS SDKs' standard retry mode, whose bucket holds 500 units, of which a
 retry takes 5, a retry that helped returns them and a call that succeeds at once adds 1; here
@@ -14,27 +14,27 @@ from sessionkit.stores._locks import PerProcess
 
 
 class _Bucket:
-    """What one process has left."""
+    """The retries that one process may still make."""
 
     __slots__ = ("balance", "guard")
 
-    def __init__(self, left: float) -> None:
+    def __init__(self, balance: float) -> None:
         self.guard = threading.Lock()
-        self.balance = left
+        self.balance = balance
 
 
 class RetryBudget:
-    """A store of retries that successes fill and retries use up; shared by whoever is given it.
+    """A balance of retries: successes add to it, retries are taken from it.
 
-    While most calls succeed it is full, and each call may be tried again as its policy says. When
-    a server fails for everybody it is empty after *capacity* retries, and from then on there is
-    one retry for every few successes instead of several for every failure.
+    While most calls succeed it is full, and each call may be retried as its policy says. When a
+    server fails for everybody it is empty after *capacity* retries, and from then on there is one
+    retry for every few successes instead of several for every failure.
 
-    One budget may serve any number of handlers and stacks. Thread-safe; a forked child goes on
-    with a budget of its own, as full as the parent's.
+    One budget may serve any number of handlers and stacks. Thread-safe; a forked child has a budget
+    of its own, with the parent's balance.
 
     Args:
-        capacity: The most retries that are in store, and what is there at first.
+        capacity: The highest balance, in retries; also the first.
         ratio: Retries that one success adds: 0.2 allows one retry for five successes.
 
     Raises:
@@ -52,25 +52,24 @@ class RetryBudget:
 
     @property
     def balance(self) -> float:
-        """Retries in store."""
+        """Retries that may be made now."""
         return self._buckets.get().balance
 
     def try_withdraw(self, cost: float = 1.0) -> bool:
-        """Take what a retry costs, and tell whether it was there; if not, nothing is taken.
+        """Take *cost* from the balance; return False, and take nothing, if it is lower.
 
         Args:
-            cost: In retries; 2.0 for one after a time-out holds a server's resources twice as
-                dear, as the AWS SDKs do.
+            cost: In retries. The AWS SDKs take twice as much for a retry after a timeout.
         """
-        purse = self._buckets.get()
-        with purse.guard:
-            if purse.balance < cost:
+        bucket = self._buckets.get()
+        with bucket.guard:
+            if bucket.balance < cost:
                 return False
-            purse.balance -= cost
+            bucket.balance -= cost
             return True
 
     def refund(self, cost: float = 1.0) -> None:
-        """Return what a retry cost that has led to a success.
+        """Put back what was taken for a retry that led to a success.
 
         Args:
             cost: What was taken for it, in retries.
@@ -78,15 +77,15 @@ class RetryBudget:
         self._add(cost)
 
     def deposit(self) -> None:
-        """Add what a success at the first attempt earns."""
+        """Add *ratio* for a call that succeeded at its first attempt."""
         self._add(self._ratio)
 
     def __repr__(self) -> str:
         return f"RetryBudget({self._capacity:g}, ratio={self._ratio:g})"
 
     def _add(self, amount: float) -> None:
-        purse = self._buckets.get()
-        # Full nearly always: then a call that succeeds pays for no lock.
-        if purse.balance < self._capacity:
-            with purse.guard:
-                purse.balance = min(self._capacity, purse.balance + amount)
+        bucket = self._buckets.get()
+        # Nearly always full: then a success needs no lock.
+        if bucket.balance < self._capacity:
+            with bucket.guard:
+                bucket.balance = min(self._capacity, bucket.balance + amount)

@@ -1,4 +1,4 @@
-"""Failures that may pass: what is worth another attempt, as conditions that can be combined."""
+"""Conditions for retrying: which failures are transient, and how conditions are combined."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 
     Condition: TypeAlias = Callable[[Exchange, requests.Response | Exception], bool]
 
-#: Answers of a server that is busy, or behind a gateway in trouble.
+#: Statuses of a server that is busy, or behind a gateway in trouble.
 TRANSIENT = frozenset({429, 502, 503, 504})
 
 
 class RetryIf:
-    """A condition on what became of an attempt, for ``RetryHandler(when=...)``.
+    """A condition on the outcome of an attempt, for ``RetryHandler(when=...)``.
 
-    It is a function of the exchange and of the answer, or of the exception in its place; put
-    together with ``|``, ``&`` and ``~``, also with plain functions of these two. An answer comes
-    unread; who looks at its body reads it, and a stream is then no longer one. Immutable.
+    It is called with the exchange and its response, or the exception raised in its place. Combine
+    conditions with ``|``, ``&`` and ``~``, also with plain functions of these two arguments. The
+    response's body is not read yet; a condition that reads it takes it into memory. Immutable.
 
     Args:
-        test: The function; what it raises ends the call.
+        condition: The function; what it raises ends the call.
 
     Attributes:
-        transient: What a handler without ``when=`` tries again: answers of 429, 502, 503 and 504,
-            and faults of transport that may pass.
+        transient: What a handler without ``when=`` retries: responses of 429, 502, 503 and 504, and
+            transient faults of transport.
     """
 
     __slots__ = ("_condition",)
@@ -53,7 +53,7 @@ class RetryIf:
         self._condition = condition
 
     def __call__(self, exchange: Exchange, outcome: requests.Response | Exception) -> bool:
-        """Tell whether another attempt is worth it."""
+        """Return whether to retry."""
         return bool(self._condition(exchange, outcome))
 
     def __or__(self, other: Condition) -> RetryIf:
@@ -77,12 +77,12 @@ class RetryIf:
 
     @classmethod
     def status(cls, *statuses: int) -> RetryIf:
-        """Return the condition that an answer came, with one of *statuses*."""
+        """Return the condition that the response has one of *statuses*."""
         return cls(lambda _, outcome: getattr(outcome, "status_code", None) in statuses)
 
     @classmethod
     def raised(cls, *kinds: type[Exception]) -> RetryIf:
-        """Return the condition that no answer came, but an exception of requests of *kinds*."""
+        """Return the condition that an exception of requests of one of *kinds* was raised."""
         return cls(lambda _, outcome: isinstance(outcome, kinds))
 
 
@@ -96,17 +96,17 @@ RetryIf.transient = RetryIf(_is_transient)
 
 
 def classify(error: Exception) -> type[HTTPError] | None:
-    """Return the kind of error that urllib3 would count *error* as; None: not to be tried again.
+    """Return the class of error that urllib3's Retry counts *error* as; None for no retry.
 
     ``ConnectTimeoutError``: nothing was sent; ``ProtocolError``: the request may have arrived;
     ``HTTPError``: anything else, which may have arrived too.
     """
-    tried_again = (
+    retried = (
         requests.ConnectionError,
         requests.Timeout,
         requests.exceptions.ChunkedEncodingError,
     )
-    if isinstance(error, SessionKitError) or not isinstance(error, tried_again):
+    if isinstance(error, SessionKitError) or not isinstance(error, retried):
         return None
     reason = _low_level_cause(error)
     if isinstance(reason, (ConnectTimeoutError, NewConnectionError)):
@@ -114,7 +114,7 @@ def classify(error: Exception) -> type[HTTPError] | None:
     if isinstance(error, requests.ConnectTimeout):
         return ConnectTimeoutError
     if isinstance(error, requests.exceptions.SSLError):
-        # A certificate does not get better; a handshake that was cut off may.
+        # A retry cannot mend a certificate, but may complete a handshake that was cut off.
         return HTTPError if isinstance(_low_level_cause(reason), ssl.SSLEOFError) else None
     if isinstance(error, requests.exceptions.ProxyError) or isinstance(reason, ClosedPoolError):
         return None
@@ -122,7 +122,7 @@ def classify(error: Exception) -> type[HTTPError] | None:
 
 
 def _low_level_cause(error: BaseException | None) -> BaseException | None:
-    """Return the exception of urllib3 or the socket that *error* was made of."""
+    """Return the exception of urllib3 or the socket that *error* wraps."""
     inner = error.args[0] if error is not None and error.args else None
     if isinstance(inner, MaxRetryError):
         inner = inner.reason

@@ -74,9 +74,9 @@ def test_the_error_tells_when_and_why() -> None:
     assert error.attempts == 0
     assert (error.method, error.url) == ("GET", "http://api.example/tasks")
     assert error.message == (
-        "http://api.example:80 is left alone after failures, the last of them status 503"
+        "the circuit of http://api.example:80 is open after failures, the last of them status 503"
     )
-    assert error.hint.startswith("a trial may be made in 18 s")
+    assert error.hint.startswith("the next call is let through in 18 s")
 
 
 def test_a_trial_that_succeeds_closes_the_circuit() -> None:
@@ -293,7 +293,7 @@ def test_one_of_three_trials_that_says_nothing_frees_one_place() -> None:
         stack.get("tasks")
 
     circuit = breaker._circuits.get()._by_origin[ORIGIN]
-    assert circuit.trials_let_through == 0
+    assert circuit.trials == 0
 
 
 @pytest.mark.parametrize(
