@@ -21,6 +21,7 @@ from sessionkit.errors import LockTimedOut, StoreError
 from sessionkit.stores import open_store
 from tests.support.servers.loopback import Identity, Loopback
 from tests.support.workers.fleet import Fleet
+from tests.support.workers.stacks import with_client
 
 ROOT = Path(__file__).parents[2]
 SECONDS: Final = 60.0
@@ -312,12 +313,13 @@ assert codes == [0] * 12, codes
         monkeypatch.setenv("TOKEN_STORE", url)
         monkeypatch.setenv("APP_SECRET", "planted")
         spec = StackSpec(
-            settings={
+            with_client,
+            kwargs={
                 "base_url": "http://127.0.0.1:9/",
                 "token_url": "http://127.0.0.1:9/token",
                 "client_id": "app",
             },
-            secrets={"client_secret": "APP_SECRET", "store": "TOKEN_STORE"},
+            env={"client_secret": "APP_SECRET", "store": "TOKEN_STORE"},
         )
 
         with spec.build() as stack:

@@ -21,9 +21,9 @@ def main(method: str, origin: str, database: str) -> None:
     """Serve until the input ends."""
     spec = StackSpec(
         worker_stacks.refreshing,
-        settings={"base_url": origin, "client_id": "app"},
+        kwargs={"base_url": origin, "client_id": "app"},
         store=f"sqlite://{database}",
-        secrets={"refresh_token": "APP_REFRESH"},
+        env={"refresh_token": "APP_REFRESH"},
     )
     # What a fork inherits: a stack that is in use, with an idle connection.
     worker_stacks.stack_of(spec).get("parent")

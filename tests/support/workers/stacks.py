@@ -9,7 +9,7 @@ from typing import Any
 import requests
 
 from sessionkit import SessionStack, StackSpec, recommended
-from sessionkit.auth import RefreshToken
+from sessionkit.auth import ClientCredentials, RefreshToken
 from tests.support.threads import at_once
 
 
@@ -52,6 +52,14 @@ class Shop:
     def stack(cls, region: str) -> SessionStack:
         """Return a stack."""
         return remembering(region=region)
+
+
+def with_client(
+    base_url: str, token_url: str, client_id: str, *, client_secret: str, store: Any = None
+) -> SessionStack:
+    """Return a stack that logs in as a client, as the how-to shows it."""
+    login = ClientCredentials(token_url, client_id, client_secret=client_secret)
+    return SessionStack(None, recommended(login, store=store), base_url=base_url)
 
 
 def refreshing(

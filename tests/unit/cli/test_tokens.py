@@ -22,6 +22,7 @@ from sessionkit.cli._tokens import list_tokens, printable
 from sessionkit.stores import SqliteTokenStore, open_store
 from sessionkit.testing import FakeClock
 from tests.support.servers.loopback import Identity, Loopback
+from tests.support.workers.stacks import with_client
 
 SECRETS = ("planted-value", "planted-refresh", "planted-extra")
 WIDTH = 60
@@ -341,7 +342,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Mod
         keyed = SessionStack(
             session, {"log": lambda e, call_next: call_next(e)}, base_url="http://a.b"
         )
-        spec = StackSpec(settings=settings, secrets={"client_secret": "PLANTED_SECRET"})
+        spec = StackSpec(with_client, kwargs=settings, env={"client_secret": "PLANTED_SECRET"})
         made = {"stack": stack, "client": Shop(stack), "spec": spec, "keyless": keyed, "number": 7}
         own = Noting(session, recommended(grant), base_url=server.origin)
         shops = SimpleNamespace(first=stack)
