@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from requests import HTTPError
 
+from sessionkit.bodies import BodyObserver, watch
 from sessionkit.errors import ConfigError, SessionKitError, StatusError, UnexpectedStatus
 from sessionkit.errors.tools import (
     class_of_status,
@@ -18,8 +18,7 @@ from sessionkit.errors.tools import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-    from typing import SupportsIndex
+    from collections.abc import Collection, Iterable
 
     from requests import Response
 
@@ -226,18 +225,34 @@ class ErrorHandler:
 
     def _watched(self, response: Response, exchange: Exchange) -> Response:
         """Make a stream raise our errors while its body is read."""
-        if not exchange.is_read(response) and not hasattr(response, "_sessionkit_watch"):
-            response.__class__ = _watched_class(type(response))  # type: ignore[arg-type]  # hashable
-            vars(response)["_sessionkit_watch"] = partial(self._broken, exchange)
+        if not exchange.is_read(response):
+            watch(response, _ErrorMapper(self, exchange))
         return response
 
-    def _broken(self, exchange: Exchange, response: Response, error: Exception) -> Exception:
+    def fault_of_body(
+        self, error: Exception, response: Response, *, exchange: Exchange
+    ) -> Exception:
         """Return the error that *error* is, raised while the body of *response* was read."""
         fault = error_from_exception(error, response=response, secrets=exchange.secret_values)
         if fault is None:
             return error
         fault.__cause__ = error
         return self._complete(fault, exchange)
+
+
+class _ErrorMapper(BodyObserver):
+    """Turns what breaks off a stream into errors of the library."""
+
+    __slots__ = ("_exchange", "_handler")
+
+    def __init__(self, handler: ErrorHandler, exchange: Exchange) -> None:
+        self._handler = handler
+        self._exchange = exchange
+
+    def broken(self, error: Exception, response: Response) -> Exception:
+        if isinstance(error, SessionKitError):
+            return error  # of a handler or a stack further in
+        return self._handler.fault_of_body(error, response, exchange=self._exchange)
 
 
 def _checked_rules(rules: Iterable[Rule]) -> tuple[Rule, ...]:
@@ -269,47 +284,3 @@ def _fits(rule: Rule, response: Response, exchange: Exchange) -> bool:
 def _streamed(exchange: Exchange) -> Exchange:
     wanted = exchange.options.get("stream")
     return exchange if wanted else exchange.with_options({"stream": True})
-
-
-@cache
-def _watched_class(plain: type[Response]) -> type[Response]:
-    """Return *plain* with an ``iter_content`` that maps faults; all but ``raw`` reads by it.
-
-    A class, because a function on the response itself would make a circle with it, and a stream
-    that is dropped would keep its connection until the collector comes by.
-    """
-
-    def iter_content(self: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        # Misuse is told at once, as requests does.
-        return _mapped(self, plain.iter_content(self, *args, **kwargs))
-
-    def reduce_ex(self: Any, _protocol: SupportsIndex) -> Any:
-        # Pickles and copies are of the class that was there before. By protocol 1, because later
-        # ones insist on the object's own class. The body is read first, into this object, as ever.
-        self.__getstate__()
-        bare: Any = object.__new__(plain)
-        vars(bare).update(vars(self))
-        del bare._sessionkit_watch  # noqa: SLF001  # an attribute of our own
-        return bare.__reduce_ex__(1)
-
-    return type(
-        plain.__name__,
-        (plain,),
-        {"iter_content": iter_content, "__reduce_ex__": reduce_ex, "__module__": plain.__module__},
-    )
-
-
-def _mapped(response: Any, pieces: Iterator[Any]) -> Iterator[Any]:
-    """Yield *pieces* of a body; turn what is raised in between into our errors."""
-    try:
-        yield from pieces
-        return
-    except Exception as error:
-        fault = response._sessionkit_watch(response, error)  # noqa: SLF001  # an attribute of our own
-        if fault is error:
-            del fault  # as below
-            raise
-    try:
-        raise fault
-    finally:
-        del fault  # as in `handle`: no circle with this frame

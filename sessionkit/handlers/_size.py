@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sessionkit import _checks as checks
-from sessionkit.bodies._response import is_read
+from sessionkit.bodies import BodyObserver, watch
 from sessionkit.errors import BodyTooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from requests import PreparedRequest, Response
 
     from sessionkit.chain._exchange import CallNext, Exchange
@@ -64,124 +61,64 @@ class SizeHandler:
         # With a late step the wire follows redirects itself, and reads no more of them than it
         # must; requests would take in whatever they hold.
         response = call_next(exchange.streamed().on_prepared(_as_it_is))
-        limit.hold(response)
+        limit.attach(response, exchange)
         if not exchange.stream:
             exchange.read(response)
-            if len(response.content) > limit.most:
-                limit.settle(response)  # what held it is none of urllib3's: a mock's, or a cache's
+            limit.check_content(response)  # what held it may be none of urllib3's, but a mock's
         return response
 
     def __repr__(self) -> str:
         return f"SizeHandler({self._max_bytes})"
 
 
-class _Limit:
-    """What of one body may still come."""
+class _Limit(BodyObserver):
+    """Counts one body, and ends it at the limit."""
 
-    __slots__ = ("_evidence", "_left", "cuts", "is_cut", "most")
+    __slots__ = ("_cuts", "_evidence", "_left", "max_bytes")
 
-    def __init__(self, most: int, exchange: Exchange) -> None:
-        self.most = most
-        self._left = most
-        self.cuts = False
-        self.is_cut = False
-        # No exchange: it would make a circle with the answer that this hangs on.
+    def __init__(self, max_bytes: int, exchange: Exchange) -> None:
+        self.max_bytes = max_bytes
+        self._left = max_bytes
+        self._cuts = False
+        # No exchange: it would make a circle with the response that this hangs on.
         self._evidence: Any = {"method": exchange.method, "url": exchange.url}
 
-    def hold(self, response: Response) -> None:
+    def attach(self, response: Response, exchange: Exchange) -> None:
         """Count whatever is read of *response* from here on.
 
         Raises:
             BodyTooLarge: It announces more than it may.
         """
-        raw: Any = response.raw
-        self.cuts = response.status_code >= _FIRST_ERROR_STATUS
+        self._cuts = response.status_code >= _FIRST_ERROR_STATUS
         self._evidence["status"] = response.status_code
-        if is_read(response) or not hasattr(raw, "read_chunked"):
+        if exchange.is_read(response) or not watch(response.raw, self):
             return
-        raw.__class__ = _counted_class(type(raw))  # type: ignore[arg-type]  # hashable
-        raw._sessionkit_limit = self  # noqa: SLF001  # an attribute of our own
         encoded = "Content-Encoding" in response.headers
-        if not (self.cuts or encoded) and (raw.length_remaining or 0) > self.most:
-            raise self._exceeded(response)
+        if not (self._cuts or encoded) and (response.raw.length_remaining or 0) > self.max_bytes:
+            response.close()
+            raise self._exceeded()
 
-    def settle(self, response: Response) -> None:
-        """Cut or refuse what is in memory already."""
-        if not self.cuts:
-            raise self._exceeded(response)
-        response._content = response.content[: self.most]  # noqa: SLF001  # where requests keeps it
+    def check_content(self, response: Response) -> None:
+        """Cut or refuse a body that is in memory already."""
+        if len(response.content) > self.max_bytes:
+            if not self._cuts:
+                response.close()
+                raise self._exceeded()
+            response._content = response.content[: self.max_bytes]  # noqa: SLF001  # where requests keeps it
 
-    def room(self, wanted: int | None) -> int:
-        """Return how much may be read at once, in bytes: never all that there is."""
-        most = max(self._left, 0) + 1
-        return most if wanted is None or wanted < 0 else min(wanted, most)
+    def room(self) -> int:
+        return max(self._left, 0) + (0 if self._cuts else 1)
 
-    def take(self, raw: Any, piece: bytes) -> bytes:
-        """Count a piece of the body, and return what of it may pass."""
+    def take(self, piece: bytes, *, decoded: bool) -> bytes:  # noqa: ARG002  # either way it takes memory
         self._left -= len(piece)
-        if self._left < 0 and not self.cuts:
-            raise self._exceeded(raw)
-        if self._left > 0 or not self.cuts:
+        if self._left >= 0:
             return piece
-        self.is_cut = True
-        raw.close()
-        return piece[: len(piece) + self._left]
+        if not self._cuts:
+            raise self._exceeded()
+        return piece[: self._left]
 
-    def _exceeded(self, opened: Any) -> BodyTooLarge:
-        opened.close()
-        return BodyTooLarge(f"the body is larger than {self.most} bytes", **self._evidence)
-
-
-@cache
-def _counted_class(plain: Any) -> Any:
-    """Return *plain*, a class of urllib3's responses, with all reading counted.
-
-    Its other ways of reading, such as ``readinto`` and ``data``, go by these. A class, because
-    whatever is read of an answer, by requests or by its caller, is read of this very object.
-    """
-    ways = {"read": _read, "read1": _read1, "read_chunked": _read_chunked, "stream": _stream}
-    return type(
-        plain.__name__,
-        (plain,),
-        {**ways, "__module__": plain.__module__, "_sessionkit_plain": plain},
-    )
-
-
-def _read(
-    self: Any,
-    amt: int | None = None,
-    decode_content: Any = None,
-    cache_content: Any = None,  # noqa: ARG001  # urllib3's signature
-) -> bytes:
-    return _taken(self, self._sessionkit_plain.read, amt, decode_content)
-
-
-def _read1(self: Any, amt: int | None = None, decode_content: Any = None) -> bytes:
-    return _taken(self, self._sessionkit_plain.read1, amt, decode_content)
-
-
-def _taken(raw: Any, read: Any, amt: int | None, decode_content: Any) -> bytes:
-    limit: _Limit = raw._sessionkit_limit  # noqa: SLF001  # an attribute of our own
-    if limit.is_cut:
-        return b""
-    piece = read(raw, limit.room(amt), decode_content=decode_content)
-    return limit.take(raw, piece or b"")
-
-
-def _read_chunked(self: Any, amt: int | None = None, decode_content: Any = None) -> Iterator[bytes]:
-    limit: _Limit = self._sessionkit_limit
-    read = self._sessionkit_plain.read_chunked
-    for piece in read(self, limit.room(amt), decode_content=decode_content):
-        yield limit.take(self, piece)
-        if limit.is_cut:
-            return
-
-
-def _stream(self: Any, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-    for piece in self._sessionkit_plain.stream(self, *args, **kwargs):
-        yield piece
-        if self._sessionkit_limit.is_cut:
-            return  # what is still decoded there would be waited for without end
+    def _exceeded(self) -> BodyTooLarge:
+        return BodyTooLarge(f"the body is larger than {self.max_bytes} bytes", **self._evidence)
 
 
 def _as_it_is(_: PreparedRequest) -> None:

@@ -15,7 +15,7 @@ from requests.utils import get_encoding_from_headers
 from urllib3 import HTTPResponse
 
 from sessionkit._clock import SYSTEM_CLOCK
-from sessionkit.handlers.cache._body import copy_while_read
+from sessionkit.bodies import BodyCopy, watch
 from sessionkit.handlers.cache._freshness import (
     CACHEABLE_STATUSES,
     STORED_AT,
@@ -226,7 +226,9 @@ class CacheLookup:
         )
         content = getattr(response, "_content", None)
         if not isinstance(content, bytes):
-            copy_while_read(response.raw, self._max_body_bytes, lambda body: keep(body=body))
+            encoded = "Content-Encoding" in response.headers
+            copy = BodyCopy(lambda body: keep(body=body), self._max_body_bytes, encoded=encoded)
+            watch(response.raw, copy)
         elif len(content) <= self._max_body_bytes:
             keep(body=content)
         return response
