@@ -220,7 +220,7 @@ class AuthHandler:
             return response
         for renewals in range(MOST_RENEWALS):
             ask.refused = response
-            ask.want = wanted_scope(response)
+            ask.want = wanted_scope(response.headers.get("WWW-Authenticate"))
             # A token without the scope that is wanted may be as new as it likes.
             scope_is_news = renewals == 0 and not _covers(token, ask.want)
             if not scope_is_news and not self._worth_renewing(token, ask.clock):

@@ -6,18 +6,15 @@ import re
 import sys
 import threading
 import warnings
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
-
-from requests.utils import parse_header_links
 
 from sessionkit._redact import redact_url, scrub
+from sessionkit.headers._deprecation import read_deprecation
 from sessionkit.stores._locks import PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
     from types import FrameType
 
     from requests import Response
@@ -29,8 +26,6 @@ MAX_ENDPOINTS = 1_000
 _LONGEST = 300
 #: In lower case, for one look over an answer's headers: every call pays for it.
 _NOTICES = frozenset({"deprecation", "sunset", "warning"})
-#: A warning that persists, with its agent and its text (RFC 7234, section 5.5.7).
-_PERSISTENT = re.compile(r'(?:^|,)\s*299\s+[^\s"]+\s+"((?:[^"\\]|\\.)*)"')
 #: A segment of a path that names one thing: a number, a hexadecimal name, or long with digits.
 _NAME_OF_ONE = re.compile(r"\d+|(?=.*\d)[0-9a-fA-F-]{8,}|(?=.*\d).{20,}|.*[%:@,;=].*")
 
@@ -133,53 +128,24 @@ def _endpoint(method: str, url: str) -> str:
 def _read(
     response: Response, endpoint: str, secrets: tuple[str, ...]
 ) -> ApiDeprecationWarning | None:
-    """Return the warning that an answer asks for, or None where its headers say nothing."""
-    headers = response.headers
-    since, text = headers.get("Deprecation", ""), _lasting(headers.get("Warning", ""))
-    deprecated, sunset = _date(since), _date(headers.get("Sunset", ""))
-    # A draft before the standard had only a word.
-    named = deprecated is not None or since.strip().lower() in {"true", "?1"}
-    if not (named or sunset or text):
+    """Return the warning that a response asks for, or None where its headers say nothing."""
+    notice = read_deprecation(response.headers, str(response.url or ""))
+    if notice is None:
         return None
-    link = _clean(redact_url(_link(headers.get("Link", ""), str(response.url or ""))), secrets)
+    deprecated, sunset = notice.deprecated, notice.sunset
+    link, text = _clean(redact_url(notice.link), secrets), _clean(notice.text, secrets)
+    since = f" since {deprecated:%Y-%m-%d}" if deprecated else ""
     said = (
-        f"deprecated{f' since {deprecated:%Y-%m-%d}' if deprecated else ''}" if named else "",
+        f"deprecated{since}" if notice.is_deprecated else "",
         f"ends on {sunset:%Y-%m-%d}" if sunset else "",
-        f'the server says "{_clean(text, secrets)}"' if text else "",
+        f'the server says "{text}"' if text else "",
         f"see {link}" if link else "",
     )
     place = _clean(endpoint, secrets)
     warning = ApiDeprecationWarning(f"{place}: {'; '.join(part for part in said if part)}")
     warning.endpoint, warning.deprecated, warning.sunset = place, deprecated, sunset
-    warning.link, warning.text = link or None, _clean(text, secrets) or None
+    warning.link, warning.text = link or None, text or None
     return warning
-
-
-def _lasting(told: str) -> str:
-    found = _PERSISTENT.findall(told[: 10 * _LONGEST])
-    return re.sub(r"\\(.)", r"\1", "; ".join(found))
-
-
-def _date(told: str) -> datetime | None:
-    """Read a date of a structured field (RFC 9651, section 3.3.7), or one of HTTP."""
-    try:
-        if told.strip().startswith("@"):
-            return datetime.fromtimestamp(int(told.strip()[1:]), UTC)
-        moment = parsedate_to_datetime(told)
-    except (TypeError, ValueError, IndexError, OverflowError, OSError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _link(told: str, base: str) -> str:
-    """Return the target of the first link that explains (RFC 9745, section 3; RFC 8594, 6)."""
-    for link in parse_header_links(told):
-        if {"deprecation", "sunset"} & set(link.get("rel", "").lower().split()):
-            try:
-                return urljoin(base, link["url"])
-            except ValueError:
-                return link["url"]
-    return ""
 
 
 def _clean(text: str, secrets: Collection[str]) -> str:

@@ -1,4 +1,4 @@
-"""What servers say of their budgets, in whatever header they say it. Pure, and never raises.
+"""What servers say of their quotas, in whatever header they say it.
 
 Read are the fields ``RateLimit`` and ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers,
 sections 3 and 4) in their present form and in that of draft 07, the three fields of drafts 03 to
@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from itertools import chain, islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from sessionkit.headers._fields import read_items, read_moment, read_number
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: Budgets that are read from one answer; no server needs more, and a hostile one gets no more.
+#: Quotas that are read from one response; no server needs more, and a hostile one gets no more.
 MAX_QUOTAS = 8
 _PERIODS: Mapping[str, float] = MappingProxyType(
     {"second": 1.0, "minute": 60.0, "hour": 3_600.0, "day": 86_400.0, "month": 2_592_000.0}
@@ -33,10 +33,6 @@ _FIRST_EPOCH = 1e8
 _FIRST_EPOCH_MS = 1e11
 
 #: Possessive throughout, so that a hostile header of 64 KiB costs linear time.
-_QUOTED = r'"(?:[^"\\]|\\.)*+"?+'
-_MEMBER = re.compile(rf'(?:[^,"]|{_QUOTED})++', re.DOTALL)
-_PART = re.compile(rf'(?:[^;"]|{_QUOTED})++', re.DOTALL)
-_NUMBER = re.compile(r"\d{1,17}+(?:\.\d*+)?+", re.ASCII)
 _LEADING = re.compile(r"\s*+(\d{1,17}+)(?![\w.])", re.ASCII)
 _DURATION = re.compile(r"(?:\d{1,9}+(?:\.\d++)?+(?:ms|[smhd]))++", re.ASCII)
 _SPAN = re.compile(r"(\d++(?:\.\d++)?+)(ms|[smhd])", re.ASCII)
@@ -48,12 +44,12 @@ _FIELD = re.compile(
 
 
 class Quota(NamedTuple):
-    """One budget, as an answer describes it.
+    """One quota, as a response describes it; immutable.
 
     Attributes:
-        name: Which of the server's budgets, as far as its header tells.
+        name: Which of the server's quotas, as far as its header tells.
         remaining: Requests that may still be sent, or None where nothing is said of it.
-        reset: Seconds for which that must suffice, or None.
+        reset: Seconds for which those must suffice, or None.
         limit: Requests of a whole period, or None.
         seconds: Length of a whole period, or None.
         partition: What part of the service it is for, or None.
@@ -68,52 +64,52 @@ class Quota(NamedTuple):
 
 
 def read_quotas(headers: Mapping[str, str], now: float) -> tuple[Quota, ...]:
-    """Return the budgets that an answer tells of, none at all for most answers.
+    """Return the quotas that a response describes, none at all for most.
 
     Args:
-        headers: Of the answer; case-insensitive.
-        now: Seconds since the epoch; used where the answer has no ``Date``.
+        headers: Of the response; case-insensitive.
+        now: Seconds since the epoch; used where the response has no ``Date``.
     """
     if "limit" not in " ".join(headers).lower():
         return ()
-    told = {name.lower(): str(value) for name, value in headers.items()}
+    fields = {name.lower(): str(value) for name, value in headers.items()}
     # Read no further than needed: each of a hundred fields may point at a policy of 64 KiB.
-    found = [*islice(_structured(told), MAX_QUOTAS)] or _fields(told, now)
-    return tuple(islice(chain(found, _pairs(told)), MAX_QUOTAS))
+    found = [*islice(_read_structured(fields), MAX_QUOTAS)] or _read_separate(fields, now)
+    return tuple(islice(chain(found, _read_counts(fields)), MAX_QUOTAS))
 
 
 def read_reset(text: str, now: float, *, date: str = "") -> float | None:
-    """Return in how many seconds a budget is whole again; None where *text* does not tell.
+    """Return the seconds until a quota is full again; None where *text* does not tell.
 
     Understood are seconds, moments in seconds or milliseconds since the epoch, dates of HTTP and
     of RFC 3339, and durations such as ``6m0s`` or ``20ms``. A moment that has passed is 0.0.
 
     Args:
         text: The header's value.
-        now: Seconds since the epoch, where the answer has no date.
-        date: The answer's own ``Date``: moments count by the server's clock.
+        now: Seconds since the epoch, where the response has no date.
+        date: The response's own ``Date``: moments count by the server's clock.
     """
     text = text.strip()
-    moment = _number(text)
+    moment = read_number(text)
     if moment is not None and moment < _FIRST_EPOCH:
         return moment
     if moment is None and _DURATION.fullmatch(text):
         return sum(float(amount) * _UNITS[unit] for amount, unit in _SPAN.findall(text))
     if moment is None:
-        moment = _epoch(text)
+        moment = read_moment(text)
     elif moment >= _FIRST_EPOCH_MS:
         moment /= 1000
     if moment is None:
         return None
-    sent = _epoch(date)
+    sent = read_moment(date)
     return max(0.0, moment - (now if sent is None else sent))
 
 
-def _structured(told: Mapping[str, str]) -> Iterator[Quota]:
+def _read_structured(fields: Mapping[str, str]) -> Iterator[Quota]:
     """Read ``RateLimit`` by what ``RateLimit-Policy`` says of the policies it names."""
-    policies = dict(_items(told.get("ratelimit-policy", "")))
+    policies = dict(_items(fields.get("ratelimit-policy", "")))
     plain: dict[str, str] = {}
-    for item, given in _items(told.get("ratelimit", "")):
+    for item, given in _items(fields.get("ratelimit", "")):
         key, equals, value = item.partition("=")
         if equals and not item.startswith('"'):
             plain[key.strip().lower()] = value.strip()  # draft 07: one dictionary
@@ -125,50 +121,50 @@ def _structured(told: Mapping[str, str]) -> Iterator[Quota]:
             yield Quota(
                 item.strip('"'),
                 remaining,
-                _number(given.get("t")),
+                read_number(given.get("t")),
                 limit=_whole(policy.get("q")),
-                window=_number(policy.get("w")),
+                window=read_number(policy.get("w")),
                 partition=given.get("pk"),
             )
     if "remaining" in plain:
         limit, remaining = _whole(plain.get("limit")), _whole(plain["remaining"])
-        seconds = _window(limit, told)
-        yield Quota("", remaining, _number(plain.get("reset")), limit=limit, window=seconds)
+        window = _policy_window(limit, fields)
+        yield Quota("", remaining, read_number(plain.get("reset")), limit=limit, window=window)
 
 
-def _fields(told: Mapping[str, str], now: float) -> Iterator[Quota]:
+def _read_separate(fields: Mapping[str, str], now: float) -> Iterator[Quota]:
     """Read a header for each of limit, remaining and reset, whatever the vendor's name for them."""
     families: dict[tuple[str, str], dict[str, str]] = {}
-    for header, text in told.items():
+    for header, text in fields.items():
         match = _FIELD.fullmatch(header)
         if match:
             family, field, period = match.groups()
             families.setdefault((family, period or ""), {})[field] = text
     for (family, period), given in families.items():
-        limit = _leading(given.get("limit", given.get("max", "")))
+        limit = _leading_count(given.get("limit", given.get("max", "")))
         remaining = _whole(given.get("remaining"))
         text = given.get("reset-after", given.get("reset", ""))
-        reset = read_reset(text, now, date=told.get("date", ""))
+        reset = read_reset(text, now, date=fields.get("date", ""))
         if remaining is None and reset is None:
             continue
-        seconds = _PERIODS.get(period) or _window(limit, told)
-        partition = told.get(f"{family}-resource")
-        yield Quota(f"{family}-{period}".rstrip("-"), remaining, reset, limit, seconds, partition)
+        window = _PERIODS.get(period) or _policy_window(limit, fields)
+        partition = fields.get(f"{family}-resource")
+        yield Quota(f"{family}-{period}".rstrip("-"), remaining, reset, limit, window, partition)
 
 
-def _pairs(told: Mapping[str, str]) -> Iterator[Quota]:
+def _read_counts(fields: Mapping[str, str]) -> Iterator[Quota]:
     """Read ``X-App-Rate-Limit: 20:1,100:120`` with its ``-Count``: requests and their seconds."""
-    for header, text in told.items():
+    for header, text in fields.items():
         if not header.endswith("rate-limit-count"):
             continue
-        limits = dict(_read_pairs(told.get(header.removesuffix("-count"), "")))
-        for seconds, used in _read_pairs(text):
+        limits = dict(_split_pairs(fields.get(header.removesuffix("-count"), "")))
+        for seconds, used in _split_pairs(text):
             if (limit := limits.get(seconds)) is not None:
                 name = f"{header} {seconds}"
                 yield Quota(name, max(0, limit - used), limit=limit, window=float(seconds))
 
 
-def _read_pairs(text: str) -> Iterator[tuple[int, int]]:
+def _split_pairs(text: str) -> Iterator[tuple[int, int]]:
     for pair in text.split(","):
         match = _PAIR.fullmatch(pair)
         if match:
@@ -176,47 +172,24 @@ def _read_pairs(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _items(text: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Read a list of items and their parameters (RFC 9651, section 3.1)."""
-    for member in _MEMBER.findall(text):
-        item, *parameters = _PART.findall(member) or [""]
-        given: dict[str, str] = {}
-        for parameter in parameters:
-            key, _, value = parameter.partition("=")
-            given[key.strip().lower()] = value.strip()
-        if item.strip():
-            yield item.strip(), given
+    """Yield items and their parameters, of which the last of a name counts (RFC 9651, 3.1.2)."""
+    return ((item, dict(parameters)) for item, parameters in read_items(text))
 
 
-def _window(limit: int | None, told: Mapping[str, str]) -> float | None:
+def _policy_window(limit: int | None, fields: Mapping[str, str]) -> float | None:
     """Return the seconds of the policy that allows *limit* (drafts 03 to 07: ``100;w=60``)."""
     for header in ("ratelimit-policy", "ratelimit-limit"):
-        for item, given in _items(told.get(header, "")):
+        for item, given in _items(fields.get(header, "")):
             if limit is not None and "w" in given and _whole(item) == limit:
-                return _number(given["w"])
+                return read_number(given["w"])
     return None
-
-
-def _number(text: str | None) -> float | None:
-    text = (text or "").strip()
-    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def _whole(text: str | None) -> int | None:
-    number = _number(text)
+    number = read_number(text)
     return None if number is None else math.floor(number)
 
 
-def _leading(text: str) -> int | None:
+def _leading_count(text: str) -> int | None:
     match = _LEADING.match(text)
     return int(match[1]) if match else None
-
-
-def _epoch(text: str) -> float | None:
-    """Return the moment that a date is, of HTTP or of RFC 3339, in seconds since the epoch."""
-    for read in (parsedate_to_datetime, datetime.fromisoformat):
-        try:
-            moment = read(text.strip())
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        except (TypeError, ValueError, IndexError, OverflowError, OSError):
-            continue
-    return None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
+
+from sessionkit.headers._fields import read_date, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
 
 #: Headers in which servers name a request, the most common first.
 REQUEST_ID_HEADERS = (
@@ -73,15 +72,15 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
         Zero or more seconds; None where the header is missing, garbage, past or absurdly far.
     """
     for name in _IN_MILLISECONDS:
-        if (exact := _number(headers.get(name))) is not None:
+        if (exact := read_number(headers.get(name))) is not None:
             return _sane(exact / 1000)
     value = headers.get("Retry-After")
-    seconds = _number(value)
-    return _from_now(_epoch(value), headers, now) if seconds is None else _sane(seconds)
+    seconds = read_number(value)
+    return _from_now(read_date(value), headers, now) if seconds is None else _sane(seconds)
 
 
 def _until_reset(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds until the budgets that are spent are full again."""
+    """Return the seconds until the quotas that are spent are full again."""
     # Only now: few answers are refusals, and the patterns of that module take time to load.
     from sessionkit.headers._rate_limit import read_quotas
 
@@ -93,13 +92,8 @@ def _until_reset(headers: Mapping[str, str], now: float) -> float | None:
 def _from_now(moment: float | None, headers: Mapping[str, str], now: float) -> float | None:
     if moment is None:
         return None
-    sent = _epoch(headers.get("Date"))
+    sent = read_date(headers.get("Date"))
     return _sane(moment - (now if sent is None else sent))
-
-
-def _number(value: str | None) -> float | None:
-    plain = re.fullmatch(r"\d{1,20}(\.\d*)?", (value or "").strip(), re.ASCII)
-    return float(plain[0]) if plain else None
 
 
 def _sane(seconds: float) -> float | None:
@@ -108,18 +102,3 @@ def _sane(seconds: float) -> float | None:
 
 def _is_wait(seconds: float) -> bool:
     return math.isfinite(seconds) and 0 <= seconds <= _LONGEST_WAIT
-
-
-def _epoch(date: str | None) -> float | None:
-    try:
-        moment: datetime = parsedate_to_datetime(date or "")
-        # A date without a zone is in UTC (RFC 9110, section 5.6.7).
-        return moment.timestamp() if moment.tzinfo else _utc(moment)
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return None
-
-
-def _utc(moment: datetime) -> float:
-    from datetime import UTC
-
-    return moment.replace(tzinfo=UTC).timestamp()

@@ -11,17 +11,12 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-#: Possessive throughout, so that a hostile header of 64 KiB costs linear time.
-_QUOTED = r'"(?:[^"\\]|\\.)*+"?+'
-_ENTRY = re.compile(rf'(?:[^,"]|{_QUOTED})++', re.DOTALL)
-_PART = re.compile(rf'(?:[^;"]|{_QUOTED})++', re.DOTALL)
+from sessionkit.headers._fields import read_count, read_items, unquote
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]++")
-_STRING = re.compile(r'"((?:[^"\\]|\\.)*+)', re.DOTALL)
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _QUANTITY = re.compile(
     r"((?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:e[-+]?[0-9]++)?+)[ \t]*+(ms|s)?+", re.IGNORECASE
 )
-_COUNT = re.compile(r"[0-9]{1,18}")
 
 
 class Metric(NamedTuple):
@@ -91,7 +86,7 @@ def read_server_timing(headers: Mapping[str, str]) -> ServerTiming:
         api_time=read_seconds(text("X-API-Time")),
         total_time=read_seconds(text("X-API-Total-Time")),
         node=text("X-API-Node", "").strip() or None,
-        query_count=_read_count(text("X-API-Query-Count")),
+        query_count=read_count(text("X-API-Query-Count")),
         query_time=read_seconds(text("X-API-Query-Time")),
         runtime=runtime,
         entries=tuple(read_metrics(text("Server-Timing", ""))),
@@ -124,30 +119,11 @@ def read_metrics(text: str) -> list[Metric]:
     As the specification asks, an entry without a proper name is left out, a parameter that is
     not known is passed over, and of one that is given twice the first counts.
     """
-    metrics = (_read_metric(entry) for entry in _ENTRY.findall(text))
-    return [metric for metric in metrics if metric is not None]
+    return [_metric(name, pairs) for name, pairs in read_items(text) if _TOKEN.fullmatch(name)]
 
 
-def _read_metric(entry: str) -> Metric | None:
-    head = _PART.match(entry)
-    name = head[0].strip() if head else ""
-    if head is None or not _TOKEN.fullmatch(name):
-        return None
-    given: dict[str, str] = {}
-    for part in _PART.findall(entry, head.end()):
-        key, _, value = part.partition("=")
-        given.setdefault(key.strip().lower(), _plain(value.strip()))
-    milliseconds = read_seconds(given.get("dur"))
-    seconds = None if milliseconds is None else milliseconds / 1000
-    return Metric(name, seconds, given.get("desc"))
-
-
-def _plain(value: str) -> str:
-    """Take the quotes and escapes off a parameter's value (RFC 9110, section 5.6.4)."""
-    quoted = _STRING.match(value)
-    return _ESCAPE.sub(r"\1", quoted[1]) if quoted else value
-
-
-def _read_count(text: str | None) -> int | None:
-    match = _COUNT.fullmatch(text.strip()) if text else None
-    return int(match[0]) if match else None
+def _metric(name: str, parameters: list[tuple[str, str]]) -> Metric:
+    first = dict(reversed(parameters))
+    milliseconds = read_seconds(unquote(first.get("dur", "")))
+    duration = None if milliseconds is None else milliseconds / 1000
+    return Metric(name, duration, unquote(first["desc"]) if "desc" in first else None)

@@ -6,15 +6,13 @@ The standard library's parser drops a cookie with an attribute that it does not 
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
-#: Of ``Max-Age``, in digits: more is longer than anybody keeps a cookie.
-_AGE = re.compile(r"-?[0-9]{1,12}")
+from sessionkit.headers._fields import read_count
 
 
 class SetCookie(NamedTuple):
-    """A cookie that an answer sets.
+    """A cookie that a response sets.
 
     Attributes:
         name: As written; never empty.
@@ -36,11 +34,15 @@ def read_set_cookie(line: str) -> SetCookie | None:
         return None
     if len(value) > 1 and value[0] == value[-1] == '"':
         value = value[1:-1]
-    life = None
+    lifetime: float | None = None
     for attribute in attributes:
         key, _, text = attribute.partition("=")
-        if key.strip().lower() == "max-age" and _AGE.fullmatch(text.strip()):
-            life = float(text)
-    if life is not None and life <= 0:
-        value, life = "", None  # whatever stands there: PHP writes "deleted"
-    return SetCookie(name, value, life)
+        if key.strip().lower() != "max-age":
+            continue
+        text = text.strip()
+        seconds = read_count(text.removeprefix("-"))
+        if seconds is not None:
+            lifetime = -seconds if text.startswith("-") else seconds
+    if lifetime is not None and lifetime <= 0:
+        value, lifetime = "", None  # whatever stands there: PHP writes "deleted"
+    return SetCookie(name, value, lifetime)

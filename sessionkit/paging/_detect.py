@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
 from sessionkit.errors import PaginationNotDetected, SessionKitError
+from sessionkit.headers._link import parse_links
 from sessionkit.paging._base import as_count, is_false_flag
 from sessionkit.paging._counted import PageNumber
-from sessionkit.paging._links import href_of, looks_like_url, parse_links
+from sessionkit.paging._links import href_of, looks_like_url
 from sessionkit.paging._paths import find, locate, pointer_to
 
 if TYPE_CHECKING:

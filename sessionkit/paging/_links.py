@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors import ConfigError, PaginationNotDetected
+from sessionkit.headers._link import parse_links
 from sessionkit.paging._base import as_code, check_name
 from sessionkit.paging._paths import check_json_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sessionkit.headers._link import Link
     from sessionkit.paging._base import PageRequest, PageResponse
     from sessionkit.paging._paths import JsonPath
-
-# Possessive quantifiers: each character is looked at once, however long and hostile the header.
-_PARAMETER = re.compile(
-    r"""[ \t]*+;[ \t]*+ (?P<name>[^ \t=;,]*+) [ \t]*+
-        (?: =[ \t]*+ (?: "(?P<quoted>(?:[^"\\]|\\.)*+)"? | (?P<token>[^;,]*+) ) )?+""",
-    re.VERBOSE | re.DOTALL,
-)
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 _NEXT_PATHS: tuple[JsonPath, ...] = (
     "next",
@@ -34,63 +27,6 @@ _NEXT_PATHS: tuple[JsonPath, ...] = (
     "paging.next",
     "@odata.nextLink",
 )
-
-
-class Link(NamedTuple):
-    """One link of a Link header, target and anchor as they stand there.
-
-    Thread-safe: immutable.
-    """
-
-    target: str
-    relations: tuple[str, ...] = ()
-    anchor: str | None = None
-    parameters: tuple[tuple[str, str], ...] = ()
-
-
-def parse_links(text: str) -> list[Link]:
-    """Read the value of a Link header (RFC 8288, section 3 and appendix B.2).
-
-    Several headers are joined by commas, as HTTP allows. Names of parameters and relations come
-    in lower case; of ``rel`` and ``anchor`` the first counts. What is no link is left out: nothing
-    in *text* makes this raise, and the time it takes grows with its length only.
-    """
-    links = []
-    place = _skip(text, 0)
-    while place < len(text):
-        if text[place] == "<":
-            end = text.find(">", place)
-            if end < 0:
-                break
-            target = text[place + 1 : end]
-            parameters, place = _read_parameters(text, end + 1)
-            links.append(_link(target, parameters))
-        # Appendix B.2 gives up at an element that is no link; one after it may still be good.
-        comma = text.find(",", place)
-        place = len(text) if comma < 0 else _skip(text, comma)
-    return links
-
-
-def _skip(text: str, place: int) -> int:
-    while place < len(text) and text[place] in ", \t\r\n":
-        place += 1
-    return place
-
-
-def _read_parameters(text: str, place: int) -> tuple[tuple[tuple[str, str], ...], int]:
-    found = []
-    while match := _PARAMETER.match(text, place):
-        quoted, token = match["quoted"], match["token"]
-        value = _ESCAPED.sub(r"\1", quoted) if quoted is not None else (token or "").strip(" \t")
-        found.append((match["name"].lower(), value))
-        place = match.end()
-    return tuple(found), place
-
-
-def _link(target: str, parameters: tuple[tuple[str, str], ...]) -> Link:
-    first = dict(reversed(parameters))
-    relations = tuple(first.get("rel", "").lower().split())
-    return Link(target, relations, first.get("anchor"), parameters)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sessionkit._origins import origin_of
 from sessionkit.errors import CrossOriginPage, PagingError, SessionKitError
+from sessionkit.headers._link import Link, parse_links
 from sessionkit.paging import (
     Cursor,
     LinkHeader,
@@ -22,7 +23,6 @@ from sessionkit.paging import (
     Pages,
     Paginator,
 )
-from sessionkit.paging._links import Link, parse_links
 from sessionkit.paging._loop_guard import LoopGuard
 from sessionkit.paging._paths import find, pointer_to, replaced
 from sessionkit.paging._walk import WalkOptions

@@ -37,11 +37,14 @@ from sessionkit.errors.tools import (
 )
 from sessionkit.handlers import DeprecationHandler
 from sessionkit.handlers._deprecation import ApiDeprecationWarning
+from sessionkit.headers._cache_control import read_directives
 from sessionkit.headers._challenge import challenge_parameters
+from sessionkit.headers._deprecation import read_deprecation
+from sessionkit.headers._fields import read_date, read_moment
+from sessionkit.headers._link import parse_links
 from sessionkit.headers._rate_limit import read_quotas, read_reset
 from sessionkit.headers._server_timing import HEADERS, read_server_timing
 from sessionkit.headers._set_cookie import read_set_cookie
-from sessionkit.paging._links import parse_links
 from tests.support.tables.fault_lab import WAITS
 from tests.unit.handlers.scripted import Reply, Script, stack_over
 
@@ -325,8 +328,11 @@ def in_header(name: str, read: Callable[[requests.Response], object]) -> Reader:
     return lambda text: read(answered(429, {name: text}))
 
 
+#: Headers that tell of the end of an endpoint.
+NOTICES = ("Deprecation", "Sunset", "Warning", "Link")
+
 READERS: dict[str, Reader] = {
-    "WWW-Authenticate": in_header("WWW-Authenticate", challenge_parameters),
+    "WWW-Authenticate": challenge_parameters,
     "Retry-After": lambda text: read_wait(429, {"Retry-After": text}, NOW),
     "a spent RateLimit": lambda text: read_wait(429, {"RateLimit": text}, NOW),
     "RateLimit": lambda text: read_quotas({"RateLimit": text, "RateLimit-Policy": text}, NOW),
@@ -334,6 +340,10 @@ READERS: dict[str, Reader] = {
     "Server-Timing": lambda text: read_server_timing(dict.fromkeys(HEADERS, text)),
     "Link": parse_links,
     "Set-Cookie": read_set_cookie,
+    "Cache-Control": read_directives,
+    "Deprecation": lambda text: read_deprecation(dict.fromkeys(NOTICES, text), "https://a.example"),
+    "a date": read_date,
+    "a moment": read_moment,
     "a form": lambda text: find_form(text, {"user"}),
     "JSON": failing("application/json"),
     "a problem": failing("application/problem+json"),

@@ -171,7 +171,8 @@ class RefreshToken:
 
 def _joined(scope: str, rejected: Response | None) -> str:
     """Return the configured scope and that which the rejecting response asks for."""
-    wanted = wanted_scope(rejected) if rejected is not None else ""
+    challenge = None if rejected is None else rejected.headers.get("WWW-Authenticate")
+    wanted = wanted_scope(challenge)
     return " ".join(dict.fromkeys([*scope.split(), *wanted.split()]))
 
 

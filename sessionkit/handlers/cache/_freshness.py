@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import re
-from email.utils import formatdate, parsedate_to_datetime
-from typing import TYPE_CHECKING, NamedTuple
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from sessionkit.headers._cache_control import delta_seconds, read_directives
+from sessionkit.headers._fields import read_date
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from requests import Response
+
+    from sessionkit.headers._cache_control import RequestDirectives
 
 #: Statuses whose answers are kept: final, whole, and none that refuses a credential.
 CACHEABLE_STATUSES = frozenset({200, 203, 204, 300, 301, 308, 404, 410})
@@ -20,41 +23,6 @@ STORED_AT = "x-sessionkit-born"
 _DROPPED = frozenset({"set-cookie", "set-cookie2", STORED_AT})
 #: Seconds that no answer is kept for.
 _MAX_LIFETIME = 1e9
-_DIRECTIVE = re.compile(r'([\w-]+)(?:\s*=\s*(?:"([^"]*)"|([^\s,]*)))?')
-
-
-class RequestDirectives(NamedTuple):
-    """What a request asks of caches (RFC 9111, section 5.2.1); times in seconds."""
-
-    no_store: bool
-    no_cache: bool
-    only_if_cached: bool
-    max_age: float
-    max_stale: float
-    min_fresh: float
-
-    @classmethod
-    def read(cls, headers: Mapping[str, str] | Mapping[str, str | bytes]) -> RequestDirectives:
-        """Read the headers of a request; what makes no sense asks for caution."""
-        told = read_directives(headers.get("Cache-Control"))
-        pragma = read_directives(headers.get("Pragma")) if not told else {}
-        stale = told.get("max-stale")
-        return cls(
-            no_store="no-store" in told,
-            no_cache="no-cache" in told or "no-cache" in pragma,
-            only_if_cached="only-if-cached" in told,
-            max_age=_seconds(told["max-age"], 0.0) if "max-age" in told else math.inf,
-            max_stale=math.inf if stale == "" else _seconds(stale or "0", 0.0),
-            min_fresh=_seconds(told.get("min-fresh", "0"), math.inf),
-        )
-
-
-def read_directives(text: object) -> dict[str, str]:
-    """Return the directives of a ``Cache-Control`` header, without quotes; "" for no value."""
-    if isinstance(text, bytes):
-        text = text.decode("latin-1")
-    found = _DIRECTIVE.findall(text) if isinstance(text, str) else ()
-    return {name.lower(): quoted or plain for name, quoted, plain in found}
 
 
 def is_cacheable(response: Response) -> bool:
@@ -85,12 +53,12 @@ def headers_to_store(response: Response, *, asked: float, now: float) -> dict[st
     """
     headers = {str(k).lower(): str(v) for k, v in response.headers.items()}
     headers = {name: value for name, value in headers.items() if name not in _DROPPED}
-    date = _moment(headers.get("date"))
+    date = read_date(headers.get("date"))
     if date is None:
         date = now
         headers["date"] = formatdate(now, usegmt=True)  # RFC 9110, section 6.6.1
     # RFC 9111, section 4.2.3.
-    told = _seconds(headers.pop("age", "0"), 0.0)
+    told = delta_seconds(headers.pop("age", "0"), 0.0)
     headers[STORED_AT] = repr(now - max(0.0, now - date, told + now - asked))
     return headers
 
@@ -121,7 +89,7 @@ def headers_for_hishel(
     if age > directives.max_age + spare or age + directives.min_fresh > _MAX_LIFETIME:
         return {**seen, "cache-control": "no-cache"}
     born = machine - max(0.0, age + directives.min_fresh - spare)
-    date, expires = _moment(headers.get("date")), _moment(headers.get("expires"))
+    date, expires = read_date(headers.get("date")), read_date(headers.get("expires"))
     seen["date"] = formatdate(born, usegmt=True)
     if date is not None and expires is not None:
         lifetime = min(max(expires - date, -_MAX_LIFETIME), _MAX_LIFETIME)
@@ -133,15 +101,3 @@ def validators(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that ask whether a kept answer still holds (RFC 9111, section 4.3.1)."""
     pairs = (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
     return {name: headers[kept] for name, kept in pairs if kept in headers}
-
-
-def _seconds(text: str, otherwise: float) -> float:
-    # More digits than any clock has are "for ever" (RFC 9111, section 1.2.2).
-    return float(text[:10]) if text.isascii() and text.isdecimal() else otherwise
-
-
-def _moment(text: str | None) -> float | None:
-    try:
-        return None if text is None else parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError):
-        return None

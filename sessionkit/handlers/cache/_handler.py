@@ -1,7 +1,7 @@
 """Answers kept for the one who asked for them: a private cache (RFC 9111), an extra on hishel.
 
 hishel keeps the answers, and says which may be kept, which are fresh and what a 304 renews. What it
-leaves out, directives of requests among it, stands in ``_cache_rules``.
+leaves out, directives of requests among it, stands in ``_freshness``.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ from sessionkit.bodies import BodyCopy, watch
 from sessionkit.handlers.cache._freshness import (
     CACHEABLE_STATUSES,
     STORED_AT,
-    RequestDirectives,
     age_of,
     headers_for_hishel,
     headers_to_store,
@@ -28,6 +27,7 @@ from sessionkit.handlers.cache._freshness import (
 )
 from sessionkit.handlers.cache._key import HashedRequest, hash_request, matches_vary, vary_names
 from sessionkit.handlers.cache._storage import ResponseStorage
+from sessionkit.headers._cache_control import RequestDirectives
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -210,7 +210,7 @@ def test_a_hundred_hostile_fields_cost_no_more_than_those_that_are_kept(
 ) -> None:
     """Each would have the whole of a long policy read again: seconds for one answer."""
     looked: list[int | None] = []
-    monkeypatch.setattr(_rate_limit, "_window", lambda limit, _: looked.append(limit))
+    monkeypatch.setattr(_rate_limit, "_policy_window", lambda limit, _: looked.append(limit))
 
     assert len(read(**{f"X{n}_RateLimit_Remaining": "1" for n in range(100)})) == MAX_QUOTAS
     assert len(looked) == MAX_QUOTAS

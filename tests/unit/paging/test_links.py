@@ -8,7 +8,7 @@ import pytest
 
 from sessionkit.errors import ConfigError, PaginationNotDetected
 from sessionkit.paging import LinkHeader, NextUrl, PageRequest
-from sessionkit.paging._links import Link, looks_like_url, parse_links
+from sessionkit.paging._links import looks_like_url
 from tests.support.servers.paged import page_response
 
 HERE = "https://api.example/v1/orders"
@@ -90,29 +90,6 @@ def test_what_is_no_next_link_ends_the_walk(header: str) -> None:
 def test_a_response_without_the_header_is_the_end() -> None:
     """The last page of most APIs."""
     assert LinkHeader().next_request(page_response([])) is None
-
-
-def test_every_part_of_a_link_is_kept() -> None:
-    """Names come in lower case, values as they stand."""
-    text = '<a>; Rel="Next Last"; Title="T\\"x"; anchor="b"; flag, <c>'
-
-    assert parse_links(text) == [
-        Link(
-            "a",
-            ("next", "last"),
-            "b",
-            (("rel", "Next Last"), ("title", 'T"x'), ("anchor", "b"), ("flag", "")),
-        ),
-        Link("c"),
-    ]
-
-
-@pytest.mark.parametrize(
-    "piece", ["<", "<,", ",", ";", '<a>;"', "<a>; a=\\", " ", '<a>; b="', "\\"]
-)
-def test_a_long_hostile_header_is_read_in_one_go(piece: str) -> None:
-    """A server cannot stop the caller by a header: a million characters take a moment."""
-    assert isinstance(parse_links(piece * (1_000_000 // len(piece))), list)
 
 
 def test_another_relation_can_be_followed() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from email.utils import formatdate, parsedate_to_datetime
 
 import pytest
@@ -12,14 +11,13 @@ from hypothesis import strategies as st
 
 from sessionkit.handlers.cache._freshness import (
     STORED_AT,
-    RequestDirectives,
     age_of,
     headers_for_hishel,
     headers_to_store,
     is_cacheable,
-    read_directives,
     validators,
 )
+from sessionkit.headers._cache_control import RequestDirectives
 
 NOW = 1_700_000_000.0
 
@@ -36,35 +34,6 @@ def seen_age(headers: dict[str, str], wanted: RequestDirectives, age: float) -> 
     """Return the age that hishel will find."""
     seen = headers_for_hishel(headers, wanted, age=age, machine=NOW)
     return NOW - parsedate_to_datetime(seen["date"]).timestamp()
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("", RequestDirectives(False, False, False, math.inf, 0, 0)),
-        ("no-store", RequestDirectives(True, False, False, math.inf, 0, 0)),
-        ("No-Cache", RequestDirectives(False, True, False, math.inf, 0, 0)),
-        ("only-if-cached, max-stale", RequestDirectives(False, False, True, math.inf, math.inf, 0)),
-        (
-            "max-age=60,max-stale = 5 , min-fresh=7",
-            RequestDirectives(False, False, False, 60, 5, 7),
-        ),
-        ('max-age="60"', RequestDirectives(False, False, False, 60, 0, 0)),
-        ("max-age=soon, min-fresh=-1", RequestDirectives(False, False, False, 0, 0, math.inf)),
-        ("max-stale=soon", RequestDirectives(False, False, False, math.inf, 0, 0)),
-        ('x="no-store, max-age=1"', RequestDirectives(False, False, False, math.inf, 0, 0)),
-    ],
-)
-def test_a_request_says_what_it_wants(text: str, wanted: RequestDirectives) -> None:
-    """What makes no sense asks for caution."""
-    assert RequestDirectives.read({"Cache-Control": text}) == wanted
-
-
-def test_pragma_is_heard_where_nothing_else_is_said() -> None:
-    """RFC 9111, section 5.4: old clients ask so for a new answer."""
-    assert RequestDirectives.read({"Pragma": "no-cache"}).no_cache
-    assert not RequestDirectives.read({"Pragma": "no-cache", "Cache-Control": "max-age=9"}).no_cache
-    assert read_directives(b"no-cache") == {"no-cache": ""}
 
 
 @pytest.mark.parametrize("status", [200, 203, 204, 300, 301, 308, 404, 410])
