@@ -60,7 +60,7 @@ class Preview(NamedTuple):
     """What a session would send first, without its body.
 
     Attributes:
-        request: With the credentials that handlers placed; no late step has been run on it.
+        request: With the credentials that handlers placed; steps of ``on_prepared`` have not run.
         certificate: Of the client, as requests takes it, or None.
     """
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from sessionkit.chain._exchange import Credential, Exchange
 
+    Step = Callable[[PreparedRequest], None]
+
 _OPTIONS = {"query": "params", "cookie": "cookies"}
 
 
@@ -28,16 +30,18 @@ class CredentialPlacer:
     """Puts the credentials of one attempt on each of its requests, as the request's origin allows.
 
     Args:
-        secrets: The credentials.
+        credentials: Placed by handlers.
         steps: Run on the first request, and on each further one to the same origin.
     """
 
-    __slots__ = ("_first_origin", "_secrets", "_signatures", "_steps")
+    __slots__ = ("_credentials", "_first_origin", "_signatures", "_steps")
 
     def __init__(
-        self, secrets: Iterable[Credential], steps: Iterable[Callable[[PreparedRequest], None]] = ()
+        self,
+        credentials: Iterable[Credential],
+        steps: Iterable[Callable[[PreparedRequest], None]] = (),
     ) -> None:
-        self._secrets = secrets
+        self._credentials = credentials
         self._steps = steps
         self._first_origin: str | None = None
         #: Headers that steps wrote, by name.
@@ -61,11 +65,11 @@ class CredentialPlacer:
 
     def remove_all(self, request: PreparedRequest) -> None:
         """Remove every credential from a request that the caller gets and may send anywhere."""
-        for secret in self._secrets:
-            _PLACE[secret.location](request, secret, False)  # noqa: FBT003  # one of a table of functions
+        for credential in self._credentials:
+            _PLACE[credential.location](request, credential, False)  # noqa: FBT003  # one of a table of functions
             jar = getattr(request, "_cookies", None)
-            if secret.location == "cookie" and jar is not None:
-                _remove_cookie(jar, secret)
+            if credential.location == "cookie" and jar is not None:
+                _remove_cookie(jar, credential)
         self._remove_signatures(request)
 
     def _run_steps(self, request: PreparedRequest) -> None:
@@ -85,22 +89,22 @@ class CredentialPlacer:
                 del request.headers[name]
 
     def _place(self, request: PreparedRequest, origin: str | None) -> None:
-        for secret in self._secrets:
-            allowed = origin is not None and origin in secret.origins
-            _PLACE[secret.location](request, secret, allowed)
+        for credential in self._credentials:
+            allowed = origin is not None and origin in credential.origins
+            _PLACE[credential.location](request, credential, allowed)
 
 
-def is_authorization(secret: Credential) -> bool:
-    """Return whether *secret* is an ``Authorization`` header."""
-    return secret.location == "header" and secret.name.lower() == "authorization"
+def is_authorization(credential: Credential) -> bool:
+    """Return whether *credential* is an ``Authorization`` header."""
+    return credential.location == "header" and credential.name.lower() == "authorization"
 
 
-def rides_in_auth(secret: Credential) -> bool:
-    """Return whether *secret* is placed by ``auth=``, which requests calls last of all.
+def rides_in_auth(credential: Credential) -> bool:
+    """Return whether *credential* is placed by ``auth=``, which requests calls last of all.
 
     A cookie too: only then is one of its name in the session's jar seen beside it.
     """
-    return secret.location == "cookie" or is_authorization(secret)
+    return credential.location == "cookie" or is_authorization(credential)
 
 
 def is_given(session: requests.Session, exchange: Exchange, *, location: str, name: str) -> bool:
@@ -125,18 +129,18 @@ def _header(request: PreparedRequest, name: str) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
-def _place_header(request: PreparedRequest, secret: Credential, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
+def _place_header(request: PreparedRequest, credential: Credential, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
     if allowed:
-        request.headers[secret.name] = secret.value
-    elif _header(request, secret.name) == secret.value:
+        request.headers[credential.name] = credential.value
+    elif _header(request, credential.name) == credential.value:
         # Only our own value: another host may have credentials of its own in the same header.
-        del request.headers[secret.name]
+        del request.headers[credential.name]
 
 
-def _place_query(request: PreparedRequest, secret: Credential, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
-    pair = urlencode({secret.name: secret.value})
+def _place_query(request: PreparedRequest, credential: Credential, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
+    pair = urlencode({credential.name: credential.value})
     parts = urlsplit(request.url or "")
-    ours = f"{secret.name}={secret.value}"
+    ours = f"{credential.name}={credential.value}"
     # What is not ours stays to the letter: it may be signed.
     pairs = [part for part in parts.query.split("&") if unquote_plus(part) != ours]
     query = "&".join(pairs)
@@ -146,12 +150,12 @@ def _place_query(request: PreparedRequest, secret: Credential, allowed: bool) ->
         request.url = urlunsplit(parts._replace(query=query))
 
 
-def _place_cookie(request: PreparedRequest, secret: Credential, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
+def _place_cookie(request: PreparedRequest, credential: Credential, allowed: bool) -> None:  # noqa: FBT001  # one of a table of functions
     given = _header(request, "Cookie")
     pairs = [pair.strip() for pair in given.split(";") if pair.strip()]
-    ours = f"{secret.name}={secret.value}"
+    ours = f"{credential.name}={credential.value}"
     if allowed:
-        pairs = [*(pair for pair in pairs if pair.partition("=")[0] != secret.name), ours]
+        pairs = [*(pair for pair in pairs if pair.partition("=")[0] != credential.name), ours]
     else:
         pairs = [pair for pair in pairs if pair != ours]
     if pairs:
@@ -163,12 +167,12 @@ def _place_cookie(request: PreparedRequest, secret: Credential, allowed: bool) -
 _PLACE = {"header": _place_header, "query": _place_query, "cookie": _place_cookie}
 
 
-def _remove_cookie(jar: Any, secret: Credential) -> None:
-    for cookie in [c for c in jar if c.name == secret.name and c.value == secret.value]:
+def _remove_cookie(jar: Any, credential: Credential) -> None:
+    for cookie in [c for c in jar if c.name == credential.name and c.value == credential.value]:
         jar.clear(cookie.domain, cookie.path, cookie.name)
 
 
-def place_in_options(kwargs: dict[str, Any], secret: Credential, url: str, target: str) -> str:
+def place_in_options(kwargs: dict[str, Any], credential: Credential, url: str, target: str) -> str:
     """Put a credential other than ``Authorization`` into *kwargs*; return the URL to send.
 
     These ride beside whatever the session authenticates with, so a key for a gateway works with a
@@ -176,22 +180,22 @@ def place_in_options(kwargs: dict[str, Any], secret: Credential, url: str, targe
 
     Args:
         kwargs: Arguments for ``session.request``; changed.
-        secret: What to place.
+        credential: What to place.
         url: The URL as it will be given to the session.
         target: The absolute URL that the session makes of it.
     """
-    if origin_or_none(target) not in secret.origins:
+    if origin_or_none(target) not in credential.origins:
         return url
-    if secret.location == "header":
+    if credential.location == "header":
         given = kwargs.get("headers") or {}
-        others = {k: v for k, v in given.items() if str(k).lower() != secret.name.lower()}
-        kwargs["headers"] = {**others, secret.name: secret.value}
-    elif secret.location == "cookie":
-        kwargs["cookies"] = _with_cookie(kwargs.get("cookies"), secret, target)
+        others = {k: v for k, v in given.items() if str(k).lower() != credential.name.lower()}
+        kwargs["headers"] = {**others, credential.name: credential.value}
+    elif credential.location == "cookie":
+        kwargs["cookies"] = _with_cookie(kwargs.get("cookies"), credential, target)
     else:
         base, mark, fragment = url.partition("#")
         joint = "&" if "?" in base else "?"
-        return f"{base}{joint}{urlencode({secret.name: secret.value})}{mark}{fragment}"
+        return f"{base}{joint}{urlencode({credential.name: credential.value})}{mark}{fragment}"
     return url
 
 
@@ -218,7 +222,7 @@ def _given_names(option: Any) -> set[str]:
 
 
 def _with_cookie(
-    cookies: CookieJar | Mapping[str, str] | None, secret: Credential, target: str
+    cookies: CookieJar | Mapping[str, str] | None, credential: Credential, target: str
 ) -> RequestsCookieJar:
     jar = RequestsCookieJar()
     if isinstance(cookies, CookieJar):
@@ -230,5 +234,5 @@ def _with_cookie(
     host = host[: host.rindex("]") + 1] if "]" in host else host.partition(":")[0]
     # http.cookiejar knows hosts without a dot by this name (RFC 2965's effective host name).
     domain = host if "." in host else f"{host}.local"
-    jar.set(secret.name, secret.value, domain=domain, path="/")
+    jar.set(credential.name, credential.value, domain=domain, path="/")
     return jar

@@ -111,10 +111,10 @@ class HopByHop:
         """Put all credentials but ``Authorization`` into *kwargs*; return the URL to send."""
         exchange = self._exchange
         url, target = exchange.url, ""
-        for secret in exchange.credentials:
-            if not is_authorization(secret):
+        for credential in exchange.credentials:
+            if not is_authorization(credential):
                 target = target or resolved_url(self._session, exchange)
-                url = place_in_options(kwargs, secret, url, target)
+                url = place_in_options(kwargs, credential, url, target)
         return url
 
     def _finish(self, request: PreparedRequest) -> PreparedRequest:

@@ -22,11 +22,11 @@ class Asking:
 
     def __init__(self, **parts: Any) -> None:
         self._parts = {"data": {"grant": "x"}, **parts}
-        self.answers: list[requests.Response] = []
+        self.responses: list[requests.Response] = []
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
         url = f"{exchange.base_origin}/token"
-        self.answers.append(exchange.send_direct(requests.Request("POST", url, **self._parts)))
+        self.responses.append(exchange.send_direct(requests.Request("POST", url, **self._parts)))
         return call_next(exchange)
 
 
@@ -112,14 +112,14 @@ def test_a_direct_request_follows_no_redirect() -> None:
     """A form with a secret is not carried to wherever a server points."""
     with Loopback(lambda _: Reply()) as thief:
 
-        def answer(seen: Seen) -> Reply:
+        def respond(seen: Seen) -> Reply:
             return Reply(307, {}, {"Location": thief.origin}) if seen.path == "/token" else Reply()
 
         asking = Asking()
-        with opened(answer, [asking]) as (stack, _):
+        with opened(respond, [asking]) as (stack, _):
             stack.get("x")
 
-        assert asking.answers[0].status_code == 307
+        assert asking.responses[0].status_code == 307
         assert thief.seen == []
 
 
@@ -129,13 +129,13 @@ def test_the_response_of_a_direct_request_is_bounded() -> None:
     for name, body in sizes.items():
         asking = Asking()
 
-        def answer(seen: Seen, body: bytes = body) -> Reply:
+        def respond(seen: Seen, body: bytes = body) -> Reply:
             return Reply(200, body if seen.path == "/token" else b"")
 
-        with opened(answer, [asking]) as (stack, _):
+        with opened(respond, [asking]) as (stack, _):
             if name == "just":
                 stack.get("x")
-                assert len(asking.answers[0].content) == MAX_DIRECT_BYTES == 1_048_576
+                assert len(asking.responses[0].content) == MAX_DIRECT_BYTES == 1_048_576
             else:
                 with pytest.raises(BodyTooLarge):
                     stack.get("x")
@@ -145,11 +145,11 @@ def test_a_direct_request_is_recorded_as_a_renewal() -> None:
     """The time that a login took can be told from the time of the call."""
     clock = FakeClock()
 
-    def answer(seen: Seen) -> Reply:
+    def respond(seen: Seen) -> Reply:
         clock.advance(2 if seen.path == "/token" else 1)
         return Reply(201 if seen.path == "/token" else 200)
 
-    with opened(answer, [Asking()], clock=clock) as (stack, _):
+    with opened(respond, [Asking()], clock=clock) as (stack, _):
         record: CallRecord = stack.get("x").record  # type: ignore[attr-defined]  # set by the stack
 
     assert [(one.number, one.status, one.duration) for one in record.renewals] == [(1, 201, 2.0)]
@@ -213,13 +213,13 @@ def test_a_session_that_raises_for_a_status_does_not_hide_a_direct_response() ->
 
     asking = Asking()
 
-    def answer(seen: Seen) -> Reply:
+    def respond(seen: Seen) -> Reply:
         return Reply(400, {"error": "invalid_grant"}) if seen.path == "/token" else Reply()
 
-    with opened(answer, [asking], session=Raising()) as (stack, _):
+    with opened(respond, [asking], session=Raising()) as (stack, _):
         stack.get("x")
 
-    assert asking.answers[0].json() == {"error": "invalid_grant"}
+    assert asking.responses[0].json() == {"error": "invalid_grant"}
 
 
 def test_a_stack_sends_direct_requests_for_whoever_logs_in() -> None:

@@ -63,11 +63,11 @@ def call(stack: SessionStack, way: str, **options: Any) -> requests.Response:
 def redirecting(body: Any, headers: dict[str, str] | None = None) -> Any:
     """Return a server that redirects once, with this body."""
 
-    def answer(seen: Seen) -> Reply:
+    def respond(seen: Seen) -> Reply:
         moved = {**AWAY, **(headers or {})}
         return Reply(200, {"at": seen.path}) if seen.path == "/there" else Reply(302, body(), moved)
 
-    return answer
+    return respond
 
 
 def trickle(over: threading.Event) -> Iterator[bytes]:

@@ -30,10 +30,10 @@ Handled = Iterator[tuple[SessionStack, Loopback, Recorder]]
 
 
 @contextmanager
-def recorded(handler: Any = passing, answer: Any = lambda _: Reply()) -> Handled:
+def recorded(handler: Any = passing, respond: Any = lambda _: Reply()) -> Handled:
     """Open a stack of one handler over a recording session."""
     recorder = Recorder()
-    with opened(answer, [handler], session=recorder) as (stack, server):
+    with opened(respond, [handler], session=recorder) as (stack, server):
         yield stack, server, recorder
 
 
@@ -279,11 +279,11 @@ def test_a_hop_goes_by_the_proxies_that_the_session_names_for_it(way: str) -> No
             used.append(kwargs["proxies"])
             return super().send(*args, **kwargs)
 
-    def answer(seen: Seen) -> Reply:
+    def respond(seen: Seen) -> Reply:
         number = int(seen.path[1:])
         return Reply(302, b"", {"Location": f"/{number + 1}"}) if number < 2 else Reply()
 
-    with opened(answer, [carrying()], session=Choosing()) as (stack, server):
+    with opened(respond, [carrying()], session=Choosing()) as (stack, server):
         stack.mount("http://", Noting())
         stack.proxies = {"ftp": "http://127.0.0.1:9"}
         if way == "request":
@@ -302,10 +302,10 @@ def test_a_hop_goes_by_the_proxies_that_the_session_names_for_it(way: str) -> No
 def test_a_spent_body_is_not_sent_on_as_an_empty_one(handler: Any, status: int) -> None:
     """Where a redirect asks for it again; a 303 does not, and is followed."""
 
-    def answer(seen: Seen) -> Reply:
+    def respond(seen: Seen) -> Reply:
         return Reply(status, b"", {"Location": "/1"}) if seen.path == "/0" else Reply()
 
-    with opened(answer, [handler]) as (stack, server):
+    with opened(respond, [handler]) as (stack, server):
         if status == 303:
             assert stack.post("0", data=iter([b"once"])).ok
             return
