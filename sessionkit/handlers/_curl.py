@@ -1,4 +1,4 @@
-"""A request as a command line of curl, to be read, sent to a colleague, or tried by hand."""
+"""Requests as curl commands, to be read, sent to a colleague, or tried by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sessionkit.errors.tools import redacted_request
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-#: Characters of a body that are shown; of a larger one only its size is.
+#: Characters of a body that is shown; of a larger one only its size is.
 MAX_BODY = 4_096
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: What curl counts or negotiates by itself.
@@ -27,14 +27,14 @@ def as_curl(
     *,
     secrets: Iterable[str] = (),
 ) -> str:
-    """Return the request that was sent as one line for a shell; nothing is read or sent.
+    """Return the request that was sent as a curl command; nothing is read or sent.
 
-    Secrets are masked by their names, and by what a response knows of its call: a credential under
-    a name of your own is masked in ``as_curl(response)`` and in any error of sessionkit, but cannot
-    be told from other headers in a bare request, or in an exception of requests itself.
+    Secrets are masked by their names, and by the record of a response: a credential under a name of
+    your own is masked in ``as_curl(response)`` and in any error of sessionkit, but cannot be told
+    from other headers in a bare request, or in an exception of requests itself.
 
-    A body of up to 4096 characters of text is shown. Of any other only its size is, and the line
-    reads it from a file named ``body``. Of a call with redirects it is the last request.
+    A body of up to 4,096 characters of text is shown. Of any other only its size is, and the
+    command reads it from a file named ``body``. After redirects it is the last request.
 
     Args:
         sent: A response, a request, or an exception that has a ``request``.
@@ -47,7 +47,7 @@ def as_curl(
     names = getattr(getattr(sent, "record", None), "credential_names", ())
     known = (*secrets, *_values(request, names))
     if isinstance(request, requests.PreparedRequest):
-        request = request.copy()  # an error's is redacted already, by one who may have known less
+        request = request.copy()  # an error's is redacted, but maybe with fewer secrets
     copy = redacted_request(request, known)
     body, note = _body(copy, _size(request))
     line = ["curl", *_method(copy.method or "GET", has_body=bool(body)), _quoted(copy.url or "")]
@@ -71,7 +71,7 @@ def _values(request: Any, names: Iterable[str]) -> Iterator[str]:
         return
     headers = {_text(name).lower(): _text(value) for name, value in _items(request)}
     for name in wanted & headers.keys():
-        # The credential may stand behind a word, as in `Bearer ...`.
+        # The credential may follow a scheme, as in `Bearer ...`.
         yield from (headers[name], headers[name].partition(" ")[2])
     pairs = re.split(r"[?&#;]\s*", f"{_text(request.url)}?{headers.get('cookie', '')}")
     for name, sign, value in (pair.partition("=") for pair in pairs):
@@ -98,7 +98,7 @@ def _headers(headers: Any, *, has_body: bool) -> Iterator[str]:
     if "accept-encoding" in names:
         yield "--compressed"
     if has_body and "content-type" not in names:
-        yield "-H 'Content-Type:'"  # else curl would call any body a form
+        yield "-H 'Content-Type:'"  # else curl would declare any body a form
     for name, value in headers.items():
         # Anything else would be more than a header to curl, such as the name of a file.
         if name.lower() not in _BY_CURL and _TOKEN.fullmatch(name):
@@ -106,20 +106,20 @@ def _headers(headers: Any, *, has_body: bool) -> Iterator[str]:
 
 
 def _size(request: Any) -> int | None:
-    """Return the bytes of the body; None where nobody knows them, 0 where there is none."""
+    """Return the size of the body in bytes: None if it is unknown, 0 if there is no body."""
     headers = {_text(name).lower(): _text(value) for name, value in _items(request)}
-    body, told = getattr(request, "body", None), headers.get("content-length", "")
+    body, length = getattr(request, "body", None), headers.get("content-length", "")
     if isinstance(body, str):
         return len(body.encode(errors="replace"))
     if isinstance(body, (bytes, bytearray)):
         return len(body)
-    if told.isdecimal():
-        return int(told)
+    if length.isdecimal():
+        return int(length)
     return 0 if body is None and "transfer-encoding" not in headers else None
 
 
 def _body(copy: Any, size: int | None) -> tuple[list[str], list[str]]:
-    """Return the argument for the body, and a remark on one that is not shown."""
+    """Return the argument for the body, and a remark if the body is not shown."""
     text = copy.body
     if size == 0:
         return [], []

@@ -1,4 +1,4 @@
-"""What a server says of the end of an endpoint, told to the one who can do something about it."""
+"""Deprecation: warnings about endpoints that a server says it will switch off."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 import threading
 import warnings
 from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
 
 from sessionkit._redact import redact_url, scrub
 from sessionkit.headers._deprecation import read_deprecation
@@ -21,23 +23,24 @@ if TYPE_CHECKING:
 
     from sessionkit.chain._exchange import CallNext, Exchange
 
-#: Endpoints that are remembered as told; beyond, the one told first is forgotten.
+#: Endpoints that are remembered; beyond, the one called least recently is forgotten.
 MAX_ENDPOINTS = 1_000
-_LONGEST = 300
-#: In lower case, for one look over an answer's headers: every call pays for it.
+#: Characters of a text.
+_MAX_TEXT = 300
+#: In lower case, compared to a response's headers at once: every call pays for it.
 _NOTICES = frozenset({"deprecation", "sunset", "warning"})
-#: A segment of a path that names one thing: a number, a hexadecimal name, or long with digits.
-_NAME_OF_ONE = re.compile(r"\d+|(?=.*\d)[0-9a-fA-F-]{8,}|(?=.*\d).{20,}|.*[%:@,;=].*")
+#: A segment of a path that is an id: a number, a hexadecimal name, or long with digits.
+_ID = re.compile(r"\d+|(?=.*\d)[0-9a-fA-F-]{8,}|(?=.*\d).{20,}|.*[%:@,;=].*")
 
 
 class ApiDeprecationWarning(DeprecationWarning):
-    """An endpoint goes away, or a server has something lasting to say of it.
+    """An endpoint is deprecated, or its server sends a persistent warning about it.
 
     Attributes:
-        endpoint: Method and address, with ``{}`` in place of what names one thing.
+        endpoint: Method and URL, with ``{}`` in place of ids.
         deprecated: Since when it should not be used (RFC 9745), or None.
-        sunset: When it will stop to answer (RFC 8594), or None.
-        link: Where to read on, or None.
+        sunset: When it stops working (RFC 8594), or None.
+        link: The page that explains it, or None.
         text: The server's own words (``Warning: 299``), or None.
     """
 
@@ -49,15 +52,15 @@ class ApiDeprecationWarning(DeprecationWarning):
 
 
 class DeprecationHandler:
-    """Warn once for each endpoint whose answers say that it goes away.
+    """Warn once for each endpoint whose responses say that it is deprecated.
 
     Read are ``Deprecation`` (RFC 9745, and the drafts before it), ``Sunset`` (RFC 8594), the
     ``Link`` of either, and ``Warning: 299``. The warning is an :class:`ApiDeprecationWarning` at
     the line that made the call, outside of sessionkit and requests. As with any
     ``DeprecationWarning``, Python shows it in ``__main__`` and in tests.
 
-    Place it inside of ``errors``, outside of ``retry``. Shared between threads; what was told
-    already is kept for the last 1,000 endpoints.
+    Place it inside ``errors`` and outside ``retry``. Shared between threads. The last 1,000
+    endpoints are remembered, those of a process apart.
     """
 
     __slots__ = ("_warned",)
@@ -66,7 +69,7 @@ class DeprecationHandler:
         self._warned = PerProcess(lambda _parents: _WarnedEndpoints())
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
-        """Forward, and warn of what the answer tells.
+        """Send the call, and warn if its response asks for it.
 
         Raises:
             ApiDeprecationWarning: Only where filters turn warnings into errors.
@@ -79,10 +82,10 @@ class DeprecationHandler:
     def _warn(self, exchange: Exchange, response: Response) -> None:
         endpoint = _endpoint(exchange.method, str(response.url or exchange.url))
         warning = _read(response, endpoint, exchange.secret_values)
-        if warning is None or not self._warned.get().is_new(endpoint):
+        if warning is None or not self._warned.get().add(endpoint):
             return
         frame = _caller()
-        # As warnings.warn does it, but with the frame found by what it is, not by a count.
+        # As warnings.warn does, but the frame is found by its module, not by a count.
         warnings.warn_explicit(
             warning,
             type(warning),
@@ -103,46 +106,43 @@ class _WarnedEndpoints:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._endpoints: dict[str, None] = {}
+        self._endpoints: LRUCache[str, None] = LRUCache(MAX_ENDPOINTS)
 
-    def is_new(self, endpoint: str) -> bool:
-        """Tell whether *endpoint* was not asked for before; from now on it was."""
+    def add(self, endpoint: str) -> bool:
+        """Remember *endpoint*; return whether it is new."""
         with self._guard:
-            if endpoint in self._endpoints:
-                return False
-            if len(self._endpoints) >= MAX_ENDPOINTS:
-                del self._endpoints[next(iter(self._endpoints))]
+            is_new = endpoint not in self._endpoints
             self._endpoints[endpoint] = None
-            return True
+            return is_new
 
 
 def _endpoint(method: str, url: str) -> str:
-    """Return the address without what names one thing in it: not one warning for each order."""
+    """Return method and URL without ids, so that a thousand orders make one warning."""
     base = re.split(r"[?#]", redact_url(url), maxsplit=1)[0]
     head, mark, rest = base.partition("://")
     authority, *segments = rest.split("/") if mark else ["", *head.split("/")]
-    path = "/".join("{}" if _NAME_OF_ONE.fullmatch(part) else part for part in segments)
+    path = "/".join("{}" if _ID.fullmatch(part) else part for part in segments)
     return f"{method} {f'{head}://' if mark else ''}{authority}/{path}"
 
 
 def _read(
     response: Response, endpoint: str, secrets: tuple[str, ...]
 ) -> ApiDeprecationWarning | None:
-    """Return the warning that a response asks for, or None where its headers say nothing."""
+    """Return the warning that a response asks for, or None."""
     notice = read_deprecation(response.headers, str(response.url or ""))
     if notice is None:
         return None
     deprecated, sunset = notice.deprecated, notice.sunset
     link, text = _clean(redact_url(notice.link), secrets), _clean(notice.text, secrets)
     since = f" since {deprecated:%Y-%m-%d}" if deprecated else ""
-    said = (
+    parts = (
         f"deprecated{since}" if notice.is_deprecated else "",
         f"ends on {sunset:%Y-%m-%d}" if sunset else "",
         f'the server says "{text}"' if text else "",
         f"see {link}" if link else "",
     )
     place = _clean(endpoint, secrets)
-    warning = ApiDeprecationWarning(f"{place}: {'; '.join(part for part in said if part)}")
+    warning = ApiDeprecationWarning(f"{place}: {'; '.join(part for part in parts if part)}")
     warning.endpoint, warning.deprecated, warning.sunset = place, deprecated, sunset
     warning.link, warning.text = link or None, text or None
     return warning
@@ -150,7 +150,7 @@ def _read(
 
 def _clean(text: str, secrets: Collection[str]) -> str:
     one = scrub(" ".join(text.split()), secrets)
-    return "".join(sign if sign.isprintable() else "?" for sign in one)[:_LONGEST]
+    return "".join(sign if sign.isprintable() else "?" for sign in one)[:_MAX_TEXT]
 
 
 def _caller() -> FrameType:

@@ -1,4 +1,4 @@
-"""Failures as exceptions of one tree, wherever in a call they happen."""
+"""Errors: failed responses and faults of transport as exceptions of one tree."""
 
 from __future__ import annotations
 
@@ -32,30 +32,28 @@ _FIRST_ERROR_STATUS = 400
 
 
 class ErrorHandler:
-    """Raise answers of 400 and above, and every fault of transport, as errors of the library.
+    """Raise responses of 400 and above, and every fault of transport, as errors of the library.
 
-    Place it outermost of the handlers that matter, so that all others look at plain responses and
-    at the exceptions that a session raises. An answer below 400 passes: also a redirect that the
-    caller asked to see, and a 304.
+    Place it outside all handlers that look at plain responses and at the exceptions that a session
+    raises. A response below 400 passes: also a redirect that the caller asked to see, and a 304.
 
-    For a caller who wanted a stream, faults inside the body are raised as errors too, while
+    If the caller asked for a stream, faults inside the body are raised as errors too, while
     ``iter_content``, ``iter_lines``, ``content`` and ``json`` read it (not while ``raw`` does).
 
-    Errors of the library that come from further in pass as they are, with the evidence that they
-    lack. Everything else, such as a ``TypeError`` in a handler of yours, passes untouched.
+    Errors of the library from further in pass, completed by what they lack. Everything else, such
+    as a ``TypeError`` in a handler of yours, passes unchanged.
 
-    A call may say otherwise: ``expect=404`` or ``expect=(200, 404)`` names what it takes for a
-    success. It gets such an answer, whatever its status; any other below 400 is an
-    :class:`~sessionkit.errors.UnexpectedStatus`. With ``raise_for_status=False`` it gets every
-    answer, and only faults of transport are raised.
+    A call may ask for less: ``expect=404`` or ``expect=(200, 404)`` names the statuses that it
+    takes for a success. Such a response is returned; any other below 400 is an
+    :class:`~sessionkit.errors.UnexpectedStatus`. With ``raise_for_status=False`` every response is
+    returned, and only faults of transport are raised.
 
     Immutable, hence safe to share between threads and stacks.
 
     Args:
-        rules: Which error an answer is, where its status does not say it; the first that fits
-            wins. They come before *base_class*, and before what this handler does by itself. Of a
-            stream below 400 only status, method and headers are looked at; one from 400 on whose
-            body was looked into is cut at 64 KiB.
+        rules: Which error a response is, if its status does not say it; the first that matches
+            wins, before the rule by status. Of a stream below 400 only status, method and headers
+            are looked at; a stream from 400 on whose body a rule looked into is cut at 64 KiB.
         base_class: An exception class of yours. Every error is then one of it too, by a class
             that :func:`~sessionkit.errors.vendor_error` makes.
         request_id_headers: Headers that name a request, looked at before the usual ones.
@@ -88,12 +86,12 @@ class ErrorHandler:
         )
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
-        """Forward, and raise what failed.
+        """Send the call, and raise its failure.
 
         Raises:
-            StatusError: The answer's status is 400 or more, or a rule or ``expect=`` says that it
+            StatusError: The status is 400 or more, or a rule or ``expect=`` says that the call
                 failed; its connection is free again.
-            TransportError: No whole answer came.
+            TransportError: No whole response was received.
             InvalidRequest: The request cannot be sent.
             ConfigError: The ``expect`` of the call names no statuses.
         """

@@ -1,4 +1,4 @@
-"""Headers that each call carries, without a trace of them on the session."""
+"""Headers that each call carries; the session is not changed."""
 
 from __future__ import annotations
 
@@ -28,42 +28,41 @@ _VALUE = re.compile(r"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7
 #: Products with versions, and remarks in brackets (RFC 9110, section 10.1.5).
 _PRODUCT = rf"{_NAME.pattern}(?:/{_NAME.pattern})?"
 _USER_AGENT = re.compile(rf"{_PRODUCT}(?: (?:{_PRODUCT}|\([^()\\\x00-\x1f\x7f-\U0010ffff]*\)))*")
-#: These describe the body, or the connection; whoever writes them by hand breaks both.
+#: Headers of the body or the connection, which requests writes itself.
 _MANAGED_NAMES = frozenset(
     {"connection", "content-length", "content-type", "host", "transfer-encoding", "upgrade"}
 )
 
 
 class HeadersHandler:
-    """Give each call the headers of your SDK or program; the session is not touched.
+    """Add the headers of your SDK or program to each call; the session is not changed.
 
-    A header that the caller gives on the call wins, None included, by which requests leaves one
-    out. These win over the session's own of the same name.
+    A header that the caller gives on the call wins, also None, by which requests leaves one out.
+    These headers win over the session's own of the same name.
 
-    What is told here anybody may read: a redirect takes it along. A credential, and whatever else
-    must not reach other hosts, belongs to :class:`~sessionkit.auth.AuthHandler`, for instance with
+    They are not secret: a redirect takes them to other hosts. A credential, and whatever else must
+    not reach other hosts, belongs to :class:`~sessionkit.auth.AuthHandler`, for instance with
     ``StaticToken`` and ``scheme=Header("X-Tenant")``; names that mean credentials are refused.
 
-    Placed inside of retries, it is asked for each attempt; the id of the request stays the same
-    over all of them. ``operation="list_orders"`` names what a call is for, to be read by a
-    function of yours (``exchange.option("operation")``) and in the log. Immutable, hence safe to
-    share between threads.
+    Placed inside ``retry``, it computes its headers for each attempt; the request id stays the same
+    over all of them. ``operation="list_orders"`` names what a call is for; functions of yours
+    (``exchange.option("operation")``) and the log can read it. Immutable, hence safe to share
+    between threads.
 
     Args:
         headers: Text, or a function of the exchange that returns it; None leaves the header out.
             They go with calls to the origin of the stack's ``base_url`` (to any, where it has
             none) and to *origins*.
-        user_agent: Product and version of yours, such as ``acme-sdk/2.1``. It is put before that of
-            requests: products stand in the order of their significance (RFC 9110, section
-            10.1.5). It goes with every call.
+        user_agent: Your product and version, such as ``acme-sdk/2.1``. It is put before that of
+            requests, as RFC 9110 (section 10.1.5) orders products. It goes with every call.
         request_id_header: Name of the header in which each call has an id of its own, a random
             UUID, also found at ``response.record.request_id``; None sends none. It goes with
-            every call: it says nothing, and finds a call in the logs of the server.
-        origins: Further origins that *headers* go to, such as ``https://files.example``.
+            every call, so that the call can be found in the server's logs.
+        origins: Further origins to which *headers* go, such as ``https://files.example``.
 
     Raises:
-        ConfigError: A name or text that no request can carry, a name that means a credential, the
-            body or the connection, or one that is given twice.
+        ConfigError: A name or text that no request can carry, a name of a credential, of the body
+            or of the connection, or one that is given twice.
     """
 
     options = frozenset({"operation"})
@@ -88,7 +87,7 @@ class HeadersHandler:
         self._origins = frozenset(map(_origin, origins))
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
-        """Add the headers that the call lacks, and forward.
+        """Send the call with the headers that it lacks.
 
         Raises:
             InvalidRequest: A function returned what no header can carry, such as a line break.
@@ -103,7 +102,7 @@ class HeadersHandler:
         return call_next(exchange.with_headers(headers) if headers else exchange)
 
     def _is_for(self, exchange: Exchange) -> bool:
-        """Tell whether the call goes to an origin that *headers* are for."""
+        """Return whether the call goes to an origin that *headers* are for."""
         if exchange.base_origin is None or not is_absolute(exchange.url):
             return True
         origin = origin_or_none(exchange.url)
@@ -134,7 +133,7 @@ class HeadersHandler:
 
 
 def _request_id(exchange: Exchange, name: str) -> dict[str, str]:
-    """Return the header with the id of the call, made once; nothing where the caller gave one."""
+    """Return the header with the call's id, which is made once; nothing if the caller gave one."""
     record = exchange.record
     if _is_given(exchange, name):
         record.request_id = exchange.header(name)
@@ -145,7 +144,7 @@ def _request_id(exchange: Exchange, name: str) -> dict[str, str]:
 
 
 def _is_given(exchange: Exchange, name: str) -> bool:
-    """Tell whether the caller wrote this header on the call himself, be it as None."""
+    """Return whether the caller gave this header on the call, even as None."""
     if exchange.prepared is not None:
         # What the session put on it when it was prepared was not given.
         return name in exchange.prepared.headers and exchange.has_credential("header", name)
@@ -182,7 +181,7 @@ def _check_names(names: list[str]) -> None:
     twice = sorted({name for name in lower if lower.count(name) > 1})
     if twice:
         message = f"given twice: {', '.join(twice)}"
-        raise ConfigError(message, hint="user_agent= and request_id= name headers too")
+        raise ConfigError(message, hint="user_agent= and request_id_header= name headers too")
 
 
 def _check_values(headers: Mapping[str, HeaderValue]) -> None:
@@ -192,7 +191,7 @@ def _check_values(headers: Mapping[str, HeaderValue]) -> None:
 
 
 def _problem_with(value: object) -> str | None:
-    """Say what is wrong with a value, without showing it; None where it is fine."""
+    """Return what is wrong with a value, without showing it, or None."""
     if not isinstance(value, str):
         return f"no text, but {type(value).__name__}"
     if _VALUE.fullmatch(value):

@@ -1,4 +1,4 @@
-"""One line in the log for each call, without a secret in it."""
+"""Logging: one line for each call, without secrets."""
 
 from __future__ import annotations
 
@@ -28,36 +28,35 @@ _FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 
 
 class LoggingHandler:
-    """Write one line for each call into a log of the standard library.
+    """Write one line for each call to a logger of the standard library.
 
-    Place it outermost, so that it sees the whole call: all attempts, and the error that it ended
-    with. A call that went well at once is written at *level*; at WARNING one that was answered by
-    400 or more, unless that is what ``expect=`` asked for, or that was sent more than once; at
-    ERROR one that ended in any other exception.
+    Place it outermost, so that it sees the whole call: all attempts, and the error at its end. A
+    call that succeeds at its first attempt is written at *level*. A call is written at WARNING if
+    its status is 400 or more and not what ``expect=`` asked for, or if it needed several attempts;
+    at ERROR if it ended in any other exception.
 
-    The facts of the line are attributes of the log record too, for formatters that write JSON:
-    ``http_method``, ``http_url``, ``http_status``, ``http_seconds``, ``http_attempts``,
-    ``http_retries``, ``http_renewals``, ``http_renewal_seconds``, ``http_from_cache``,
-    ``http_request_id`` (that of the call), ``http_server_request_id``, ``http_operation`` (what the
-    call named by ``operation=``), ``http_sent_bytes``, ``http_received_bytes`` (as far as they came
-    over the wire by then), ``http_error`` (the class) and ``http_error_text``. What is not known
-    is None.
+    The facts of the line are also attributes of the log record, for formatters that write JSON:
+    ``http_method``, ``http_url``, ``http_status``, ``http_duration`` (seconds), ``http_attempts``,
+    ``http_retries``, ``http_renewals``, ``http_renewal_duration`` (seconds), ``http_from_cache``,
+    ``http_request_id`` (of the call), ``http_server_request_id``, ``http_operation`` (from
+    ``operation=`` of the call), ``http_sent_bytes``, ``http_received_bytes`` (received by then),
+    ``http_error`` (the class) and ``http_error_text``. An unknown fact is None.
 
-    No line holds a credential: masked are those that handlers placed, those on the request as it
-    was sent, and whatever is secret by its name. No text can begin a line of its own. Shared
-    between threads; it holds no state.
+    No line holds a credential: those that handlers placed, those on the request as it was sent, and
+    everything that is secret by its name is masked. A text cannot start a new line. Shared between
+    threads; it holds no state.
 
     Args:
         logger: A logger, or the name of one.
-        level: The level of calls that went well.
-        verbose: Write two more lines at DEBUG: the request as a command line of curl, and the
-            answer with its headers and what has been read of its body, at most 4096 characters of
-            it. A stream is never read for it.
+        level: The level of calls that succeed at their first attempt.
+        verbose: Write two more lines at DEBUG: the request as a curl command, and the response with
+            its headers and at most 4,096 characters of what has been read of its body. A stream is
+            never read for it.
     """
 
     options = frozenset({"operation"})
 
-    __slots__ = ("_level_of_success", "_logger", "_verbose")
+    __slots__ = ("_logger", "_success_level", "_verbose")
 
     def __init__(
         self,
@@ -67,11 +66,11 @@ class LoggingHandler:
         verbose: bool = False,
     ) -> None:
         self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
-        self._level_of_success = level
+        self._success_level = level
         self._verbose = verbose
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
-        """Forward, and write down how it went. What the handlers further in raise passes."""
+        """Send the call and log its outcome; exceptions pass."""
         try:
             response = call_next(exchange)
         except Exception as error:
@@ -84,15 +83,15 @@ class LoggingHandler:
         self, exchange: Exchange, response: Response | None, error: Exception | None
     ) -> None:
         level = self._level(exchange, response, error)
-        details = self._verbose and self._logger.isEnabledFor(logging.DEBUG)
-        if not (details or self._logger.isEnabledFor(level)):
+        verbose = self._verbose and self._logger.isEnabledFor(logging.DEBUG)
+        if not (verbose or self._logger.isEnabledFor(level)):
             return
         ended = _EndedCall(exchange, response, error)
         facts = ended.facts()
         fields = {f"http_{name}": value for name, value in facts.items()}
         self._logger.log(level, "%s", _line(facts), extra=fields)
-        if details:
-            for kind, text in (("as curl", ended.curl_text()), ("answer", ended.response_text())):
+        if verbose:
+            for kind, text in (("request", ended.curl_text()), ("response", ended.response_text())):
                 if text:
                     self._logger.debug("%s: %s", kind, text, extra=fields)
 
@@ -102,40 +101,37 @@ class LoggingHandler:
         refused = response.status_code >= 400 and "expect" not in exchange.options
         again = len(exchange.record.attempts) > 1
         return (
-            max(logging.WARNING, self._level_of_success)
-            if refused or again
-            else self._level_of_success
+            max(logging.WARNING, self._success_level) if refused or again else self._success_level
         )
 
     def __repr__(self) -> str:
-        success = logging.getLevelName(self._level_of_success)
-        shown = f"{self._logger.name!r}, level={success}, verbose={self._verbose}"
-        return f"LoggingHandler({shown})"
+        level = logging.getLevelName(self._success_level)
+        return f"LoggingHandler({self._logger.name!r}, level={level}, verbose={self._verbose})"
 
 
 def stderr_log(wanted: str) -> LoggingHandler | None:
-    """Return a handler that writes to standard error, as ``SESSIONKIT_LOG`` asks for.
+    """Return the handler that the variable ``SESSIONKIT_LOG`` asks for; it logs to standard error.
 
-    Its logger is in no registry: it writes each line once, whatever the program's own logging is
-    set up to do, and leaves that as it is.
+    Its logger is not registered: it writes each line once, whatever the program's own logging is
+    set up to do, and does not change that.
 
     Args:
-        wanted: A level such as ``info``; with ``debug`` the details too. Empty, ``0`` and ``off``
-            ask for nothing, and any other text for ``info``: a variable must not break a program.
+        wanted: A level such as ``info``; ``debug`` adds request and response. Empty, ``0`` and
+            ``off`` give None, any other text ``info``: a variable must not break a program.
     """
     word = wanted.strip().upper()
     if word in _OFF:
         return None
     level = logging.getLevelNamesMapping().get(word, logging.INFO)
     logger = logging.Logger("sessionkit.http", level)  # noqa: LOG001  # see above
-    pen = logging.StreamHandler()
-    pen.setFormatter(logging.Formatter(_FORMAT))
-    logger.addHandler(pen)
+    output = logging.StreamHandler()
+    output.setFormatter(logging.Formatter(_FORMAT))
+    logger.addHandler(output)
     return LoggingHandler(logger, verbose=True)
 
 
 class _EndedCall:
-    """A call that has ended, and what may be told of it. Belongs to one thread."""
+    """The loggable facts of a call that has ended. Belongs to one thread."""
 
     __slots__ = ("_known", "_spelled", "error", "exchange", "request", "response", "status")
 
@@ -146,32 +142,33 @@ class _EndedCall:
         self.error = error
         self.response = getattr(error, "response", None) if response is None else response
         source: Any = error if response is None else response
-        # An error that knows no request may come of an answer that does.
+        # An error without a request may be due to a response that has one.
         sent = getattr(source, "request", None) or getattr(exchange.open_response, "request", None)
         self.request: Any = sent
-        answered = error is None or isinstance(error, HTTPError)
-        #: Of the answer that ended the call; a fault may hold one that came before it.
-        self.status: int | None = getattr(self.response, "status_code", None) if answered else None
+        ended_in_response = error is None or isinstance(error, HTTPError)
+        status: int | None = getattr(self.response, "status_code", None)
+        #: Of the response that ended the call; another error may hold an earlier response.
+        self.status = status if ended_in_response else None
         self._known = frozenset(self._secrets())
         self._spelled = spellings(self._known)
 
     def _secrets(self) -> Iterator[str]:
-        """Yield the texts that must not be told."""
+        """Yield the texts that must not be logged."""
         yield from self.exchange.secret_values
-        # Beside what was sent, what was asked for: no request may have come of it.
+        # The call's own arguments as well: it may have ended before a request was made of them.
         headers = self.exchange.options.get("headers")
         yield from secrets_in_request(Request(url=self.exchange.url, headers=headers))
         if self.request is not None:
             yield from secrets_in_request(self.request)
 
     def clean(self, text: object) -> str:
-        """Return *text* without secrets, on one line, and cut."""
+        """Return *text* without secrets, on one line, and cut to 500 characters."""
         try:
             plain = " ".join(str(text).split())
         except Exception:  # noqa: BLE001  # some objects cannot even be shown
             return f"<{type(text).__name__}>"
         if len(plain) > _MAX_SEARCHED:
-            # Half of a secret would not be known for one; masks make room, so it could be shown.
+            # Not within a word: half of a secret would not be recognized, and could be shown.
             plain = plain[:_MAX_SEARCHED].rpartition(" ")[0]
         one = _printable(self._masked(plain))
         return one if len(one) <= _MAX_TEXT else f"{one[:_MAX_TEXT]}..."
@@ -182,18 +179,18 @@ class _EndedCall:
         return scrub(text)
 
     def facts(self) -> dict[str, Any]:
-        """Return what the line says; all texts are clean."""
+        """Return the facts of the line, without secrets."""
         record, response, error = self.exchange.record, self.response, self.error
         attempts, operation = len(record.attempts), self.exchange.option("operation")
         return {
             "method": self.clean(self.exchange.method),
             "url": self.clean(redact_url(self._url())),
             "status": self.status,
-            "seconds": self.exchange.clock.monotonic() - record.started,
+            "duration": self.exchange.clock.monotonic() - record.started,
             "attempts": attempts,
             "retries": max(attempts - 1, 0),
             "renewals": len(record.renewals),
-            "renewal_seconds": record.renewal_duration,
+            "renewal_duration": record.renewal_duration,
             "from_cache": record.from_cache,
             "request_id": self._id(record.request_id, self.request),
             "server_request_id": self._id(None, response),
@@ -205,7 +202,7 @@ class _EndedCall:
         }
 
     def _url(self) -> str:
-        """Return the address that was asked first, with its parameters if it came that far."""
+        """Return the URL of the first request, before any redirect."""
         history: Any = getattr(self.response, "history", None)
         first = getattr(history[0], "request", None) if history else self.request
         return str(getattr(first, "url", None) or self.exchange.url)
@@ -216,17 +213,17 @@ class _EndedCall:
         return None if name is None else self.clean(name)
 
     def curl_text(self) -> str | None:
-        """Return the request as a command line, or None where none was made."""
+        """Return the request as a curl command, or None if none was made."""
         return None if self.request is None else as_curl(self.request, secrets=self._known)
 
     def response_text(self) -> str | None:
-        """Return the answer, each line marked as in ``curl -v``, or None where there is none."""
+        """Return the response, each line marked as in ``curl -v``, or None if there is none."""
         if self.response is None:
             return None
         copy = redacted_response(self.response, self._known)
         head = [f"{copy.status_code} {copy.reason}"]
         head += [f"{name}: {value}" for name, value in copy.headers.items()]
-        # Masked again: an error's response is a copy already, made by one who may have known less.
+        # Masked again: an error's response is a copy, made where fewer secrets may be known.
         lines = [self._masked(line) for line in head]
         if self.exchange.is_read(self.response):
             lines += ["", *_body(copy.content, self._masked)]
@@ -237,7 +234,7 @@ def _line(facts: dict[str, Any]) -> str:
     attempts, renewals = facts["attempts"], facts["renewals"]
     remarks = (
         "nothing was sent" if attempts == 0 else f"{attempts} attempts" if attempts > 1 else "",
-        f"{renewals} renewal{'s' * (renewals > 1)} in {facts['renewal_seconds']:.3f}s"
+        f"{renewals} renewal{'s' * (renewals > 1)} in {facts['renewal_duration']:.3f}s"
         if renewals
         else "",
         "from a cache" if facts["from_cache"] else "",
@@ -245,29 +242,29 @@ def _line(facts: dict[str, Any]) -> str:
         f"id {facts['request_id']}" if facts["request_id"] else "",
         f"server's id {facts['server_request_id']}" if facts["server_request_id"] else "",
     )
-    said = ", ".join(filter(None, remarks))
+    remark = ", ".join(filter(None, remarks))
     fault = f": {facts['error']}: {facts['error_text']}" if facts["error"] else ""
     status = "failed" if facts["status"] is None else facts["status"]
-    head = f"{facts['method']} {facts['url']} {status} in {facts['seconds']:.3f}s"
-    return f"{head}{f' ({said})' if said else ''}{fault}"
+    head = f"{facts['method']} {facts['url']} {status} in {facts['duration']:.3f}s"
+    return f"{head}{f' ({remark})' if remark else ''}{fault}"
 
 
 def _message(error: Exception) -> object:
-    # The address and the attempts, which the whole text repeats, stand in the line already.
+    # Without URL and attempts, which are in the line already.
     return error.message if isinstance(error, SessionKitError) else error
 
 
 def _sent_bytes(request: Any) -> int | None:
     headers = getattr(request, "headers", None) or {}
-    told = str(headers.get("Content-Length", ""))
-    return int(told) if told.isdecimal() and len(told) < 20 else None
+    length = str(headers.get("Content-Length", ""))
+    return int(length) if length.isdecimal() and len(length) < 20 else None
 
 
 def _received_bytes(response: Any) -> int | None:
-    """Return the bytes of the body that came over the wire so far, where urllib3 counted them."""
+    """Return how many bytes of the body were received so far, if urllib3 counted them."""
     try:
         count = response.raw.tell()
-    except Exception:  # noqa: BLE001  # whatever stands there in a mock, or in a copy
+    except Exception:  # noqa: BLE001  # a mock or a copy may have anything there
         return None
     return count if isinstance(count, int) else None
 

@@ -1,4 +1,4 @@
-"""A limit on the size of answers, counted after decoding."""
+"""Size limits: the largest body of a response, after decoding."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ _FIRST_ERROR_STATUS = 400
 
 
 class SizeHandler:
-    """Give up answers whose body is larger than a limit, as it is after decoding.
+    """Refuse responses whose decoded body is larger than a limit.
 
     requests takes a body into memory however large it is, and a megabyte of gzip may hold a
-    gigabyte. With this handler such a call ends in
-    :class:`~sessionkit.errors.BodyTooLarge`: at once where the answer announces its size, else
-    when one byte too many has come. A stream ends so too, while the caller reads it, ``raw``
-    included. It is not tried again.
+    gigabyte. With this handler such a call ends in :class:`~sessionkit.errors.BodyTooLarge`: at
+    once if the response announces its size, else with the first byte above the limit. A stream ends
+    so too, while the caller reads it, also through ``raw``. It is not retried.
 
-    An answer of 400 and above is cut at the limit instead, because its status says more; so is
-    the body of a redirect that is followed, at 64 KiB.
+    A response of 400 and above is cut at the limit instead, because its status says more; so is the
+    body of a redirect that is followed, at 64 KiB.
 
     A call may carry its own ``max_bytes=``; None lifts the limit. The handler may stand anywhere
-    in the chain: last, it also watches what others further in would read. Immutable, hence shared
+    in the chain; innermost, it also limits what others further out read. Immutable, hence shared
     between threads.
 
     Args:
-        max_bytes: The largest body that is taken, in bytes.
+        max_bytes: The largest body that is accepted, in bytes.
 
     Raises:
         ConfigError: Not a whole number above 0.

@@ -1,4 +1,4 @@
-"""Time, written where the caller looks: into the headers of the answer."""
+"""Timing: how long a call took, in headers of its response."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from sessionkit.chain._exchange import CallNext, Exchange
 
-#: In lower case, for one look over an answer's headers: every call pays for it.
+#: In lower case, compared to a response's headers at once: every call pays for it.
 _FROM_SERVERS = frozenset(
     {
         "server-timing",
@@ -25,32 +25,31 @@ _FROM_SERVERS = frozenset(
 
 
 class TimingHandler:
-    """Write how long a call took into the headers of its answer.
+    """Write how long a call took into the headers of its response.
 
-    Three headers are written, over any of the same name that a server sent:
+    Three headers are written; they replace any of the same name that a server sent:
 
-    - ``X-Client-Time``: this handler and everything further in, in seconds, as ``0.125s``:
-      retries, waits and token renewals included; for an answer that is streamed, until its head
-      was there.
-    - ``X-Client-Attempts``: requests that went out for this call, token requests not counted.
-    - ``X-Client-Renewal-Time``: seconds of it that went into token renewal, as ``0.000s``.
+    - ``X-Client-Time``: seconds in this handler and everything further in, as ``0.125s``:
+      retries, waits and token renewals included; for a stream, until its head was received.
+    - ``X-Client-Attempts``: requests that were sent for this call, token requests not counted.
+    - ``X-Client-Renewal-Time``: seconds of it that token renewal took, as ``0.000s``.
 
-    What a server said of its own time (``Server-Timing``, ``X-API-Time`` and others) is read into
-    ``response.record.server_timing`` as a :class:`ServerTiming`, or left None.
+    What a server reports of its own time (``Server-Timing``, ``X-API-Time`` and others) is read
+    into ``response.record.server_timing`` as a :class:`ServerTiming`, or None if it reports none.
     Placed outermost it measures the whole call. Shared between threads; it holds no state.
     """
 
     __slots__ = ()
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
-        """Forward, then write the headers. What the handlers further in raise passes."""
+        """Send the call and write the headers; exceptions pass."""
         monotonic = exchange.clock.monotonic
         started = monotonic()
         response = call_next(exchange)
         headers = response.headers
         record = exchange.record
         if not _FROM_SERVERS.isdisjoint(map(str.lower, headers)):
-            # Imported where it is needed: most APIs send none of these headers.
+            # Imported only if needed: most APIs send none of these headers.
             from sessionkit.headers._server_timing import read_server_timing
 
             record.server_timing = read_server_timing(headers)

@@ -1,4 +1,4 @@
-"""Traces and metrics by OpenTelemetry (an extra): a span for each call, and one for each attempt.
+"""Traces and metrics by OpenTelemetry (extra ``otel``): a span per call, and one per attempt.
 
 The names are those of the stable semantic conventions for HTTP clients.
 """
@@ -30,7 +30,7 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0
 
 
 class _Telemetry(NamedTuple):
-    """What both handlers use of OpenTelemetry."""
+    """The parts of OpenTelemetry that both handlers use."""
 
     trace: Any
     propagate: Any
@@ -39,13 +39,13 @@ class _Telemetry(NamedTuple):
 
 
 class OtelHandler:
-    """Give each call a span, and in it each attempt one of its own.
+    """Make a span for each call, and within it one for each attempt.
 
     Two handlers work together: this one goes outermost, :attr:`attempts` innermost. The call's span
-    (internal) lasts as long as the caller waits, retries, renewals and waits included; those of the
-    attempts (client) show each request that went out, carry their context to the server in
-    ``traceparent``, and are measured in ``http.client.request.duration``. An answer out of a cache
-    has no attempt. A redirect belongs to its attempt, and a stream to it up to its head.
+    (internal) lasts as long as the caller waits: retries, renewals and waits included. Those of the
+    attempts (client) show each request that was sent, pass their context to the server in
+    ``traceparent``, and are measured in ``http.client.request.duration``. A response from a cache
+    has no attempt. An attempt includes its redirects, and a stream up to its head.
 
     ``auth.listen(otel.on_event)`` adds what happens to tokens as events of the call's span. A call
     may name itself by ``operation=``. No attribute holds a credential: URLs are masked, bodies and
@@ -89,7 +89,7 @@ class OtelHandler:
         return self._attempts
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
-        """Forward within a span. What the handlers further in raise passes."""
+        """Send the call within a span; exceptions pass."""
         known = _request_facts(exchange)
         name = exchange.option("operation") or known["http.request.method"]
         kind = self._telemetry.trace.SpanKind.INTERNAL
@@ -109,11 +109,11 @@ class OtelHandler:
                 span.set_attribute("sessionkit.from_cache", record.from_cache)
 
     def on_event(self, event: Event) -> None:
-        """Note what happened to a token in the span of the call that it happened to.
+        """Add a renewal event to the current span.
 
         For :meth:`AuthHandler.listen <sessionkit.auth.AuthHandler.listen>`.
         """
-        facts: dict[str, Any] = {"sessionkit.seconds": event.seconds}
+        facts: dict[str, Any] = {"sessionkit.duration": event.seconds}
         for name in ("waited", "early"):
             if hasattr(event, name):
                 facts[f"sessionkit.{name}"] = getattr(event, name)
@@ -127,7 +127,7 @@ class OtelHandler:
 
 
 class AttemptsHandler:
-    """Give each attempt a span of its own; made by :class:`OtelHandler`."""
+    """Make a span for each attempt; see :class:`OtelHandler`."""
 
     name = "otel_attempts"
 
@@ -137,7 +137,7 @@ class AttemptsHandler:
         self._telemetry = tools
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
-        """Forward within a span, whose context goes along in the headers."""
+        """Send the attempt within a span, with its context in the headers."""
         tools, facts = self._telemetry, _request_facts(exchange)
         attempts, now = exchange.record.attempts, exchange.clock.monotonic
         resent = {"http.request.resend_count": len(attempts)} if attempts else {}
@@ -164,20 +164,20 @@ class AttemptsHandler:
 
 
 def _span(tools: _Telemetry, name: str, kind: Any, facts: dict[str, Any]) -> Any:
-    # Exceptions are told by class alone: their texts and tracebacks may hold anything.
+    # Exceptions by class alone: their texts and tracebacks may hold secrets.
     return tools.tracer.start_as_current_span(
         name, kind=kind, attributes=facts, record_exception=False, set_status_on_exception=False
     )
 
 
 def _request_facts(exchange: Exchange) -> dict[str, Any]:
-    """Return what is known of a request before it is sent."""
+    """Return the attributes of a request that are known before it is sent."""
     method = exchange.method.upper()
     facts: dict[str, Any] = {"http.request.method": method if method in _METHODS else "_OTHER"}
     try:
         url = exchange.resolved_url()
         scheme, _, authority = origin_of(url).partition("://")
-    except Exception:  # noqa: BLE001  # the session will say what is wrong with this URL
+    except Exception:  # noqa: BLE001  # the session will raise for this URL
         return facts
     host, _, port = authority.rpartition(":")
     if port.isdecimal():
@@ -191,7 +191,7 @@ def _request_facts(exchange: Exchange) -> dict[str, Any]:
 def _set_response(
     tools: _Telemetry, span: Span, exchange: Exchange, response: Response
 ) -> dict[str, Any]:
-    """Note what came; return the facts that metrics have too."""
+    """Set the attributes of a response; return those that metrics have too."""
     first = response.history[0] if response.history else response
     url = getattr(first.request, "url", None)
     if url:
@@ -206,9 +206,9 @@ def _set_response(
 
 
 def _set_error(tools: _Telemetry, span: Span, error: Exception) -> dict[str, Any]:
-    """Note what was raised; return the facts that metrics have too."""
+    """Set the attributes of an exception; return those that metrics have too."""
     facts: dict[str, Any] = {"error.type": type(error).__qualname__}
-    # A fault may hold an answer that came before it.
+    # Other errors may hold an earlier response.
     if isinstance(error, HTTPError) and error.response is not None:
         facts["http.response.status_code"] = error.response.status_code
     span.set_status(tools.trace.StatusCode.ERROR)

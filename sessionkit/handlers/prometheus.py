@@ -1,4 +1,4 @@
-"""Metrics for Prometheus (an extra): calls, attempts, retries, renewals, with bounded labels."""
+"""Metrics for Prometheus (extra ``prometheus``): calls, attempts, retries and renewals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _METHODS = frozenset(
     ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE")
 )
 _OTHER = "other"
-#: Seconds. Those of a call reach further than those of an attempt alone would: it waits, too.
+#: Seconds. They reach further than those of an attempt alone would, because a call also waits.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _RENEWALS = {
     "TokenRenewed": "renewed",
@@ -33,38 +33,39 @@ _RENEWALS = {
 
 
 class _BoundedLabel:
-    """The first values of a label, as many as are allowed; all further ones are ``other``.
+    """A label with a bounded number of values; all after the first ones are ``other``.
 
-    Threads that come at once may let one more in each, not more.
+    No cache: what it forgets would come back as one more label. Threads that add a value at the
+    same time may each exceed the bound by one.
     """
 
-    __slots__ = ("_known", "_most")
+    __slots__ = ("_known", "_max_values")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, max_values: int) -> None:
         self._known: dict[str, None] = {}
-        self._most = most
+        self._max_values = max_values
 
     def __call__(self, value: str) -> str:
         if value not in self._known:
-            if len(self._known) >= self._most:
+            if len(self._known) >= self._max_values:
                 return _OTHER
             self._known.setdefault(value)
         return value
 
 
 class PrometheusHandler:
-    """Count calls and attempts, and measure how long they took.
+    """Count calls and attempts, and measure their durations.
 
     Place it outermost, so that it sees the whole call. Its metrics, after *namespace*:
 
     - ``calls_total``: calls that ended, by ``method``, ``host``, ``status`` and ``error``.
-    - ``call_seconds``: how long they took for who made them, by ``method`` and ``host``.
-    - ``attempts_total``: requests that went out for them, by the same labels as calls.
-    - ``attempt_seconds``: how long each took, by ``method`` and ``host``.
+    - ``call_seconds``: their durations, by ``method`` and ``host``.
+    - ``attempts_total``: requests that were sent for them, by the same labels as calls.
+    - ``attempt_seconds``: their durations, by ``method`` and ``host``.
     - ``retries_total``: attempts after the first of a call, those after a renewal included.
-    - ``cached_total``: calls that a cache answered.
-    - ``token_renewals_total`` and ``token_renewal_seconds``: what became of tokens, by ``outcome``:
-      ``renewed``, ``adopted`` from another process, ``waited`` for another thread, ``failed``; told
+    - ``cached_total``: calls with a response from a cache.
+    - ``token_renewals_total`` and ``token_renewal_seconds``: token renewals, by ``outcome``:
+      ``renewed``, ``adopted`` from another process, ``waited`` for another thread, ``failed``; fed
       by ``auth.listen(prometheus.on_event)``.
 
     Labels are bounded, whatever servers and callers do: ``status`` is a class such as ``5xx`` or
@@ -73,10 +74,10 @@ class PrometheusHandler:
     handler may serve several stacks.
 
     Args:
-        registry: Where the metrics are registered; by default prometheus_client's own.
+        registry: Registry of the metrics; by default prometheus_client's own.
         namespace: The first word of every metric's name.
         buckets: Upper bounds of the histograms, in seconds.
-        max_hosts: Different hosts that get a label of their own.
+        max_hosts: The most hosts with a label of their own.
 
     Raises:
         ConfigError: The registry has metrics of these names already.
@@ -117,11 +118,11 @@ class PrometheusHandler:
         try:
             self._calls = counter("calls", "Calls that ended", ended)
             self._call_seconds = histogram("call_seconds", "Duration of calls", place)
-            self._attempts = counter("attempts", "Requests that went out", ended)
+            self._attempts = counter("attempts", "Requests that were sent", ended)
             self._attempt_seconds = histogram("attempt_seconds", "Duration of requests", place)
             self._retries = counter("retries", "Requests after the first of a call", place)
-            self._cached = counter("cached", "Calls that a cache answered", place)
-            self._renewals = counter("token_renewals", "What became of tokens", ("outcome",))
+            self._cached = counter("cached", "Calls with a response from a cache", place)
+            self._renewals = counter("token_renewals", "Token renewals by outcome", ("outcome",))
             self._renewal_seconds = histogram(
                 "token_renewal_seconds", "Duration of renewals", ("outcome",)
             )
@@ -131,7 +132,7 @@ class PrometheusHandler:
             raise ConfigError(message, hint=hint) from error
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
-        """Forward, and count how it went. What the handlers further in raise passes."""
+        """Send the call and count its outcome; exceptions pass."""
         try:
             response = call_next(exchange)
         except Exception as error:
@@ -141,7 +142,7 @@ class PrometheusHandler:
         return response
 
     def on_event(self, event: Event) -> None:
-        """Count what happened to a token.
+        """Count a renewal event.
 
         For :meth:`AuthHandler.listen <sessionkit.auth.AuthHandler.listen>`.
         """
@@ -183,7 +184,7 @@ def _host(exchange: Exchange) -> str:
 
 
 def _status_of(error: Exception) -> int | None:
-    """Return the status that was raised for; a fault may hold an answer that came before it."""
+    """Return the status that *error* was raised for; other errors may hold an earlier response."""
     response = error.response if isinstance(error, HTTPError) else None
     return getattr(response, "status_code", None)
 

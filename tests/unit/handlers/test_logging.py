@@ -94,11 +94,11 @@ def test_the_facts_are_there_for_machines_too() -> None:
         "http_method": "POST",
         "http_url": f"{server.origin}/a",
         "http_status": 201,
-        "http_seconds": pytest.approx(told["http_seconds"]),
+        "http_duration": pytest.approx(told["http_duration"]),
         "http_attempts": 1,
         "http_retries": 0,
         "http_renewals": 0,
-        "http_renewal_seconds": 0.0,
+        "http_renewal_duration": 0.0,
         "http_from_cache": False,
         "http_request_id": "cli-1",
         "http_server_request_id": "srv-9",
@@ -301,8 +301,8 @@ def test_details_show_what_went_over_the_wire() -> None:
 
     line, request, answer = [record.getMessage() for record in lines.records]
     assert line.startswith("POST ")
-    assert request.startswith(f"as curl: curl -X POST {server.origin}/a ")
-    assert answer.startswith("answer: < 200 OK\n< ")
+    assert request.startswith(f"request: curl -X POST {server.origin}/a ")
+    assert answer.startswith("response: < 200 OK\n< ")
     assert answer.endswith('\n<\n< {"id": 7}')
     assert [record.levelno for record in lines.records] == [logging.INFO] + [logging.DEBUG] * 2
 
@@ -314,7 +314,7 @@ def test_details_are_cut_and_never_fake_a_line() -> None:
     with opened(lambda _: Reply(200, body), chain(logger, verbose=True)) as (stack, _):
         stack.get("a")
 
-    answer = lines.records[-1].getMessage().removeprefix("answer: ")
+    answer = lines.records[-1].getMessage().removeprefix("response: ")
     assert all(line.startswith("<") and line.isprintable() for line in answer.split("\n"))
     assert "< ERROR sessionkit.http: faked" in answer
     assert len(answer) < 6_000
@@ -441,8 +441,9 @@ def test_nothing_that_arrives_makes_the_log_fail(
         stack.get("a", params={"q": text, text: "x"}, operation=text)
 
     assert lines.records[0].getMessage().isprintable()
-    shown = [r.getMessage() for r in lines.records if r.getMessage().startswith("answer: ")]
-    assert all(line.startswith("<") for text in shown for line in text[8:].split("\n"))
+    messages = [record.getMessage() for record in lines.records]
+    shown = [m.removeprefix("response: ") for m in messages if m.startswith("response: ")]
+    assert all(line.startswith("<") for text in shown for line in text.split("\n"))
 
 
 @given(st.text())
@@ -511,8 +512,8 @@ def test_debug_shows_what_was_sent_and_answered(
         stack.get("a")
 
     err = capsys.readouterr().err
-    assert f"as curl: curl {server.origin}/a " in err
-    assert "answer: < 200 OK" in err
+    assert f"request: curl {server.origin}/a " in err
+    assert "response: < 200 OK" in err
     assert SECRET not in err
 
 

@@ -180,7 +180,7 @@ def test_renewals_are_events_of_the_call() -> None:
     calls = [span for span in watched.spans if span.kind is SpanKind.INTERNAL]
     assert [[event.name for event in call.events] for call in calls] == [["TokenRenewed"]] * 2
     assert set(calls[1].events[0].attributes or {}) == {
-        *("sessionkit.seconds", "sessionkit.waited", "sessionkit.early"),
+        *("sessionkit.duration", "sessionkit.waited", "sessionkit.early"),
     }
     assert [about["http.response.status_code"] for about in watched.attempts] == [200, 401, 200]
 
