@@ -14,7 +14,7 @@ from sessionkit._redact import scrub
 from sessionkit.transport._sessions import bare_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Sequence
 
     import requests
     from requests import PreparedRequest
@@ -32,20 +32,51 @@ class CredentialPlacer:
     Args:
         credentials: Placed by handlers.
         steps: Run on the first request, and on each further one to the same origin.
+
+    Attributes:
+        others: The credentials that are no ``Authorization``.
+        has_authorization: Whether one is an ``Authorization``.
+        needs_auth: Whether something must be done as ``auth=``, which requests calls last of all.
+            For a cookie too: only then is one of its name in the session's jar seen beside it.
     """
 
-    __slots__ = ("_credentials", "_first_origin", "_signatures", "_steps")
+    __slots__ = (
+        *("_credentials", "_first_origin", "_signatures", "_steps"),
+        *("has_authorization", "needs_auth", "others"),
+    )
 
-    def __init__(
-        self,
-        credentials: Iterable[Credential],
-        steps: Iterable[Callable[[PreparedRequest], None]] = (),
-    ) -> None:
+    def __init__(self, credentials: Sequence[Credential], steps: Sequence[Step] = ()) -> None:
+        self.others: list[Credential] = []
+        self.has_authorization = False
+        self.needs_auth = bool(steps)
+        for credential in credentials:
+            if is_authorization(credential):
+                self.has_authorization = self.needs_auth = True
+            else:
+                self.others.append(credential)
+                self.needs_auth = self.needs_auth or credential.location == "cookie"
         self._credentials = credentials
         self._steps = steps
         self._first_origin: str | None = None
         #: Headers that steps wrote, by name.
         self._signatures: dict[str, set[str]] = {}
+
+    def place_others(self, kwargs: dict[str, Any], *, url: str, resolved: str) -> str:
+        """Put all but an ``Authorization`` into the arguments of a request; return its URL.
+
+        These ride beside whatever the session authenticates with, so a key for a gateway works with
+        a session that brings a token of its own.
+
+        Args:
+            kwargs: Arguments for ``session.request``; changed.
+            url: As it would be given to the session.
+            resolved: The absolute URL that the session makes of it.
+        """
+        origin = origin_or_none(resolved)
+        for credential in self.others:
+            if origin in credential.origins:
+                url = _place_in_options(kwargs, credential, url=url, resolved=resolved)
+        return url
 
     def on_first_request(self, request: PreparedRequest) -> None:
         """Place credentials on, and run steps over, the first request of an attempt."""
@@ -97,14 +128,6 @@ class CredentialPlacer:
 def is_authorization(credential: Credential) -> bool:
     """Return whether *credential* is an ``Authorization`` header."""
     return credential.location == "header" and credential.name.lower() == "authorization"
-
-
-def rides_in_auth(credential: Credential) -> bool:
-    """Return whether *credential* is placed by ``auth=``, which requests calls last of all.
-
-    A cookie too: only then is one of its name in the session's jar seen beside it.
-    """
-    return credential.location == "cookie" or is_authorization(credential)
 
 
 def is_given(session: requests.Session, exchange: Exchange, *, location: str, name: str) -> bool:
@@ -172,26 +195,15 @@ def _remove_cookie(jar: Any, credential: Credential) -> None:
         jar.clear(cookie.domain, cookie.path, cookie.name)
 
 
-def place_in_options(kwargs: dict[str, Any], credential: Credential, url: str, target: str) -> str:
-    """Put a credential other than ``Authorization`` into *kwargs*; return the URL to send.
-
-    These ride beside whatever the session authenticates with, so a key for a gateway works with a
-    session that brings a token of its own.
-
-    Args:
-        kwargs: Arguments for ``session.request``; changed.
-        credential: What to place.
-        url: The URL as it will be given to the session.
-        target: The absolute URL that the session makes of it.
-    """
-    if origin_or_none(target) not in credential.origins:
-        return url
+def _place_in_options(
+    kwargs: dict[str, Any], credential: Credential, *, url: str, resolved: str
+) -> str:
     if credential.location == "header":
         given = kwargs.get("headers") or {}
         others = {k: v for k, v in given.items() if str(k).lower() != credential.name.lower()}
         kwargs["headers"] = {**others, credential.name: credential.value}
     elif credential.location == "cookie":
-        kwargs["cookies"] = _with_cookie(kwargs.get("cookies"), credential, target)
+        kwargs["cookies"] = _with_cookie(kwargs.get("cookies"), credential, resolved)
     else:
         base, mark, fragment = url.partition("#")
         joint = "&" if "?" in base else "?"
@@ -222,7 +234,7 @@ def _given_names(option: Any) -> set[str]:
 
 
 def _with_cookie(
-    cookies: CookieJar | Mapping[str, str] | None, credential: Credential, target: str
+    cookies: CookieJar | Mapping[str, str] | None, credential: Credential, resolved: str
 ) -> RequestsCookieJar:
     jar = RequestsCookieJar()
     if isinstance(cookies, CookieJar):
@@ -230,7 +242,7 @@ def _with_cookie(
     elif cookies:
         merge_cookies(jar, cookiejar_from_dict(dict(cookies)))
     # With the brackets of an IPv6 address, as http.cookiejar has it.
-    host = urlsplit(target).netloc.rpartition("@")[2].lower()
+    host = urlsplit(resolved).netloc.rpartition("@")[2].lower()
     host = host[: host.rindex("]") + 1] if "]" in host else host.partition(":")[0]
     # http.cookiejar knows hosts without a dot by this name (RFC 2965's effective host name).
     domain = host if "." in host else f"{host}.local"

@@ -3,7 +3,7 @@
 The wire leaves an attempt to :class:`HopByHop` where a credential, a step on the prepared request,
 a deadline or a body that cannot be sent again makes each hop matter::
 
-    HopByHop.request  options: credentials beside Authorization    (_credentials)
+    HopByHop.request  puts credentials other than Authorization into the options
       session.request
         _finish       the first request, prepared: credentials, steps, hook
         RedirectHook  reads the body of a redirect within limits
@@ -25,12 +25,7 @@ from requests.utils import resolve_proxies
 from sessionkit.bodies._request import body_objects
 from sessionkit.bodies._response import DRAIN_SECONDS, read_some, read_within
 from sessionkit.chain._exchange import DEFAULT_TIMEOUT
-from sessionkit.transport._credentials import (
-    CredentialPlacer,
-    is_authorization,
-    place_in_options,
-    rides_in_auth,
-)
+from sessionkit.transport._credentials import CredentialPlacer
 from sessionkit.transport._sessions import STOCK_SESSION, own_auth, resolved_url
 from sessionkit.transport._timeouts import cap_timeout
 
@@ -76,9 +71,11 @@ class HopByHop:
         """
         session, exchange = self._session, self._exchange
         kwargs["allow_redirects"] = False
-        url = self._place_beside_auth(kwargs)
-        if exchange.preparation_steps or any(map(rides_in_auth, exchange.credentials)):
-            if not any(map(is_authorization, exchange.credentials)):
+        url, placer = exchange.url, self._placer
+        if placer.others:
+            url = placer.place_others(kwargs, url=url, resolved=resolved_url(session, exchange))
+        if placer.needs_auth:
+            if not placer.has_authorization:
                 self._replaced_auth = own_auth(session, resolved_url(session, exchange), kwargs)
             kwargs["auth"] = self._finish
         else:
@@ -106,16 +103,6 @@ class HopByHop:
         if "proxies" not in kwargs:
             kwargs["proxies"] = resolve_proxies(request, session.proxies, session.trust_env)
         return self._follow(response, kwargs)
-
-    def _place_beside_auth(self, kwargs: dict[str, Any]) -> str:
-        """Put all credentials but ``Authorization`` into *kwargs*; return the URL to send."""
-        exchange = self._exchange
-        url, target = exchange.url, ""
-        for credential in exchange.credentials:
-            if not is_authorization(credential):
-                target = target or resolved_url(self._session, exchange)
-                url = place_in_options(kwargs, credential, url, target)
-        return url
 
     def _finish(self, request: PreparedRequest) -> PreparedRequest:
         """Finish the first request; requests calls this as its ``auth=``, the last of its steps.

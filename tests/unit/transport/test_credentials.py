@@ -11,7 +11,7 @@ from requests.cookies import RequestsCookieJar, create_cookie
 
 from sessionkit._origins import origin_of
 from sessionkit.chain._exchange import Credential
-from sessionkit.transport._credentials import CredentialPlacer, place_in_options
+from sessionkit.transport._credentials import CredentialPlacer
 
 HOME = "https://api.example"
 OURS = frozenset(["https://api.example:443"])
@@ -202,7 +202,7 @@ def test_a_late_step_runs_again_on_a_hop_at_home_and_its_work_comes_off_elsewher
 
 def placed(secret: Credential, url: str = "x", target: str = HOME + "/x", **kwargs: Any) -> Any:
     """Place a secret in the arguments of a request; return its URL and the arguments."""
-    return place_in_options(kwargs, secret, url, target), kwargs
+    return placer(secret).place_others(kwargs, url=url, resolved=target), kwargs
 
 
 def test_a_header_goes_among_the_headers_of_the_call() -> None:
