@@ -1,7 +1,7 @@
-"""Answers kept for the one who asked for them: a private cache (RFC 9111), an extra on hishel.
+"""HTTP caching: a private cache for each caller (RFC 9111), on hishel (extra ``cache``).
 
-hishel keeps the answers, and says which may be kept, which are fresh and what a 304 renews. What it
-leaves out, directives of requests among it, stands in ``_freshness``.
+hishel stores the responses, and decides which may be stored, which are fresh and what a 304
+updates. What it leaves out, directives of requests among it, stands in ``_freshness``.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ _IGNORED_METHODS = ("OPTIONS", "TRACE")
 
 
 class CacheHandler:
-    """Keep answers, and give them again to the one who asked for them.
+    """Store responses, and return them again to the same caller.
 
-    A private cache in the sense of RFC 9111: what the server called fresh is answered from here;
-    what it gave an ``ETag`` or ``Last-Modified`` is asked for anew with that, and a 304 brings the
-    kept answer back. Nothing is taken for fresh of which the server did not say so. ``Vary`` and
-    the ``Cache-Control`` of both sides hold. A call that changes something makes the cache forget
-    the address that it went to.
+    A private cache in the sense of RFC 9111: a response that the server declared fresh is returned
+    from the cache; a stale one with an ``ETag`` or ``Last-Modified`` is revalidated, and a 304
+    returns the stored one. Without a word of the server nothing counts as fresh. ``Vary`` and the
+    ``Cache-Control`` of both sides are followed. A call that changes something removes what is
+    stored of its URL.
 
-    Two who ask never share an answer: all credentials on the request are part of the name under
-    which an answer is kept, as a keyed hash, and so are headers that say for whom it is made
-    (``X-Tenant-Id``, ``OpenAI-Organization``). Where something was sent that could not be foreseen,
-    such as a signature, nothing is kept.
+    Two callers never share a response: all credentials on the request are part of the cache key, as
+    a keyed hash, and so are headers that say for whom it is made (``X-Tenant-Id``,
+    ``OpenAI-Organization``). A response to a request that could not be foreseen, such as a signed
+    one, is not stored.
 
-    Kept are whole answers to GET and HEAD of statuses 200, 203, 204, 300, 301, 308, 404 and 410:
-    none that refuses a login, none that redirects led to, no cookies that it set. A stream is kept
-    as the caller reads it, once it was read to its end. An answer from here has ``from_cache`` set,
-    as has the record of its call; hooks and cookies of the session see nothing of it.
+    Stored are complete responses to GET and HEAD of statuses 200, 203, 204, 300, 301, 308, 404 and
+    410: none that refuses a login, none after redirects, no cookies. A stream is stored when the
+    caller has read it to its end. A response from the cache has ``from_cache`` set, as has the
+    record of its call; hooks and cookies of the session do not see it.
 
-    Place it inside ``auth`` and outside ``ratelimit``. A call may say ``cache=False``, or send
-    ``Cache-Control`` directives of its own. A cache that cannot be read or written is logged as a
-    warning at ``sessionkit.cache``, and the server is asked instead. Thread-safe; may serve several
-    stacks. A forked child opens the file anew, and starts empty without one.
+    Place it inside ``auth`` and outside ``ratelimit``. A call may pass ``cache=False``, or send
+    ``Cache-Control`` directives of its own. If the cache cannot be read or written, a warning is
+    logged at ``sessionkit.cache``, and the request is sent to the server. Thread-safe; may serve
+    several stacks. A forked child opens the file anew, and starts empty without one.
 
     Args:
         path: A file, made with mode 0600, for all processes of this machine; by default in memory.
-        principal: From an exchange to who asks, in place of the credentials: for tokens that change
-            while their owner does not, and for signed requests.
-        max_bytes: All answers together; beyond, those that were not used lately make room.
-        max_body_bytes: Bytes of the largest body that is kept.
+        principal: Returns the caller of an exchange, in place of the credentials: for tokens that
+            change while their owner does not, and for signed requests.
+        max_bytes: The most bytes of all responses; the least recently used are removed for others.
+        max_body_bytes: The most bytes of a body that is stored.
 
     Raises:
         ConfigError: A path or a number, or a version of hishel, that cannot be used.
@@ -88,38 +88,38 @@ class CacheHandler:
         self._storages = PerProcess(lambda _parents: ResponseStorage(self._path, self._max_bytes))
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
-        """Answer from the cache, or forward and keep what comes.
+        """Return a stored response, or send the call and store its response.
 
-        What the handlers further in raise passes; with ``Cache-Control: only-if-cached`` the answer
-        is a 504 where there is none here.
+        Exceptions pass. With ``Cache-Control: only-if-cached``, a call without a stored response
+        gets a 504.
         """
-        visit = self._lookup(exchange, call_next)
-        if visit is None:
+        lookup = self._lookup(exchange, call_next)
+        if lookup is None:
             return call_next(exchange)
         if exchange.method.upper() not in _METHODS:
-            return visit.send_and_invalidate()
-        return visit.respond() if visit.is_cacheable() else call_next(exchange)
+            return lookup.send_and_invalidate()
+        return lookup.respond() if lookup.is_cacheable() else call_next(exchange)
 
     def _lookup(self, exchange: Exchange, call_next: CallNext) -> CacheLookup | None:
-        """Return the visit of one call, or None where who asks what cannot be told."""
+        """Return the lookup of one call, or None if its caller or request cannot be foreseen."""
         principal = None if self._principal is None else str(self._principal(exchange))
-        # Who asks is told by a signature, which is made later.
+        # The caller is identified by a signature, which is made later.
         signed = bool(exchange.preparation_steps) and principal is None
         if signed or exchange.method.upper() in _IGNORED_METHODS:
             return None
         try:
             preview = exchange.preview()
         except (requests.RequestException, ValueError):
-            return None  # the session will say what is wrong with this request
-        tools = CacheParts(self._hishel, self._storages.get(), self._max_body_bytes)
-        return CacheLookup(tools, exchange, call_next, preview=preview, principal=principal)
+            return None  # the session will raise for this request
+        parts = CacheParts(self._hishel, self._storages.get(), self._max_body_bytes)
+        return CacheLookup(parts, exchange, call_next, preview=preview, principal=principal)
 
     def clear(self) -> None:
-        """Forget all answers; in a file, those of all processes."""
+        """Remove all stored responses; in a file, those of all processes."""
         self._storages.get().clear()
 
     def close(self) -> None:
-        """Close the file. Calls still work, and nothing is kept any more."""
+        """Close the file. Calls still work; nothing is stored any more."""
         self._storages.get().close()
 
     def __repr__(self) -> str:
@@ -130,10 +130,10 @@ class CacheHandler:
 
 
 def _library() -> Any:
-    """Return hishel, if it is one that is known here: its API has changed with each major."""
+    """Return hishel, if its version is known here: its API has changed with each major one."""
     hishel: Any = require("hishel", "cache")
     needed = ("CacheMiss", "FromCache", "IdleClient", "InvalidateEntries", "SqliteStorage")
     if not all(hasattr(hishel, name) for name in needed):
-        message = "this hishel is not one that the cache knows"
+        message = "the cache does not know this version of hishel"
         raise ConfigError(message, hint='pip install "hishel>=2,<3"')
     return hishel

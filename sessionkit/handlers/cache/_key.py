@@ -1,7 +1,6 @@
-"""Under which name an answer is kept: what was asked, and who asked. Pure; no credential is kept.
+"""Cache keys: what was requested, and by whom. Pure; no credential is stored.
 
-All that comes of a credential here is a keyed hash (HMAC with SHA-256): whoever reads a cache file
-finds neither tokens nor addresses in it.
+A credential becomes a keyed hash (HMAC with SHA-256): a cache file holds neither tokens nor URLs.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from sessionkit.chain._exchange import Credential
 
-#: Headers of other names in which APIs are told for whom a request is made.
+#: In names of headers that say for whom a request is made.
 _TENANT_NAMES = re.compile(
     "account|actor|behalf|customer|identity|impersonat|organi[sz]ation|principal|project|subject"
     "|sudo|team|tenant|user(?!-agent)|workspace"
@@ -30,11 +29,11 @@ _TENANT_NAMES = re.compile(
 
 
 class HashedRequest(NamedTuple):
-    """A request as the cache knows it.
+    """A request as the cache stores it.
 
     Attributes:
-        key: Of the address and of who asks; the same for all methods.
-        headers: Every header by its name in lower case, its value hashed.
+        key: Hash of the URL and of the caller; the same for all methods.
+        headers: Hashes of the headers' values, by names in lower case.
     """
 
     key: str
@@ -49,20 +48,20 @@ def hash_request(
     principal: str | None = None,
     certificate: object = None,
 ) -> HashedRequest:
-    """Return what the cache may know of *request*.
+    """Return the hashes of *request*.
 
     Args:
         request: As it will be sent, or as it was sent.
         secrets: Credentials that handlers placed.
         salt: Of the hashes.
-        principal: Who asks; None takes the credentials on the request for it.
-        certificate: Of the client, a credential too.
+        principal: The caller; None takes the credentials on the request for it.
+        certificate: Of the client; a credential too.
     """
     placed = tuple(secrets)
     url = request.url or ""
     for secret in placed:
         if secret.location == "query":
-            # Where in the query it stands depends on who looks.
+            # Its position in the query differs between preview and request.
             url = without_pairs(url, secret.name, (secret.value,))
     headers = {str(k).lower(): _text(v) for k, v in request.headers.items()}
     who: Any = principal
@@ -74,7 +73,7 @@ def hash_request(
 
 
 def matches_vary(entry: Entry, request: HashedRequest) -> bool:
-    """Tell whether *asked* has the headers that chose a kept answer (RFC 9111, section 4.1)."""
+    """Return whether *request* has the headers that selected *entry* (RFC 9111, section 4.1)."""
     names = vary_names(entry.response.headers.get("vary", ""))
     chosen = entry.request.headers
     return all(chosen.get(name) == request.headers.get(name) for name in names)
@@ -86,7 +85,7 @@ def vary_names(vary: str) -> list[str]:
 
 
 def _credentials(headers: dict[str, str], placed: tuple[Credential, ...]) -> Iterator[list[str]]:
-    """Yield everything by which a server may tell callers apart."""
+    """Yield names and values by which a server may tell callers apart."""
     for secret in sorted(placed, key=lambda secret: (secret.location, secret.name)):
         if secret.location == "query":
             yield [secret.name, secret.value]

@@ -1,4 +1,4 @@
-"""One call at the cache: answered from there, or asked for and kept. hishel's states decide."""
+"""One call at the cache: a stored response is returned, or a new one is fetched and stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.bodies import BodyCopy, watch
 from sessionkit.handlers.cache._freshness import (
     CACHEABLE_STATUSES,
-    STORED_AT,
+    GENERATED_AT,
     age_of,
     headers_for_hishel,
     headers_to_store,
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 
     from sessionkit.chain._exchange import CallNext, Exchange, Preview
 
-#: With one of these the caller asks about what he himself holds.
+#: With one of these the caller asks about a copy of its own.
 _OWN_CONDITIONS = frozenset(
     {"if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range"}
 )
 _BODIES = ("data", "files", "json")
-#: Of the body as it came, not as it is kept.
+#: Of the body as it was sent, not as it is stored.
 _OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
 class CacheParts(NamedTuple):
-    """What all visits of a cache share: hishel, the shelf, and bytes of the largest body."""
+    """What all calls at a cache share: hishel, the storage, and the most bytes of a body."""
 
     hishel: Any
     storage: ResponseStorage
@@ -54,33 +54,33 @@ class CacheParts(NamedTuple):
 
 
 class CacheLookup:
-    """One call at the cache. Belongs to one thread.
+    """One call at the cache; hishel's states decide. Belongs to one thread.
 
     Args:
-        tools: Of the cache.
+        parts: Of the cache.
         exchange: The call.
-        call_next: The way to the server.
+        call_next: Sends the request to the server.
         preview: What would be sent.
-        principal: Who asks; None takes the credentials for it.
+        principal: The caller; None takes the credentials for it.
     """
 
     __slots__ = (
-        *("_certificate", "_directives", "_exchange", "_forward", "_hashed", "_hishel"),
+        *("_certificate", "_directives", "_exchange", "_call_next", "_hashed", "_hishel"),
         *("_max_body_bytes", "_method", "_principal", "_request", "_started", "_storage"),
     )
 
     def __init__(
         self,
-        tools: CacheParts,
+        parts: CacheParts,
         exchange: Exchange,
         call_next: CallNext,
         *,
         preview: Preview,
         principal: str | None,
     ) -> None:
-        self._hishel, self._storage, self._max_body_bytes = tools
+        self._hishel, self._storage, self._max_body_bytes = parts
         self._exchange = exchange
-        self._forward = call_next
+        self._call_next = call_next
         self._request, self._certificate = preview
         self._principal = principal
         self._hashed = self._hash_request(self._request)
@@ -89,7 +89,7 @@ class CacheLookup:
         self._started = exchange.clock.monotonic()
 
     def is_cacheable(self) -> bool:
-        """Tell whether the call may be answered from here, and its answer be kept."""
+        """Return whether a stored response may serve the call, and its response may be stored."""
         options = self._exchange.options
         if options.get("cache") is False or self._directives.no_store:
             return False
@@ -98,13 +98,13 @@ class CacheLookup:
         return _OWN_CONDITIONS.isdisjoint(self._hashed.headers)
 
     def send_and_invalidate(self) -> requests.Response:
-        """Forward a call that changes something, and forget what it may have changed.
+        """Send a call that changes something, and remove what it may have changed.
 
-        Also where no answer came: nobody knows what the server did (RFC 9111, section 4.4).
+        Also without a response: the server may have acted (RFC 9111, section 4.4).
         """
         refused = False
         try:
-            response = self._forward(self._exchange)
+            response = self._call_next(self._exchange)
             refused = 400 <= response.status_code < 500
             return response
         finally:
@@ -112,38 +112,38 @@ class CacheLookup:
                 self._remove(self._storage.find(self._hashed.key))
 
     def respond(self) -> requests.Response:
-        """Answer from the cache, or ask."""
+        """Return a stored response, or fetch one."""
         entries = self._find_entries()
         state = self._hishel_state(entries)
         if isinstance(state, self._hishel.FromCache):
             (entry,) = (entry for entry in entries if entry.id == state.entry.id)
-            answer = self._from_entry(entry)
-            if answer is not None:
-                return answer
+            stored = self._from_entry(entry)
+            if stored is not None:
+                return stored
         if self._directives.only_if_cached:
             return self._make_response(504, {}, b"")
-        answer = self._revalidate(state, entries)
-        # Not by its truth: a response of 400 and above is false.
-        return self._fetch(entries) if answer is None else answer
+        response = self._revalidate(state, entries)
+        # Compared to None: a response of 400 and above is false.
+        return self._fetch(entries) if response is None else response
 
     def _find_entries(self) -> list[hishel.Entry]:
-        """Return what is kept of this request, fresh or not."""
+        """Return the stored entries of this request, fresh or not."""
         entries = self._storage.find(self._hashed.key)
         attempts = self._exchange.record.attempts
         if attempts and attempts[-1].status in CACHEABLE_STATUSES:
-            # A handler outside did not take the answer that this call brought, and may have kept.
+            # A handler further out refused the response of this call, which may be stored by now.
             self._remove(entries)
             return []
         return [
             entry
             for entry in entries
             if entry.request.method == self._method
-            and STORED_AT in entry.response.headers
+            and GENERATED_AT in entry.response.headers
             and matches_vary(entry, self._hashed)
         ]
 
     def _hishel_state(self, entries: list[hishel.Entry]) -> hishel.AnyState:
-        """Return hishel's state: use what is kept, ask whether it holds, or nothing is kept."""
+        """Return hishel's state: a stored response is fresh, or stale, or there is none."""
         now, machine = self._exchange.clock.time(), SYSTEM_CLOCK.time()
 
         def seen(entry: hishel.Entry) -> hishel.Entry:
@@ -161,16 +161,16 @@ class CacheLookup:
             self._hishel_request(headers), [seen(e) for e in entries]
         )
         if isinstance(found, self._hishel.NeedRevalidation):
-            # Those that are freshened must have their own dates.
+            # Those that a 304 updates must have their own dates.
             originals = {entry.id: entry for entry in entries}
-            kept = [originals[entry.id] for entry in found.revalidating_entries]
-            found = replace(found, revalidating_entries=kept)
+            stale = [originals[entry.id] for entry in found.revalidating_entries]
+            found = replace(found, revalidating_entries=stale)
         return found
 
     def _revalidate(
         self, state: hishel.AnyState, entries: list[hishel.Entry]
     ) -> requests.Response | None:
-        """Ask whether what is kept still holds; None where that leads nowhere."""
+        """Send a conditional request; return None if it leads to no response."""
         if not isinstance(state, self._hishel.NeedRevalidation):
             return None
         conditions = validators(state.revalidating_entries[0].response.headers)
@@ -180,7 +180,7 @@ class CacheLookup:
         if response.status_code != 304:
             return self._store_if_allowed(response, headers, entries)
         if response.history:
-            return None  # somebody else's word, to whom a redirect led
+            return None  # of another server, to which a redirect led
         entry = self._apply_not_modified(state.next(self._hishel_response(response, headers)))
         return None if entry is None else self._from_entry(entry)
 
@@ -189,14 +189,14 @@ class CacheLookup:
         return self._store_if_allowed(response, headers, entries)
 
     def _send(self, exchange: Exchange) -> tuple[requests.Response, dict[str, str]]:
-        """Return what came, and its headers as they would be kept."""
+        """Return the response, and its headers as they would be stored."""
         clock = exchange.clock
-        asked = clock.time()
-        response = self._forward(exchange)
-        return response, headers_to_store(response, asked=asked, now=clock.time())
+        sent_at = clock.time()
+        response = self._call_next(exchange)
+        return response, headers_to_store(response, sent_at=sent_at, now=clock.time())
 
     def _apply_not_modified(self, state: hishel.AnyState) -> hishel.Entry | None:
-        """Write down what a 304 says; return the entry that it renews, or None."""
+        """Store the headers of a 304; return the entry that it validates, or None."""
         while isinstance(state, (self._hishel.InvalidateEntries, self._hishel.NeedToBeUpdated)):
             if isinstance(state, self._hishel.InvalidateEntries):
                 self._storage.remove(state.entry_ids)
@@ -209,7 +209,7 @@ class CacheLookup:
     def _store_if_allowed(
         self, response: requests.Response, headers: dict[str, str], entries: list[hishel.Entry]
     ) -> requests.Response:
-        """Return *response*; see that it is kept if it may be, in the place of *entries*."""
+        """Return *response*; store it in place of *entries* if that is allowed."""
         if response.status_code in CACHEABLE_STATUSES:
             self._remove(entries)
         if not is_cacheable(response) or self._differs_from_preview(response):
@@ -234,21 +234,21 @@ class CacheLookup:
         return response
 
     def _differs_from_preview(self, response: requests.Response) -> bool:
-        """Tell whether something else was sent: as somebody else, or to another address."""
+        """Return whether other credentials or another URL were sent than foreseen."""
         exchange = self._exchange
         foreseen = {(secret.location, secret.name) for secret in exchange.credentials}
         placed = {(secret.location, secret.name) for secret in exchange.placed_credentials}
         return placed != foreseen or self._hash_request(response.request).key != self._hashed.key
 
     def _from_entry(self, entry: hishel.Entry) -> requests.Response | None:
-        """Return what is kept as an answer; None where its body is gone."""
+        """Return the stored response, or None if its body is gone."""
         body = self._storage.body(entry)
         if body is None:
             return None
-        # A 304 was the answer so far, and is not the caller's.
+        # An earlier response of this call, such as a 304, is not for the caller.
         self._exchange.discard_response()
         known = entry.response.headers
-        headers = {name: value for name, value in known.items() if name != STORED_AT}
+        headers = {name: value for name, value in known.items() if name != GENERATED_AT}
         headers["age"] = str(int(age_of(known, self._exchange.clock.time())))
         response = self._make_response(entry.response.status_code, headers, body)
         response.from_cache = self._exchange.record.from_cache = True  # type: ignore[attr-defined]  # an attribute of our own
@@ -257,7 +257,7 @@ class CacheLookup:
     def _make_response(
         self, status: int, headers: Mapping[str, str], body: bytes
     ) -> requests.Response:
-        """Return an answer, unread, as an adapter makes it."""
+        """Return an unread response, as an adapter makes it."""
         response = requests.Response()
         response.status_code = status
         response.reason = responses.get(status, "")
@@ -288,7 +288,7 @@ class CacheLookup:
         )
 
     def _hishel_request(self, headers: Mapping[str, str]) -> hishel.Request:
-        """Return the request as hishel may know it: its address is the key."""
+        """Return the request for hishel, with the key as its URL."""
         named: hishel.Request = self._hishel.Request(
             self._method, self._hashed.key, self._hishel.Headers(headers)
         )

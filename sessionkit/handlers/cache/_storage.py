@@ -1,7 +1,6 @@
-"""Where answers are kept: hishel's storage on SQLite, in memory or in a file of its owner's alone.
+"""Storage of responses: hishel's, on SQLite, in memory or in a file that only its owner reads.
 
-A cache is a convenience: whatever is wrong with it is logged once and costs no call anything but
-the way to the server.
+A cache is a convenience: its failures are logged, and the request is sent to the server instead.
 """
 
 from __future__ import annotations
@@ -25,21 +24,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LOG = logging.getLogger("sessionkit.cache")
-#: Seconds for which an entry that was used is not given up for a new one: somebody may read it.
+#: Seconds for which an entry that was used is not removed for a new one: it may be being read.
 _IN_USE = 1.0
-#: Seconds that another process may hold the file.
+#: Seconds to wait while another process holds the file.
 _BUSY_TIMEOUT = 5.0
 _SALT_TABLE = "CREATE TABLE IF NOT EXISTS sessionkit_salt (id INTEGER PRIMARY KEY, salt BLOB)"
 _NEW_SALT = "INSERT OR IGNORE INTO sessionkit_salt VALUES (1, ?)"
 
 
 class ResponseStorage:
-    """The answers that one process can reach. Thread-safe.
+    """The stored responses of one process or file. Thread-safe.
 
     hishel holds a lock of its own while it is inside SQLite; nothing else waits there.
 
     Args:
-        path: The file, absolute; made with mode 0600. None keeps the answers in memory.
+        path: The file, absolute; made with mode 0600. None stores responses in memory.
         most_bytes: All answers together; beyond, those that were used least recently go.
     """
 
@@ -72,16 +71,16 @@ class ResponseStorage:
         self._connection, self._storage = connection, storage
 
     def find(self, key: str) -> list[Entry]:
-        """Return what is kept under *key*, bodies unread."""
+        """Return the entries of *key*, bodies unread."""
         return self._try(lambda storage: storage.get_entries(key)) or []
 
     def body(self, entry: Entry) -> bytes | None:
-        """Return the body of *entry*; None where it is gone or damaged."""
+        """Return the body of *entry*, or None if it is gone or damaged."""
         stream: Any = entry.response.stream
         return self._try(lambda _: b"".join(stream))
 
     def store(self, request: Request, response: Any, key: str, *, body: bytes) -> None:
-        """Keep an answer under *key*, as far as there is room."""
+        """Store a response under *key*, if there is room."""
 
         def create(storage: SqliteStorage) -> None:
             entry = storage.create_entry(request, response, key)
@@ -92,22 +91,22 @@ class ResponseStorage:
         self._try(create)
 
     def update(self, number: UUID, headers: Headers) -> None:
-        """Put *headers* in the place of an entry's."""
+        """Replace the headers of an entry."""
         self._try(lambda storage: storage.update_headers(number, headers))
 
     def remove(self, numbers: Iterable[UUID]) -> None:
-        """Forget entries."""
+        """Remove entries."""
         for number in numbers:
             self._try(lambda storage, number=number: storage.remove_entry(number))  # type: ignore[misc]  # a default has no type
 
     def clear(self) -> None:
-        """Forget everything; in a file, everything of all who share it."""
+        """Remove all entries; in a file, those of all processes."""
         connection = self._connection
         if connection is not None:
             self._try(lambda _: connection.execute("DELETE FROM entries"))
 
     def close(self) -> None:
-        """Close it; from now on nothing is found and nothing kept."""
+        """Close it; from now on nothing is found and nothing stored."""
         storage, connection = self._storage, self._connection
         self._storage = self._connection = None
         if storage is not None and connection is not None:
@@ -135,7 +134,7 @@ class ResponseStorage:
 
 
 def _shared_salt(connection: Connection, new: bytes) -> bytes:
-    """Return the salt that is kept in a file; in a new one, *new*."""
+    """Return the salt of a file; that of a new file is *new*."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     if tables and "sessionkit_salt" not in tables:
         raise OSError("it is another program's database")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessionkit.handlers.cache._freshness import (
-    STORED_AT,
+    GENERATED_AT,
     age_of,
     headers_for_hishel,
     headers_to_store,
@@ -98,7 +98,7 @@ def test_an_answer_is_as_old_as_all_caches_on_its_way_say(
     """RFC 9111, section 4.2.3: by its date or by its Age, whichever is more, and the way here."""
     made = answer()
     made.headers.update(headers)
-    kept = headers_to_store(made, asked=NOW - asked, now=NOW)
+    kept = headers_to_store(made, sent_at=NOW - asked, now=NOW)
 
     assert age_of(kept, NOW) == age
     assert age_of(kept, NOW + 10) == age + 10
@@ -108,12 +108,14 @@ def test_an_answer_is_as_old_as_all_caches_on_its_way_say(
 def test_cookies_are_not_kept() -> None:
     """A login that somebody was given is not given again."""
     kept = headers_to_store(
-        answer(Set_Cookie="sid=hush", ETag='"1"', X_SessionKit_Born="0"), asked=NOW, now=NOW
+        answer(Set_Cookie="sid=hush", ETag='"1"', X_SessionKit_Generated_At="0"),
+        sent_at=NOW,
+        now=NOW,
     )
 
     assert "set-cookie" not in kept
     assert kept["etag"] == '"1"'
-    assert kept[STORED_AT] == repr(NOW)
+    assert kept[GENERATED_AT] == repr(NOW)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_cookies_are_not_kept() -> None:
 )
 def test_what_a_request_wants_becomes_an_age(control: str, age: float, seen: float) -> None:
     """hishel knows dates alone, so it is told one that comes to the same."""
-    kept = headers_to_store(answer(Cache_Control="max-age=60"), asked=NOW, now=NOW)
+    kept = headers_to_store(answer(Cache_Control="max-age=60"), sent_at=NOW, now=NOW)
 
     assert seen_age(kept, RequestDirectives.read({"Cache-Control": control}), age) == seen
 
@@ -149,7 +151,7 @@ def test_what_a_request_refuses_is_asked_for_anew(
     response: str, request_: str, age: float, asks: bool
 ) -> None:
     """A caller who wants it younger gets it younger."""
-    kept = headers_to_store(answer(Cache_Control=response), asked=NOW, now=NOW)
+    kept = headers_to_store(answer(Cache_Control=response), sent_at=NOW, now=NOW)
     wanted = RequestDirectives.read({"Cache-Control": request_})
     seen = headers_for_hishel(kept, wanted, age=age, machine=NOW)
 
@@ -158,7 +160,9 @@ def test_what_a_request_refuses_is_asked_for_anew(
 
 def test_must_revalidate_wins_over_max_stale() -> None:
     """RFC 9111, section 5.2.2.2: a server may forbid stale answers."""
-    kept = headers_to_store(answer(Cache_Control="max-age=60, must-revalidate"), asked=NOW, now=NOW)
+    kept = headers_to_store(
+        answer(Cache_Control="max-age=60, must-revalidate"), sent_at=NOW, now=NOW
+    )
 
     assert seen_age(kept, RequestDirectives.read({"Cache-Control": "max-stale=100"}), 70) == 70
 
@@ -172,7 +176,7 @@ def test_expires_is_moved_with_the_date() -> None:
     made = answer()
     made.headers.update(dates)
     seen = headers_for_hishel(
-        headers_to_store(made, asked=NOW, now=NOW),
+        headers_to_store(made, sent_at=NOW, now=NOW),
         RequestDirectives.read({}),
         age=10,
         machine=NOW + 1_000_000,
@@ -197,7 +201,7 @@ def test_no_header_breaks_the_rules(
 ) -> None:
     """Servers send anything; a call never fails for it."""
     made = answer(Cache_Control=control, Date=date, Expires=expires, Age=age)
-    kept = headers_to_store(made, asked=NOW, now=NOW)
+    kept = headers_to_store(made, sent_at=NOW, now=NOW)
     headers_for_hishel(
         kept, RequestDirectives.read({"Cache-Control": control}), age=old, machine=NOW
     )
