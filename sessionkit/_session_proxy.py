@@ -5,8 +5,6 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sessionkit._origins import origin_of
-from sessionkit._redact import redact_url
 from sessionkit.errors import ConfigError
 from sessionkit.transport._sessions import STOCK_SESSION
 
@@ -16,10 +14,8 @@ if TYPE_CHECKING:
     import requests
     from requests import Response
 
-    from sessionkit.paging import PageRequest
-
 #: What the verbs of requests hand to ``request`` though nobody gave it.
-VERB_FILLERS = frozenset(("params", "data", "json"))
+VERB_DEFAULTS = frozenset(("params", "data", "json"))
 VERBS = ("get", "options", "head", "post", "put", "patch", "delete")
 #: Listed by hand: requests.Session may be something else while this is imported.
 DELEGATED = (
@@ -29,10 +25,11 @@ DELEGATED = (
     *("rebuild_proxies", "rebuild_method", "resolve_redirects"),
 )
 #: What is the stack's own, never the session's.
-OWN = frozenset(
+STACK_NAMES = frozenset(
     (
         "handlers",
         "base_url",
+        "clock",
         "paginate",
         "with_options",
         "explain",
@@ -98,14 +95,14 @@ def check_options(options: Iterable[str], declared: frozenset[str]) -> None:
         raise ConfigError(message, hint=f"known here: {', '.join(sorted(known))}")
 
 
-def sends_otherwise(stack: requests.Session) -> bool:
-    """Tell whether somebody, such as a mock, put a ``send`` of their own on *stack* itself."""
+def has_patched_send(stack: requests.Session) -> bool:
+    """Return whether *stack* itself was given another ``send``, as a mock does it."""
     own = vars(stack).get("send")
     # A mock that has ended may leave the stack's own there.
     return own is not None and getattr(own, "__func__", None) is not type(stack).send
 
 
-def end_in_send(
+def request_via_send(
     stack: requests.Session, entry: str, *, method: str, url: Any, options: dict[str, Any]
 ) -> Response:
     """Make a request as a session does: prepared, and given to the ``send`` that the stack has."""
@@ -114,37 +111,8 @@ def end_in_send(
     return STOCK_SESSION.request(stack, method, url, **options)
 
 
-def not_pickled() -> ConfigError:
+def pickling_refused() -> ConfigError:
     """Return the refusal of a stack with handlers to be pickled."""
     message = "a stack with handlers is not pickled: it would carry tokens and live locks"
     hint = "send a StackSpec to the process that uses the stack, and build() it there"
     return ConfigError(message, hint=hint)
-
-
-def take_step(session: requests.Session, step: PageRequest) -> Response:
-    """Ask for a page, with only what *step* has, so that a session's own defaults hold."""
-    given = {"params": step.params, "json": step.json, "headers": step.headers}
-    options: Any = {name: value for name, value in given.items() if value is not None}
-    return session.request(step.method, step.url, **options)
-
-
-def home_of(base_url: str) -> str:
-    """Return the origin of a stack's base URL.
-
-    Raises:
-        ConfigError: It is not absolute, or has a query or fragment, to which nothing can be joined.
-    """
-    try:
-        if not set(str(base_url)) & set("?#"):
-            return origin_of(str(base_url))
-        reason = "it has a query or a fragment"
-    except ValueError as error:
-        reason = str(error)
-    shown = redact_url(str(base_url))
-    message = f"base_url must be an absolute URL such as https://api.example/v1/, not {shown!r}"
-    raise ConfigError(f"{message}: {reason}")
-
-
-def text_of(url: Any) -> str:
-    """Return a URL or method as text; requests takes bytes, and anything that prints as a URL."""
-    return url.decode("utf-8") if isinstance(url, bytes) else str(url)

@@ -1,38 +1,56 @@
-"""SessionStack: a session around the session that you have, with handlers between."""
+"""SessionStack: a session around the session that you have, with handlers between.
+
+The way of a call::
+
+    SessionStack.get                  requests' own, ends in request
+      request
+        _request_by                   default options, base URL
+          _send_through_chain         (without handlers: the session's own method, nothing else)
+            SharedState.start_call    the record of the call, the bound chain
+            call_next(exchange)       handler by handler, down to Wire.send
+
+``send`` enters at ``_send_through_chain``, with its prepared request.
+"""
 
 from __future__ import annotations
 
+import os
+import threading
 from copy import copy, deepcopy
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from http.cookiejar import CookieJar
+from queue import Queue
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 import requests
 from requests import Request, Response
+from requests.adapters import HTTPAdapter
+from urllib3 import PoolManager
 
 from sessionkit._clock import SYSTEM_CLOCK
-from sessionkit._core import Core
-from sessionkit._origins import join_base
+from sessionkit._origins import join_base, origin_of
+from sessionkit._redact import redact_url
 from sessionkit._session_proxy import (
     DELEGATED,
-    OWN,
     SEND_OPTIONS,
-    VERB_FILLERS,
+    STACK_NAMES,
+    VERB_DEFAULTS,
     VERBS,
     bound_arguments,
     check_options,
     checked_session,
     delegate,
-    end_in_send,
-    home_of,
-    not_pickled,
-    sends_otherwise,
-    take_step,
-    text_of,
+    has_patched_send,
+    pickling_refused,
+    request_via_send,
 )
 from sessionkit.bodies._request import freeze_iterators
-from sessionkit.chain._chain import Handlers
-from sessionkit.chain._exchange import Exchange
+from sessionkit.chain._chain import Handlers, Link, bind_chain, declared_options
+from sessionkit.chain._exchange import Call, CallNext, Exchange
+from sessionkit.chain._record import CallRecord
+from sessionkit.errors import ConfigError
 from sessionkit.transport._sessions import STOCK_SESSION
+from sessionkit.transport._wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,7 +60,13 @@ if TYPE_CHECKING:
 
     from sessionkit._clock import Clock
     from sessionkit.paging import Pages, Paginator
+    from sessionkit.paging._base import PageRequest
     from sessionkit.paging._rows import Items
+
+    class RecordedResponse(Response):
+        """What a stack with handlers returns, for type checkers."""
+
+        record: CallRecord
 else:
     _Session = STOCK_SESSION
 
@@ -53,10 +77,10 @@ class SessionStack(_Session):
     """A chain of handlers around a session, and itself a session.
 
     Every public attribute of the wrapped session is the session's, read, set and deleted through
-    the stack, but for ``handlers``, ``base_url``, ``paginate``, ``with_options``, ``explain``,
-    ``send_direct`` and names declared in the body of a subclass. Nothing on the session is changed
-    but what its own requests would change. Without handlers the stack behaves like the session it
-    wraps.
+    the stack, but for ``handlers``, ``base_url``, ``clock``, ``paginate``, ``with_options``,
+    ``explain``, ``send_direct`` and names declared in the body of a subclass. Nothing on the
+    session is changed but what its own requests would change. Without handlers the stack behaves
+    like the session it wraps.
 
     Thread-safe as far as the wrapped session is: calls share its pools and cookies, nothing else.
 
@@ -72,7 +96,7 @@ class SessionStack(_Session):
         ConfigError: Not a session, not a handler, or not an absolute URL.
     """
 
-    _own_names: frozenset[str] = OWN | frozenset(VERBS)
+    _own_names: frozenset[str] = STACK_NAMES | frozenset(VERBS)
     _base_url: str | None
     _base_origin: str | None
     _options: Mapping[str, Any]
@@ -87,7 +111,7 @@ class SessionStack(_Session):
     ) -> None:
         # Never requests.Session.__init__: it would set headers, auth and cookies anew.
         self._inner = STOCK_SESSION() if session is None else checked_session(session)
-        self._core = Core(self._inner, Handlers(handlers), clock)
+        self._shared = SharedState(self._inner, Handlers(handlers), clock)
         # What close() closes.
         self._owned: tuple[Any, ...] = (self._inner,) if session is None else ()
         self._options = {}
@@ -99,7 +123,7 @@ class SessionStack(_Session):
         for verb in VERBS:
             own = getattr(type(self._inner), verb, None)
             if own is not None and own is not getattr(STOCK_SESSION, verb):
-                self.__dict__[verb] = partial(self._enter, verb, verb.upper())
+                self.__dict__[verb] = partial(self._request_by, verb, verb.upper())
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Keep names declared in the body of a vendor's subclass on the stack."""
@@ -130,34 +154,34 @@ class SessionStack(_Session):
         return sorted({*super().__dir__(), *dir(self._inner)})
 
     def __repr__(self) -> str:
-        names = ", ".join(self._core.handlers.names) or "no handlers"
+        names = ", ".join(self._shared.handlers.names) or "no handlers"
         return f"<{type(self).__name__} over {type(self._inner).__name__}: {names}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the wrapped session does; a stack with handlers refuses."""
-        if self._core.handlers.links:
-            raise not_pickled()
+        if self._shared.handlers.links:
+            raise pickling_refused()
         # On the other side nobody but the stack has the session.
-        return type(self), (self._inner,), {**self._own(), "_owned": (self._inner,)}
+        return type(self), (self._inner,), {**self._own_state(), "_owned": (self._inner,)}
 
     def __copy__(self) -> SessionStack:
-        return self._derived(copy(self._core), self._own())
+        return self._derived(copy(self._shared), self._own_state())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SessionStack:
-        core = deepcopy(self._core, memo)
-        memo[id(self)] = twin = self._derived(core, {})
-        vars(twin).update(deepcopy(self._own(), memo), _owned=(core.session,))
+        shared = deepcopy(self._shared, memo)
+        memo[id(self)] = twin = self._derived(shared, {})
+        vars(twin).update(deepcopy(self._own_state(), memo), _owned=(shared.session,))
         return twin
 
-    def _own(self) -> dict[str, Any]:
+    def _own_state(self) -> dict[str, Any]:
         """Return what is the stack's alone: its base, its options, what a subclass keeps."""
-        shared = {"_core", "_inner", "_owned", *VERBS}
+        shared = {"_shared", "_inner", "_owned", *VERBS}
         return {name: value for name, value in vars(self).items() if name not in shared}
 
-    def _derived(self, core: Core, own: Mapping[str, Any]) -> SessionStack:
+    def _derived(self, shared: SharedState, own: Mapping[str, Any]) -> SessionStack:
         """Return a stack of this kind over *core*; it closes nothing."""
         made = object.__new__(type(self))
-        made.__dict__.update(own, _core=core, _inner=core.session, _owned=())
+        made.__dict__.update(own, _shared=shared, _inner=shared.session, _owned=())
         made._shadow_verbs()
         return made
 
@@ -172,7 +196,12 @@ class SessionStack(_Session):
     @property
     def handlers(self) -> Handlers:
         """The handlers, outermost first; they can be changed while calls are under way."""
-        return self._core.for_this_process().handlers
+        return self._shared.for_this_process().handlers
+
+    @property
+    def clock(self) -> Clock:
+        """Where all time of this stack's calls comes from."""
+        return self._shared.clock
 
     @property
     def base_url(self) -> str | None:
@@ -184,22 +213,24 @@ class SessionStack(_Session):
 
     @base_url.setter
     def base_url(self, url: str | None) -> None:
-        self._base_origin = None if url is None else home_of(url)
+        self._base_origin = None if url is None else _origin_of_base(url)
         self._base_url = url
 
     # Calls
 
     if TYPE_CHECKING:
         # At run time these are inherited; here they also take the options of handlers.
-        def get(self, url: Any, params: Any = ..., **kwargs: Any) -> Response: ...
-        def options(self, url: Any, **kwargs: Any) -> Response: ...
-        def head(self, url: Any, **kwargs: Any) -> Response: ...
-        def post(self, url: Any, data: Any = ..., json: Any = ..., **kwargs: Any) -> Response: ...
-        def put(self, url: Any, data: Any = ..., **kwargs: Any) -> Response: ...
-        def patch(self, url: Any, data: Any = ..., **kwargs: Any) -> Response: ...
-        def delete(self, url: Any, **kwargs: Any) -> Response: ...
+        def get(self, url: Any, params: Any = ..., **kwargs: Any) -> RecordedResponse: ...
+        def options(self, url: Any, **kwargs: Any) -> RecordedResponse: ...
+        def head(self, url: Any, **kwargs: Any) -> RecordedResponse: ...
+        def post(
+            self, url: Any, data: Any = ..., json: Any = ..., **kwargs: Any
+        ) -> RecordedResponse: ...
+        def put(self, url: Any, data: Any = ..., **kwargs: Any) -> RecordedResponse: ...
+        def patch(self, url: Any, data: Any = ..., **kwargs: Any) -> RecordedResponse: ...
+        def delete(self, url: Any, **kwargs: Any) -> RecordedResponse: ...
 
-    def request(self, method: str, url: Any, *args: Any, **kwargs: Any) -> Response:
+    def request(self, method: str, url: Any, *args: Any, **kwargs: Any) -> RecordedResponse:
         """Send a request through the handlers; see :meth:`requests.Session.request`.
 
         Only the arguments given here reach the session, and unknown keywords go through untouched.
@@ -209,51 +240,53 @@ class SessionStack(_Session):
             SessionKitError: What handlers raise on purpose; also a ``requests.RequestException``.
             requests.RequestException: As the session raises it, where no handler maps errors.
         """
-        return self._enter("request", method, url, *args, **kwargs)
+        response: RecordedResponse = self._request_by("request", method, url, *args, **kwargs)
+        return response
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """Send a prepared request through the handlers; see :meth:`requests.Session.send`."""
-        core = self._core.for_this_process()
+        shared = self._shared.for_this_process()
         if self._options:
-            usable = SEND_OPTIONS | core.handlers.options
+            usable = SEND_OPTIONS | shared.handlers.options
             kwargs = {**{k: v for k, v in self._options.items() if k in usable}, **kwargs}
         prepared: Any = request
-        if not core.handlers.links or isinstance(prepared, Request):
+        if not shared.handlers.links or isinstance(prepared, Request):
             return self._inner.send(request, **kwargs)
-        return self._run("send", request.method or "", request.url or "", kwargs, request)
+        method, url = request.method or "", request.url or ""
+        return self._send_through_chain("send", method, url, kwargs, request)
 
-    def _enter(self, entry: str, method: str, url: Any, *args: Any, **kwargs: Any) -> Response:
-        core = self._core.for_this_process()
+    def _request_by(self, entry: str, method: str, url: Any, *args: Any, **kwargs: Any) -> Any:
+        """Make a request by *entry*: ``request``, or a verb that the session overrides."""
+        shared = self._shared.for_this_process()
         if args:
             # dict() refuses what is given twice, as any call does.
             kwargs = dict(**kwargs, **bound_arguments(getattr(self._inner, entry), entry, args))
         if self._options:
             # The verbs of requests fill these in with None; any other None was meant.
-            given = {k: v for k, v in kwargs.items() if v is not None or k not in VERB_FILLERS}
+            given = {k: v for k, v in kwargs.items() if v is not None or k not in VERB_DEFAULTS}
             kwargs = {**self._options, **given}
         if self._base_url is not None:
-            url = join_base(self._base_url, text_of(url))
-        if "send" in self.__dict__ and sends_otherwise(self):
-            given = {k: v for k, v in kwargs.items() if k not in core.handlers.options}
-            return end_in_send(self, entry, method=method, url=url, options=given)
-        if core.handlers.links:
+            url = join_base(self._base_url, _as_text(url))
+        if "send" in self.__dict__ and has_patched_send(self):
+            given = {k: v for k, v in kwargs.items() if k not in shared.handlers.options}
+            return request_via_send(self, entry, method=method, url=url, options=given)
+        if shared.handlers.links:
             freeze_iterators(kwargs)
-            return self._run(entry, text_of(method), text_of(url), kwargs)
-        places = (method, url) if entry == "request" else (url,)
-        answer: Response = getattr(self._inner, entry)(*places, **kwargs)
-        return answer
+            return self._send_through_chain(entry, _as_text(method), _as_text(url), kwargs)
+        target = (method, url) if entry == "request" else (url,)
+        return getattr(self._inner, entry)(*target, **kwargs)
 
-    def _run(
+    def _send_through_chain(
         self,
         entry: str,
         method: str,
         url: str,
         options: dict[str, Any],
         prepared: PreparedRequest | None = None,
-    ) -> Response:
-        """Send one exchange through the chain, and let go of what only the call needed."""
-        core = self._core
-        call, call_next = core.begin(entry, method, url=url, home=self._base_origin)
+    ) -> RecordedResponse:
+        """Send one exchange through the chain, and record how long it took."""
+        shared = self._shared
+        call, call_next = shared.start_call(entry, method, url=url, base_origin=self._base_origin)
         record = call.record
         stream = options.get("stream")
         if stream is None:
@@ -262,7 +295,7 @@ class SessionStack(_Session):
             call, method, url=url, options=options, prepared=prepared, stream=bool(stream)
         )
         try:
-            response = call_next(exchange)
+            response: Any = call_next(exchange)
             if not stream:
                 exchange.read(response)  # the outermost handler may have asked for it unread
             raised = call.session_error if response is call.open_response else None
@@ -270,7 +303,7 @@ class SessionStack(_Session):
             exchange.discard_response()  # nobody will read it; its connection can serve again
             raise
         finally:
-            record.duration = core.clock.monotonic() - record.started
+            record.duration = shared.clock.monotonic() - record.started
             call.open_response = call.session_error = None
         if raised is not None:
             # The session itself raises for such an answer, and no handler decided otherwise.
@@ -278,8 +311,9 @@ class SessionStack(_Session):
                 raise raised
             finally:
                 del raised  # its traceback holds this frame, and this frame it: a circle
-        response.record = record  # type: ignore[attr-defined]  # an attribute of our own
-        return response
+        response.record = record
+        recorded: RecordedResponse = response
+        return recorded
 
     def send_direct(self, request: Request, *, timeout: float | None = None) -> Response:
         """Send *request* by the session past all handlers; see :meth:`Exchange.send_direct`.
@@ -288,9 +322,9 @@ class SessionStack(_Session):
             request: Not prepared; its URL must be absolute.
             timeout: Most seconds for the whole request, 35 by default.
         """
-        core = self._core.for_this_process()
-        method, url = request.method or "", text_of(request.url)
-        call, _ = core.begin("request", method, url=url, home=self._base_origin)
+        shared = self._shared.for_this_process()
+        method, url = request.method or "", _as_text(request.url)
+        call, _ = shared.start_call("request", method, url=url, base_origin=self._base_origin)
         exchange = Exchange(call, method, url=url, options={})
         return exchange.send_direct(request, timeout=timeout)
 
@@ -299,17 +333,20 @@ class SessionStack(_Session):
 
         Args:
             options: Arguments of ``request`` (``timeout``, ``headers``, ...) or options that a
-                handler of this stack declares (``deadline``, ``retries``). What a call gives wins.
+                handler of this stack declares (``total_timeout``, ``retries``). What a call gives
+                wins.
 
         Raises:
             ConfigError: A name that neither requests nor a handler reads.
         """
-        check_options(options, self._core.handlers.options)
-        return self._derived(self._core, {**self._own(), "_options": {**self._options, **options}})
+        check_options(options, self._shared.handlers.options)
+        return self._derived(
+            self._shared, {**self._own_state(), "_options": {**self._options, **options}}
+        )
 
     def explain(self) -> str:
         """Return the handlers with their settings, and warnings where they defeat each other."""
-        from sessionkit._explain import explain_stack
+        from sessionkit._recommended import explain_stack
 
         return explain_stack(self._inner, self.handlers, self.base_url)
 
@@ -378,8 +415,152 @@ class SessionStack(_Session):
         )
         load = None if into is None else loader_for(into)
         return Pages(
-            partial(take_step, self), PageRequest.of(url, params), options=options, load=load
+            partial(_send_page_request, self),
+            PageRequest.of(url, params),
+            options=options,
+            load=load,
         )
+
+
+class BoundChain(NamedTuple):
+    """A chain that is ready to be called, and what was read of its handlers."""
+
+    links: tuple[Link, ...]
+    call_next: CallNext
+    names: tuple[str, ...]
+    options: frozenset[str]
+
+
+class SharedState:
+    """What a stack shares with the light stacks that ``with_options`` derives from it."""
+
+    __slots__ = ("_bound", "_transports", "clock", "handlers", "pid", "session")
+
+    def __init__(self, session: requests.Session, handlers: Handlers, clock: Clock) -> None:
+        self.session = session
+        self.handlers = handlers
+        self.clock = clock
+        self.pid = os.getpid()
+        self._bound = self._bind(handlers.links)
+        self._transports: dict[str, Wire] = {}
+
+    def _bind(self, links: tuple[Link, ...]) -> BoundChain:
+        names = tuple(link.name for link in links)
+        call_next = bind_chain(links, self.clock.monotonic)
+        return BoundChain(links, call_next, names, declared_options(links))
+
+    def bound_chain(self) -> BoundChain:
+        """Return the chain as it is now, bound once for each tuple of links."""
+        bound = self._bound
+        if bound.links is not self.handlers.links:
+            bound = self._bound = self._bind(self.handlers.links)
+        return bound
+
+    def start_call(
+        self, entry: str, method: str, *, url: str, base_origin: str | None
+    ) -> tuple[Call, CallNext]:
+        """Return what the attempts of a new call share, and the way through the chain."""
+        _, call_next, names, options = self.bound_chain()
+        record = CallRecord(method, url, names, self.clock.monotonic())
+        call = Call(record, self.transport(entry), self.clock, base_origin)
+        call.handler_options = options
+        return call, call_next
+
+    def transport(self, entry: str) -> Wire:
+        """Return the transport for what the caller called: ``request``, ``send`` or a verb."""
+        transport = self._transports.get(entry)
+        if transport is None:
+            transport = self._transports[entry] = Wire(self.session, entry)
+        return transport
+
+    def for_this_process(self) -> SharedState:
+        """Return this state, ready for the process that calls: a forked child renews it first."""
+        if self.pid != os.getpid():
+            self.after_fork()
+        return self
+
+    def after_fork(self) -> None:
+        """Give a forked child connections of its own.
+
+        An inherited connection is shared with the parent, and answers would go to either process.
+        The pools are replaced, not closed: their locks may have been held while the fork was made,
+        by a thread that the child does not have. For the same reason all other locks are made anew.
+        """
+        self.handlers._unlock()
+        jar = getattr(self.session, "cookies", None)
+        if isinstance(jar, CookieJar):
+            # The lock of the standard library's jar, which requests itself drops to pickle one.
+            jar._cookies_lock = threading.RLock()  # type: ignore[attr-defined]  # noqa: SLF001  # the parent's may be held
+        for adapter in getattr(self.session, "adapters", {}).values():
+            if isinstance(adapter, HTTPAdapter):
+                _replace_pool_locks(getattr(adapter, "poolmanager", None))
+                for manager in getattr(adapter, "proxy_manager", {}).values():
+                    _replace_pool_locks(manager)
+                adapter.__setstate__(adapter.__getstate__())
+            if type(adapter).close is not HTTPAdapter.close:
+                adapter.close()  # it may keep connections of its own
+        # Last: another thread of the child must not take the old pools for new ones.
+        self.pid = os.getpid()
+
+    def __copy__(self) -> SharedState:
+        return self._over(copy(self.session))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SharedState:
+        return self._over(deepcopy(self.session, memo))
+
+    def _over(self, session: requests.Session) -> SharedState:
+        """Return a shared over another session: a chain of its own, of the very same handlers.
+
+        Handlers are never copied: two that held the same refresh token would both use it.
+        """
+        chain = {link.name: link.handler for link in self.for_this_process().handlers.links}
+        return SharedState(session, Handlers(chain), self.clock)
+
+
+def _replace_pool_locks(manager: object) -> None:
+    """Free the locks of inherited pools; the interpreter takes them when it collects a pool."""
+    if not isinstance(manager, PoolManager):
+        return  # an adapter that pools in its own way
+    manager.pools.lock = threading.RLock()
+    for key in manager.pools.keys():  # noqa: SIM118  # it refuses to be iterated
+        waiting = manager.pools[key].pool
+        if isinstance(waiting, Queue) and waiting.mutex.locked():
+            connections = waiting.queue
+            waiting.__init__(waiting.maxsize)  # type: ignore[misc]  # all its locks at once
+            waiting.queue = connections
+
+
+def _send_page_request(session: requests.Session, page_request: PageRequest) -> Response:
+    """Request a page with only what *page_request* has, so that a session's defaults hold."""
+    given = {
+        "params": page_request.params,
+        "json": page_request.json,
+        "headers": page_request.headers,
+    }
+    options: Any = {name: value for name, value in given.items() if value is not None}
+    return session.request(page_request.method, page_request.url, **options)
+
+
+def _origin_of_base(base_url: str) -> str:
+    """Return the origin of a stack's base URL.
+
+    Raises:
+        ConfigError: It is not absolute, or has a query or fragment, to which nothing can be joined.
+    """
+    try:
+        if not set(str(base_url)) & set("?#"):
+            return origin_of(str(base_url))
+        reason = "it has a query or a fragment"
+    except ValueError as error:
+        reason = str(error)
+    shown = redact_url(str(base_url))
+    message = f"base_url must be an absolute URL such as https://api.example/v1/, not {shown!r}"
+    raise ConfigError(f"{message}: {reason}")
+
+
+def _as_text(url: Any) -> str:
+    """Return a URL or method as text; requests takes bytes, and anything that prints as a URL."""
+    return url.decode("utf-8") if isinstance(url, bytes) else str(url)
 
 
 for _name in DELEGATED:

@@ -199,7 +199,7 @@ def _checked(handler: Any) -> Any:
     return handler
 
 
-def compile_chain(links: tuple[Link, ...], now: Callable[[], float]) -> CallNext:
+def bind_chain(links: tuple[Link, ...], now: Callable[[], float]) -> CallNext:
     """Bind *links* into one callable that ends in the transport of the call.
 
     For handlers ``h0`` and ``h1``, each arrow a plain function call::

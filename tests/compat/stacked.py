@@ -119,7 +119,7 @@ class Stacked(SessionStack):
 
     def _enter(self, entry: str, method: str, url: Any, *args: Any, **kwargs: Any) -> Any:
         Stacked._calls += 1
-        return super()._enter(entry, method, url, *args, **kwargs)
+        return super()._request_by(entry, method, url, *args, **kwargs)
 
 
 class Replacing(type):

@@ -162,7 +162,8 @@ def _words(name: str) -> list[str]:
 
 
 def _own_parents(module: str, name: str) -> list[type]:
-    kind = vars(importlib.import_module(module))[name]
+    # A class for type checkers alone is not there.
+    kind = vars(importlib.import_module(module)).get(name, object)
     return [parent for parent in kind.__mro__[1:] if parent.__module__.startswith("sessionkit.")]
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypedDict, assert_type
 import msgspec
 import requests
 
-from sessionkit import ApiClient, Handler, SessionStack, recommended
+from sessionkit import ApiClient, CallRecord, Handler, SessionStack, recommended
 from sessionkit.auth import StaticToken
 from sessionkit.mapping import Loader, load
 from sessionkit.paging import LinkHeader, Page, Pages
@@ -126,7 +126,7 @@ def check_stack(session: requests.Session) -> None:
     """A stack is a session; pages know their items."""
     stack = SessionStack(session, recommended(StaticToken("t")), base_url="https://api.example/")
     assert_type(recommended(), dict[str, Handler])
-    assert_type(stack.get("a"), requests.Response)
+    assert_type(stack.get("a").record, CallRecord)
     assert_type(stack.with_options(timeout=5), SessionStack)
     plain: requests.Session = stack
     assert_type(plain.get("a"), requests.Response)

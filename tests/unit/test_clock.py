@@ -31,6 +31,6 @@ def test_a_stack_measures_by_the_clock_that_it_is_given() -> None:
     """A test of one's own turns the time, and every figure follows."""
     clock: Clock = FakeClock(start=50.0)
     with opened(handlers=[passing], clock=clock) as (stack, _):
-        record = stack.get("x").record  # type: ignore[attr-defined]  # set by the stack
+        record = stack.get("x").record
 
     assert (record.started, record.duration) == (50.0, 0.0)

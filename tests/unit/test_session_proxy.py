@@ -12,7 +12,7 @@ import requests
 from sessionkit import SessionStack
 from sessionkit._session_proxy import (
     DELEGATED,
-    VERB_FILLERS,
+    VERB_DEFAULTS,
     VERBS,
     bound_arguments,
     checked_session,
@@ -53,7 +53,7 @@ def test_the_verbs_fill_in_nothing_but_what_is_known(verb: str) -> None:
     with Noting() as session:
         getattr(session, verb)("http://api.example/")
 
-    assert {name for name, value in given[0].items() if value is None} <= VERB_FILLERS
+    assert {name for name, value in given[0].items() if value is None} <= VERB_DEFAULTS
 
 
 @pytest.mark.parametrize("thing", [None, object(), "session", requests, requests.Session])

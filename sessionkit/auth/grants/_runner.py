@@ -29,8 +29,7 @@ class Sender(Protocol):
 
 def clock_of(via: Sender) -> Clock:
     """Return the clock of a stack; what stands in for one may have none."""
-    # All public names of a stack are the session's.
-    clock: Clock = getattr(getattr(via, "_core", None), "clock", SYSTEM_CLOCK)
+    clock: Clock = getattr(via, "clock", SYSTEM_CLOCK)
     return clock
 
 

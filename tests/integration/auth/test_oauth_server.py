@@ -216,7 +216,7 @@ def test_a_session_that_ended_is_begun_anew(site: Site, session: requests.Sessio
     response = stack.get("/me")
 
     assert response.json() == {"user": "ada", "method": "GET"}
-    assert len(response.record.renewals) == 2  # type: ignore[attr-defined]  # page and form
+    assert len(response.record.renewals) == 2
 
 
 def test_a_form_with_a_wrong_password_is_told_as_such(

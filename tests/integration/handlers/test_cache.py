@@ -84,7 +84,7 @@ def test_bodies_come_back_to_the_byte(
         for _ in range(2):
             with stack.get(path, stream=stream, total_timeout=total_timeout) as response:
                 answers.append(b"".join(response.iter_content(10_000)))
-                kept.append(response.record.from_cache)  # type: ignore[attr-defined]  # set by the stack
+                kept.append(response.record.from_cache)
 
         assert answers == [LARGE, LARGE]
         assert kept == [False, True]
@@ -160,9 +160,9 @@ def test_a_renewed_token_does_not_bring_the_old_refusal_back(cache: CacheHandler
             kept = stack.get("me")
             renewed = stack.get("other")
 
-            assert kept.record.from_cache  # type: ignore[attr-defined]  # set by the stack
+            assert kept.record.from_cache
             assert renewed.status_code == 200
-            assert stack.get("other").record.from_cache  # type: ignore[attr-defined]  # set by the stack
+            assert stack.get("other").record.from_cache
             assert [seen.path for seen in server.seen].count("/token") == 2
 
 

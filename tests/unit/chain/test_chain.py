@@ -440,7 +440,7 @@ def test_a_replay_is_never_taken_for_a_redirect() -> None:
         response = stack.get("x")
 
     assert response.history == []
-    assert len(response.record.attempts) == 2  # type: ignore[attr-defined]  # set by the stack
+    assert len(response.record.attempts) == 2
 
 
 def test_handlers_further_in_see_the_same_call_at_a_replay() -> None:

@@ -33,7 +33,7 @@ def test_a_record_tells_what_happened_to_the_call() -> None:
             return response
 
     with opened(lambda _: next(replies), [Waiting(2)], clock=clock) as (stack, _):
-        record: CallRecord = stack.get("x").record  # type: ignore[attr-defined]  # set by the stack
+        record: CallRecord = stack.get("x").record
 
     assert (record.method, record.started, record.duration) == ("GET", 100.0, 3.0)
     assert [(attempt.number, attempt.status) for attempt in record.attempts] == [(1, 503), (2, 200)]
@@ -56,7 +56,7 @@ def test_a_record_divides_the_time_among_the_handlers() -> None:
         return Reply()
 
     with opened(answer, {"out": passing, "slow": slow, "in": passing}, clock=clock) as (stack, _):
-        record: CallRecord = stack.get("x").record  # type: ignore[attr-defined]  # set by the stack
+        record: CallRecord = stack.get("x").record
 
     assert record.handlers == {"out": 0.0, "slow": 0.5, "in": 0.0, "wire": 2.0}
     assert sum(record.handlers.values()) == record.duration
@@ -111,7 +111,7 @@ def test_the_time_of_a_body_is_the_wires(reader: str, deadline: float | None) ->
     middle = {n: reading if n == reader else passing for n in ("out", "mid", "in")}
     handlers = {"first": first, **middle, "bottom": bottom}
     with opened(handlers=handlers, clock=clock) as (stack, _):
-        record: CallRecord = stack.get("x").record  # type: ignore[attr-defined]  # set by the stack
+        record: CallRecord = stack.get("x").record
 
     expected = dict.fromkeys([*handlers, "wire"], 0.0)
     expected["wire"] = 2.0 if deadline is None or reader == "first" else 4.0
@@ -134,7 +134,7 @@ def test_a_body_that_a_handler_brought_itself_is_that_handlers_time(reads: bool)
         return answer
 
     with opened(handlers={"a": passing, "b": passing, "canned": canned}, clock=clock) as (stack, _):
-        record: CallRecord = stack.get("x").record  # type: ignore[attr-defined]  # set by the stack
+        record: CallRecord = stack.get("x").record
 
     assert record.handlers == {"a": 0.0, "b": 0.0, "canned": 2.0, "wire": 0.0}
 
@@ -183,7 +183,7 @@ def test_reading_an_answer_that_was_never_sent_changes_no_record() -> None:
 def test_a_record_is_plain_data() -> None:
     """It can be kept, copied and pickled after the answer is gone."""
     with opened(handlers=[passing]) as (stack, _):
-        record: CallRecord = stack.get("x").record  # type: ignore[attr-defined]  # set by the stack
+        record: CallRecord = stack.get("x").record
 
     for twin in (copy.deepcopy(record), pickle.loads(pickle.dumps(record))):
         assert twin.method == "GET"

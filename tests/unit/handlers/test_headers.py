@@ -63,7 +63,7 @@ def test_an_id_of_the_callers_own_is_kept() -> None:
 def test_the_id_survives_a_pickled_record() -> None:
     """What a worker tells of its call names it."""
     with opened(handlers=[HeadersHandler()]) as (stack, _):
-        record = stack.get("a").record  # type: ignore[attr-defined]  # set by the stack
+        record = stack.get("a").record
 
     assert pickle.loads(pickle.dumps(record)).request_id == record.request_id
     assert copy.copy(record).credential_names == frozenset()

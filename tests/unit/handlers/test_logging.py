@@ -71,7 +71,7 @@ def test_a_call_is_one_line() -> None:
     """Method, address, status and seconds are read at one glance."""
     logger, lines = log_at()
     with opened(handlers=chain(logger, HeadersHandler())) as (stack, server):
-        name = stack.get("a", params={"page": 2}).record.request_id  # type: ignore[attr-defined]  # set by the stack
+        name = stack.get("a", params={"page": 2}).record.request_id
 
     assert lines.only.levelno == logging.INFO
     said = lines.only.getMessage()

@@ -102,7 +102,7 @@ def test_what_the_server_says_of_its_time_stands_on_the_record() -> None:
     told = {"X-API-Time": "0.100s", "server-timing": "db;dur=5"}
     stack, _ = stack_over(Script(Reply(200, told)), TimingHandler())
 
-    record = stack.get("tasks").record  # type: ignore[attr-defined]  # set by the stack
+    record = stack.get("tasks").record
 
     assert isinstance(record.server_timing, ServerTiming)
     assert record.server_timing.api_time == 0.1
@@ -113,7 +113,7 @@ def test_a_server_that_says_nothing_leaves_none() -> None:
     """None is told from a zero."""
     stack, _ = stack_over(Script(Reply(200, {"Content-Type": "text/plain"})), TimingHandler())
 
-    assert stack.get("tasks").record.server_timing is None  # type: ignore[attr-defined]  # as above
+    assert stack.get("tasks").record.server_timing is None
 
 
 def test_a_second_answer_keeps_its_own_figures() -> None:

@@ -150,7 +150,7 @@ def test_a_direct_request_is_recorded_as_a_renewal() -> None:
         return Reply(201 if seen.path == "/token" else 200)
 
     with opened(respond, [Asking()], clock=clock) as (stack, _):
-        record: CallRecord = stack.get("x").record  # type: ignore[attr-defined]  # set by the stack
+        record: CallRecord = stack.get("x").record
 
     assert [(one.number, one.status, one.duration) for one in record.renewals] == [(1, 201, 2.0)]
     assert [(one.started, one.status) for one in record.attempts] == [(2.0, 200)]

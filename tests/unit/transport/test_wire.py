@@ -207,7 +207,7 @@ def test_the_handlers_see_the_answer_that_a_session_raised_for() -> None:
         response = stack.get("x")
 
     assert (statuses, response.status_code) == ([401], 200)
-    assert [attempt.status for attempt in response.record.attempts] == [401, 200]  # type: ignore[attr-defined]  # set by the stack
+    assert [attempt.status for attempt in response.record.attempts] == [401, 200]
 
 
 def test_the_sessions_own_error_is_raised_if_that_answer_is_final() -> None:

@@ -32,7 +32,7 @@ def told(remaining: int, reset: float, status: int = 200) -> Reply:
 
 def sends(stack: SessionStack, count: int) -> list[float]:
     """Return the moments at which *count* calls were answered."""
-    clock = stack._core.clock
+    clock = stack.clock
     moments = []
     for _ in range(count):
         stack.get("tasks")
