@@ -79,9 +79,9 @@ def sessionkit(case: Case, kind: str = "sqlite") -> Call:
 
     grant = RefreshToken(case.token_url, case.refresh, client_id="app")
     store = open_store(f"{kind}:{case.file}.{kind}")
-    if store.load(grant.key) is None:
+    if store.load(grant.store_key) is None:
         first = Token(case.access, refresh_token=case.refresh, expires_at=case.end)
-        store.save(grant.key, first)
+        store.save(grant.store_key, first)
     stack = SessionStack(
         requests.Session(), [AuthHandler(grant, store=store)], base_url=case.origin
     )

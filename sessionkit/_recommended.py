@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit._redact import redact_url, scrub
 from sessionkit.auth._schemes import Bearer
-from sessionkit.auth.renewal._policy import USUAL
+from sessionkit.auth.renewal._policy import DEFAULT_POLICY
 from sessionkit.handlers._errors import ErrorHandler
 from sessionkit.handlers._retry import RetryHandler
 from sessionkit.handlers._timeouts import TimeoutHandler
@@ -44,7 +44,8 @@ def recommended(
     store: TokenStore | None = None,
     scheme: Scheme = DEFAULT_SCHEME,
     origins: Iterable[str] | None = None,
-    policy: RenewalPolicy = USUAL,
+    policy: RenewalPolicy = DEFAULT_POLICY,
+    store_key: str | None = None,
     total_timeout: float | None = None,
     errors: bool = True,
 ) -> dict[str, Handler]:
@@ -62,6 +63,7 @@ def recommended(
         scheme: Where a token goes on a request.
         origins: Origins that a token may go to; by default that of the stack's ``base_url``.
         policy: When a token is renewed.
+        store_key: Name under which the token is stored; by default the grant's.
         total_timeout: Seconds that a call may take, all attempts, waits and renewal included; None
             sets no limit.
         errors: Whether answers of 400 and above are raised. False for a stack that is handed to
@@ -84,7 +86,7 @@ def recommended(
         from sessionkit.auth._handler import AuthHandler
 
         chain["auth"] = AuthHandler(
-            grant, store=store, scheme=scheme, origins=origins, policy=policy
+            grant, store=store, scheme=scheme, origins=origins, policy=policy, store_key=store_key
         )
     return chain
 

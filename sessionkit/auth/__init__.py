@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from sessionkit.auth._handler import AuthHandler as AuthHandler
     from sessionkit.auth._schemes import Bearer as Bearer
     from sessionkit.auth._schemes import Cookie as Cookie
-    from sessionkit.auth._schemes import FormSession as FormSession
     from sessionkit.auth._schemes import Header as Header
     from sessionkit.auth._schemes import Query as Query
     from sessionkit.auth._schemes import Scheme as Scheme
+    from sessionkit.auth._schemes import SessionCookie as SessionCookie
     from sessionkit.auth._signing import SigningHandler as SigningHandler
     from sessionkit.auth.grants._base import CallableGrant as CallableGrant
     from sessionkit.auth.grants._base import Grant as Grant
@@ -40,7 +40,7 @@ _PLACES = {
     "ClientCredentials": "grants._oauth2",
     "Cookie": "_schemes",
     "FallbackGrant": "grants._combined",
-    "FormSession": "_schemes",
+    "SessionCookie": "_schemes",
     "Grant": "grants._base",
     "Header": "_schemes",
     "InteractiveGrant": "grants._combined",
@@ -64,7 +64,6 @@ __all__ = [
     "ClientCredentials",
     "Cookie",
     "FallbackGrant",
-    "FormSession",
     "Grant",
     "Header",
     "InteractiveGrant",
@@ -75,6 +74,7 @@ __all__ = [
     "RefreshToken",
     "RenewalPolicy",
     "Scheme",
+    "SessionCookie",
     "SigningHandler",
     "StaticToken",
     "Steps",

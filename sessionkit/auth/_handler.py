@@ -13,7 +13,7 @@ from sessionkit.auth._reach import NOWHERE, Reach, goes_to
 from sessionkit.auth._schemes import Bearer
 from sessionkit.auth.grants._runner import Sender, TokenRequestRunner, clock_of
 from sessionkit.auth.renewal._cooldown import CoolDown, Place
-from sessionkit.auth.renewal._policy import USUAL, RenewalPolicy
+from sessionkit.auth.renewal._policy import DEFAULT_POLICY, RenewalPolicy
 from sessionkit.auth.renewal._renewal import Renewal
 from sessionkit.errors import ConfigError, LoginRequired, SessionKitError, StoreError
 
@@ -51,17 +51,17 @@ class AuthHandler:
         scheme: Where it goes on a request.
         origins: The only origins it may go to, as URLs; by default that of the stack's
             ``base_url``, and for a relative URL the one that the session resolves it to.
-        policy: When the token is renewed: how early, and at which answers.
-        key: Name under which the token is stored; by default the grant's, which names the client.
-            Where several users of one client share a store, give each a name of its own.
+        policy: When the token is renewed: how early, and at which responses.
+        store_key: Name under which the token is stored; by default the grant's, which names the
+            client. Where several users of one client share a store, give each their own.
 
     Raises:
         ConfigError: An origin that is no absolute URL.
     """
 
     __slots__ = (
-        *("_clock", "_cool_down", "_ended", "_grant", "_key", "_logins", "_placed", "_policy"),
-        *("_reach", "_renewal", "_scheme", "_store"),
+        *("_clock", "_cool_down", "_ended", "_grant", "_logins", "_placed", "_policy"),
+        *("_reach", "_renewal", "_scheme", "_store", "_store_key"),
     )
 
     def __init__(
@@ -71,11 +71,11 @@ class AuthHandler:
         store: TokenStore | None = None,
         scheme: Scheme = _BEARER,
         origins: Iterable[str] | None = None,
-        policy: RenewalPolicy = USUAL,
-        key: str | None = None,
+        policy: RenewalPolicy = DEFAULT_POLICY,
+        store_key: str | None = None,
     ) -> None:
         self._grant = _checked(grant, "grant", "steps", example="StaticToken('...')")
-        self._key = key or grant.key
+        self._store_key = store_key or grant.store_key
         if store is None or not grant.renewable:
             from sessionkit.stores import MemoryTokenStore
 
@@ -83,8 +83,8 @@ class AuthHandler:
         self._store = _checked(store, "store", "lock", example="open_store('sqlite:tokens.db')")
         self._scheme = _checked(scheme, "scheme", "credentials", example="Header('X-Api-Key')")
         self._reach = Reach(origins)
-        self._policy = _checked(policy, "policy", "renew_at", example="RenewalPolicy(early=60)")
-        self._renewal = Renewal(store, self._key, policy)
+        self._policy = _checked(policy, "policy", "renewal_time", example="RenewalPolicy()")
+        self._renewal = Renewal(store, self._store_key, policy)
         self._logins = Logins()
         self._cool_down = CoolDown()
         self._ended: Token | None = None
@@ -93,18 +93,18 @@ class AuthHandler:
 
     def __repr__(self) -> str:
         own = repr(self._reach)
-        if self._policy is not USUAL:
+        if self._policy is not DEFAULT_POLICY:
             own += f", policy={self._policy!r}"
         return f"AuthHandler({self._grant!r}, store={self._store!r}, scheme={self._scheme!r}{own})"
 
-    def login(self, via: Sender | None = None, *, token: Token | None = None) -> None:
+    def login(self, stack: Sender | None = None, *, token: Token | None = None) -> None:
         """Log in now: with a token from elsewhere, or by the grant unless a live one is stored.
 
         Only here is a user asked, where the grant can do that and nothing else will do. Where
         threads log in at once one of them does, and the others share its success or failure.
 
         Args:
-            via: The stack, which sends the token request; not needed with *token*.
+            stack: Sends the token request; not needed with *token*.
             token: From a login that happened elsewhere, its refresh token with it.
 
         Raises:
@@ -116,11 +116,11 @@ class AuthHandler:
         if token is not None and hasattr(token, "with_expiry"):
             self._renewal.login(token.with_expiry(self._clock.time()), self._clock)
             return
-        if token is not None or not hasattr(via, "send_direct"):
+        if token is not None or not hasattr(stack, "send_direct"):
             message = "login() needs the stack to send a token request by, or a Token"
             raise ConfigError(message, hint="login(stack), or login() with token set to a Token")
-        assert via is not None  # noqa: S101  # it has what a stack has
-        self._logins.share(partial(self._log_in, via, clock_of(via)))
+        assert stack is not None  # noqa: S101  # it has what a stack has
+        self._logins.share(partial(self._log_in, stack, clock_of(stack)))
 
     def _log_in(self, via: Sender, clock: Clock) -> None:
         self._renewal.login(None, clock)
@@ -137,11 +137,11 @@ class AuthHandler:
                 raise
             self._renewal.login(asked, clock)
 
-    def logout(self, via: Sender | None = None, *, revoke: bool = False) -> None:
+    def logout(self, stack: Sender | None = None, *, revoke: bool = False) -> None:
         """Forget the token, here and in the store; no automatic login follows until ``login()``.
 
         Args:
-            via: The stack, which tells the server; not needed without *revoke*.
+            stack: Tells the server; not needed without *revoke*.
             revoke: Tell the server that refresh and access token end (RFC 7009). They are forgotten
                 here first, whatever it says.
 
@@ -154,15 +154,15 @@ class AuthHandler:
         self._renewal.logout()
         if not known:
             return
-        if via is None or not hasattr(via, "send_direct"):
+        if stack is None or not hasattr(stack, "send_direct"):
             message = "logged out here, but without the stack the server cannot be told"
             raise ConfigError(message, hint="logout(stack, revoke=True)")
-        self._ask(via, clock_of(via), deadline=None).revoke(known)
+        self._ask(stack, clock_of(stack), deadline=None).revoke(known)
 
     def _known(self) -> list[Token]:
         """Return the tokens there are: the stored one may be another process's, and newer."""
         tokens: dict[str, Token] = {}
-        for look in (partial(self._store.load, self._key), self._renewal.peek):
+        for look in (partial(self._store.load, self._store_key), self._renewal.peek):
             with suppress(StoreError):  # what cannot be read cannot be revoked
                 if (token := look()) is not None:
                     tokens[token.value] = token
@@ -175,7 +175,7 @@ class AuthHandler:
             return not self._grant.renewable and not self._renewal.logged_out
         return token.is_valid(self._clock.time()) or token.refresh_token is not None
 
-    def listen(self, listener: Callable[[Event], object]) -> None:
+    def add_listener(self, listener: Callable[[Event], object]) -> None:
         """Have *listener* told of every renewal; see :mod:`sessionkit.events`."""
         self._renewal.listeners.add(listener)
 
@@ -289,7 +289,7 @@ class AuthHandler:
         return exchange if url == exchange.url else exchange.replace(url=url)
 
     def _refuses(self, response: Response, allowed: frozenset[str]) -> bool:
-        if not self._policy.refuses(response):
+        if not self._policy.is_rejection(response):
             return False
         if getattr(response, "from_cache", False) is True:
             return False
@@ -297,7 +297,7 @@ class AuthHandler:
 
     def _may_repeat(self, exchange: Exchange, response: Response) -> bool:
         """A refusal means that nothing was done; a 2xx that reads as one gives no such promise."""
-        promised = not response.ok or self._policy.turned_away(response)
+        promised = not response.ok or self._policy.is_login_redirect(response)
         if not promised and exchange.method.upper() not in _IDEMPOTENT:
             return False
         return exchange.replayable
@@ -307,7 +307,7 @@ class AuthHandler:
         cached = getattr(response, "from_cache", False) is True
         if response.status_code < _SERVER_ERROR and not _redirected(response) and not cached:
             self._renewal.accepted(token)
-            seconds = self._policy.extended(response)
+            seconds = self._policy.new_lifetime(response)
             if seconds is not None:
                 self._renewal.extend(token, seconds, self._clock)
 

@@ -179,7 +179,7 @@ class Cookie:
         return f"Cookie({self.name!r})"
 
 
-class FormSession:
+class SessionCookie:
     """What a form began: the session's cookie, and on unsafe methods its CSRF token as a header.
 
     See :class:`~sessionkit.auth.LoginForm`, which makes one.
@@ -217,7 +217,7 @@ class FormSession:
         return (*cookies, *placed)
 
     def __repr__(self) -> str:
-        return f"FormSession({self.name!r})"
+        return f"SessionCookie({self.name!r})"
 
 
 def _cookie(name: str, value: str, origins: frozenset[str]) -> Credential:

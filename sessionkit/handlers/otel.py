@@ -47,10 +47,10 @@ class OtelHandler:
     ``traceparent``, and are measured in ``http.client.request.duration``. A response from a cache
     has no attempt. An attempt includes its redirects, and a stream up to its head.
 
-    ``auth.listen(otel.on_event)`` adds what happens to tokens as events of the call's span. A call
-    may name itself by ``operation=``. No attribute holds a credential: URLs are masked, bodies and
-    headers are not looked at, exceptions are named by their class alone. Shared between threads; it
-    holds no state.
+    ``auth.add_listener(otel.on_event)`` adds what happens to tokens as events of the call's span. A
+    call may name itself by ``operation=``. No attribute holds a credential: URLs are masked, bodies
+    and headers are not looked at, exceptions are named by their class alone. Shared between
+    threads; it holds no state.
 
     Args:
         tracer_provider: By default the global one.
@@ -111,9 +111,9 @@ class OtelHandler:
     def on_event(self, event: Event) -> None:
         """Add a renewal event to the current span.
 
-        For :meth:`AuthHandler.listen <sessionkit.auth.AuthHandler.listen>`.
+        For :meth:`AuthHandler.add_listener <sessionkit.auth.AuthHandler.add_listener>`.
         """
-        facts: dict[str, Any] = {"sessionkit.duration": event.seconds}
+        facts: dict[str, Any] = {"sessionkit.duration": event.duration}
         for name in ("waited", "early"):
             if hasattr(event, name):
                 facts[f"sessionkit.{name}"] = getattr(event, name)

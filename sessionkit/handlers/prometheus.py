@@ -66,7 +66,7 @@ class PrometheusHandler:
     - ``cached_total``: calls with a response from a cache.
     - ``token_renewals_total`` and ``token_renewal_seconds``: token renewals, by ``outcome``:
       ``renewed``, ``adopted`` from another process, ``waited`` for another thread, ``failed``; fed
-      by ``auth.listen(prometheus.on_event)``.
+      by ``auth.add_listener(prometheus.on_event)``.
 
     Labels are bounded, whatever servers and callers do: ``status`` is a class such as ``5xx`` or
     ``none``, ``error`` a class name or empty, unknown methods and hosts beyond the first
@@ -144,11 +144,11 @@ class PrometheusHandler:
     def on_event(self, event: Event) -> None:
         """Count a renewal event.
 
-        For :meth:`AuthHandler.listen <sessionkit.auth.AuthHandler.listen>`.
+        For :meth:`AuthHandler.add_listener <sessionkit.auth.AuthHandler.add_listener>`.
         """
         outcome = _RENEWALS.get(type(event).__name__, _OTHER)
         self._renewals.labels(outcome).inc()
-        self._renewal_seconds.labels(outcome).observe(event.seconds)
+        self._renewal_seconds.labels(outcome).observe(event.duration)
 
     def _count(self, exchange: Exchange, status: int | None, error: str) -> None:
         record = exchange.record

@@ -55,7 +55,7 @@ class TestHvac(SdkContract):
 
     def policy(self) -> RenewalPolicy:
         """Renew at the 403 of an ended token too."""
-        return RenewalPolicy(expired=ended)
+        return RenewalPolicy(is_expired=ended)
 
     def grant(self, vendor: Vendor) -> Grant:
         """Log in by hvac itself, over the bare session."""
@@ -65,7 +65,7 @@ class TestHvac(SdkContract):
             auth = vault.auth.approle.login("role", "secret", use_token=False)["auth"]
             return Token(auth["client_token"], expires_in=auth["lease_duration"])
 
-        return CallableGrant(log_in, key="role@vault")
+        return CallableGrant(log_in, store_key="role@vault")
 
     def connect(self, vendor: Vendor, session: requests.Session, token: str = "") -> Any:
         """An empty token: hvac then sends none, and looks for none in the environment."""

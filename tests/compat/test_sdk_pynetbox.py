@@ -51,7 +51,7 @@ class TestPynetbox(SdkContract):
 
     def policy(self) -> RenewalPolicy:
         """Renew at the 403 of an ended token too."""
-        return RenewalPolicy(expired=ended)
+        return RenewalPolicy(is_expired=ended)
 
     def connect(self, vendor: Vendor, session: requests.Session, token: str = "") -> Any:
         """Put the session in the place that the SDK documents for it."""

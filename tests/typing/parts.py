@@ -54,7 +54,7 @@ class Stamp:
 class Vendor:
     """A grant."""
 
-    key = "vendor"
+    store_key = "vendor"
     renewable = True
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
@@ -130,7 +130,7 @@ class Noon:
 
 def hear(event: Event) -> None:
     """Listen to renewals."""
-    print(event.key)
+    print(event.store_key)
 
 
 def check_parts() -> None:
@@ -143,7 +143,7 @@ def check_parts() -> None:
     paginator: Paginator = Onward()
     handler: Handler = Stamp()
     auth = AuthHandler(grant, store=store, scheme=scheme)
-    auth.listen(hear)
+    auth.add_listener(hear)
     chain = {**recommended(), "auth": auth, "stamp": handler, "rate": RateLimitHandler(limiter)}
     stack = SessionStack(None, chain, base_url="https://api.example/", clock=Noon())
     assert_type(stack.handlers, Handlers)

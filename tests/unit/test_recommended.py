@@ -88,12 +88,12 @@ def test_what_the_auth_handler_needs_is_passed_on_to_it() -> None:
         scheme=Header("X-Key"),
         origins=["http://other.example"],
         store=store,
-        policy=RenewalPolicy(early=60),
+        policy=RenewalPolicy(leeway=60),
     )["auth"]
 
     assert "Header('X-Key')" in repr(answered)
     assert "http://other.example:80" in repr(answered)
-    assert "early=60" in repr(answered)
+    assert "leeway=60" in repr(answered)
 
 
 def test_a_call_by_the_recommended_chain_has_time_outs_and_times() -> None:

@@ -46,7 +46,7 @@ class JwtBearer:
         ConfigError: Neither an assertion nor a function, or a URL that is not absolute.
     """
 
-    __slots__ = ("_ask", "_assertion", "_scope", "key")
+    __slots__ = ("_ask", "_assertion", "_scope", "store_key")
 
     renewable = True
 
@@ -67,7 +67,7 @@ class JwtBearer:
         self._assertion = assertion
         self._scope = scope
         subject = assertion.subject if isinstance(assertion, SignedJwt) else ""
-        self.key = f"{subject or client_id or 'jwt-bearer'}@{redact_url(self._ask.url)}"
+        self.store_key = f"{subject or client_id or 'jwt-bearer'}@{redact_url(self._ask.url)}"
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         """Present an assertion."""
@@ -107,7 +107,7 @@ class TokenExchange:
         ConfigError: No subject, or a URL that is not absolute.
     """
 
-    __slots__ = ("_ask", "_extra_params", "_subject", "key")
+    __slots__ = ("_ask", "_extra_params", "_subject", "store_key")
 
     renewable = True
 
@@ -131,7 +131,7 @@ class TokenExchange:
         # What is asked for differs by these, and so do the tokens.
         told = repr(sorted((k, v) for k, v in self._extra_params.items() if k != "actor_token"))
         whose = f"#{hashlib.sha256(told.encode()).hexdigest()[:16]}" if self._extra_params else ""
-        self.key = f"{client_id or 'token-exchange'}@{redact_url(self._ask.url)}{whose}"
+        self.store_key = f"{client_id or 'token-exchange'}@{redact_url(self._ask.url)}{whose}"
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         """Present the subject's token."""

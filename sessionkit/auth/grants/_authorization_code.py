@@ -57,7 +57,7 @@ class AuthorizationCode:
         ImportError: The extra ``oauth`` is not installed.
     """
 
-    __slots__ = ("_browser", "_client", "_refresh", "_scope", "_server", "key")
+    __slots__ = ("_browser", "_client", "_refresh", "_scope", "_server", "store_key")
 
     renewable = True
 
@@ -88,7 +88,7 @@ class AuthorizationCode:
         self._server = server
         self._scope = scope
         self._browser = browser if browser is not None else Browser()
-        self.key = self._refresh.key
+        self.store_key = self._refresh.store_key
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Present the refresh token that is held; nobody is asked."""

@@ -23,11 +23,11 @@ class Grant(Protocol):
     finds no other way; and ``revoke_steps(token)``, for ``logout(stack, revoke=True)``.
 
     Attributes:
-        key: Name under which its tokens are stored: one for each account.
+        store_key: Name under which its tokens are stored: one for each account.
         renewable: Whether asking again can give another token.
     """
 
-    key: str
+    store_key: str
     renewable: bool
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
@@ -54,7 +54,7 @@ class StaticToken:
         token: The text of the token, or a :class:`~sessionkit.Token`.
     """
 
-    __slots__ = ("_token", "key")
+    __slots__ = ("_token", "store_key")
 
     renewable = False
 
@@ -64,7 +64,7 @@ class StaticToken:
         except (TypeError, ValueError) as error:
             message = f"this cannot be a token: {error}"
             raise ConfigError(message) from error
-        self.key = "static"
+        self.store_key = "static"
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         """Return the token."""
@@ -82,10 +82,10 @@ class CallableGrant:
         obtain: Called with the token it replaces and the response that rejected it (either may be
             None); returns a :class:`~sessionkit.Token`, a text, or None for "there is no other",
             which is raised as ``LoginRequired``. One thread at a time calls it.
-        key: Name under which its tokens are stored.
+        store_key: Name under which its tokens are stored.
     """
 
-    __slots__ = ("_obtain", "key")
+    __slots__ = ("_obtain", "store_key")
 
     renewable = True
 
@@ -93,13 +93,13 @@ class CallableGrant:
         self,
         obtain: Callable[[Token | None, Response | None], Token | str | None],
         *,
-        key: str = "callable",
+        store_key: str = "callable",
     ) -> None:
         if not callable(obtain):
             message = "obtain must be a function of the replaced token and the rejecting response"
             raise ConfigError(message)
         self._obtain = obtain
-        self.key = key
+        self.store_key = store_key
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Call the function."""

@@ -35,7 +35,7 @@ class FallbackGrant:
         ConfigError: Fewer than two grants, or something that is none.
     """
 
-    __slots__ = ("_grants", "key")
+    __slots__ = ("_grants", "store_key")
 
     renewable = True
 
@@ -44,7 +44,7 @@ class FallbackGrant:
             message = "FallbackGrant takes two grants or more, in the order in which they are tried"
             raise ConfigError(message)
         self._grants = grants
-        self.key = grants[0].key
+        self.store_key = grants[0].store_key
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Take the steps of the first grant that needs no login."""
@@ -84,14 +84,14 @@ class ParsedGrant:
             itself. What it raises about a body that is not as it expects is a ``RenewalFailed``.
     """
 
-    __slots__ = ("_grant", "_parse", "key", "renewable")
+    __slots__ = ("_grant", "_parse", "renewable", "store_key")
 
     def __init__(self, grant: Grant, *, parse_token: Callable[[Response], Token | None]) -> None:
         if not callable(parse_token):
             raise ConfigError("parse_token must be a function of the answer")
         self._grant = grant
         self._parse = parse_token
-        self.key = grant.key
+        self.store_key = grant.store_key
         self.renewable = grant.renewable
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
@@ -158,7 +158,7 @@ class InteractiveGrant:
         ConfigError: It cannot.
     """
 
-    __slots__ = ("_ask_user", "_grant", "key")
+    __slots__ = ("_ask_user", "_grant", "store_key")
 
     renewable = True
 
@@ -169,7 +169,7 @@ class InteractiveGrant:
             raise ConfigError(message, hint="wrap an AuthorizationCode or a DeviceCode")
         self._ask_user = begin
         self._grant = grant
-        self.key = grant.key
+        self.store_key = grant.store_key
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Renew as the grant does; where that needs a login, ask the user."""

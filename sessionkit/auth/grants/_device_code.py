@@ -69,7 +69,7 @@ class DeviceCode:
         ConfigError: A URL is missing, or *prompt_callback* is no function.
     """
 
-    __slots__ = ("_client", "_prompt_callback", "_refresh", "_scope", "_server", "key")
+    __slots__ = ("_client", "_prompt_callback", "_refresh", "_scope", "_server", "store_key")
 
     renewable = True
 
@@ -100,7 +100,7 @@ class DeviceCode:
         self._server = server
         self._scope = scope
         self._prompt_callback = prompt_callback
-        self.key = self._refresh.key
+        self.store_key = self._refresh.store_key
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Present the refresh token that is held; nobody is asked."""

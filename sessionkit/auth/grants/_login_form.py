@@ -11,7 +11,7 @@ from requests import Request
 from sessionkit._origins import origin_of
 from sessionkit._redact import is_secret_name, redact_url
 from sessionkit._tokens import Token
-from sessionkit.auth._schemes import FormSession
+from sessionkit.auth._schemes import SessionCookie
 from sessionkit.auth.grants._endpoints import checked_url
 from sessionkit.auth.grants._html_form import find_form
 from sessionkit.auth.renewal._policy import RenewalPolicy
@@ -47,14 +47,14 @@ class LoginForm:
         cookie: Name of the session's cookie.
         csrf_cookie: Name of the cookie with the CSRF token.
         csrf_header: Header in which requests with unsafe methods repeat it.
-        sliding: Name of a header in which each answer says for how many seconds the session
+        expiry_header: Name of a header in which each answer says for how many seconds the session
             lives on, such as AWX's ``Session-Timeout``.
 
     Raises:
         ConfigError: A URL that is not absolute, or a field that is empty.
     """
 
-    __slots__ = ("_fields", "_sliding", "_url", "key", "scheme")
+    __slots__ = ("_expiry_header", "_fields", "_url", "scheme", "store_key")
 
     renewable = True
 
@@ -66,24 +66,25 @@ class LoginForm:
         cookie: str = "sessionid",
         csrf_cookie: str = "csrftoken",
         csrf_header: str = "X-CSRFToken",
-        sliding: str | None = None,
+        expiry_header: str | None = None,
     ) -> None:
         self._url = checked_url(url, "url")
         if not fields or not all(fields.values()):
             message = "each field of a login form needs a text"
             raise ConfigError(message, hint="an environment variable that is not set?")
         self._fields = dict(fields)
-        self._sliding = sliding
+        self._expiry_header = expiry_header
         #: Where the session's cookie and its CSRF token go on a request.
-        self.scheme = FormSession(cookie, csrf_cookie=csrf_cookie, csrf_header=csrf_header)
+        self.scheme = SessionCookie(cookie, csrf_cookie=csrf_cookie, csrf_header=csrf_header)
         # Keys are shown, in errors, events and stores: never a password, whatever comes first.
         who = next((text for name, text in fields.items() if not is_secret_name(name)), "")
-        self.key = f"{who}@{redact_url(url)}"
+        self.store_key = f"{who}@{redact_url(url)}"
 
     @property
     def policy(self) -> RenewalPolicy:
         """Renewal at a 401, and where an answer leads to the page with the form."""
-        return RenewalPolicy(login_page=urlsplit(self._url).path or "/", sliding=self._sliding)
+        path = urlsplit(self._url).path or "/"
+        return RenewalPolicy(login_path=path, expiry_header=self._expiry_header)
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         """Ask for the page, and send its form."""

@@ -45,7 +45,7 @@ class ClientCredentials:
             gateway before it. They are sent nowhere else, and shown nowhere.
     """
 
-    __slots__ = ("_client", "_extra_params", "_revocation_url", "_scope", "_token_url", "key")
+    __slots__ = ("_client", "_extra_params", "_revocation_url", "_scope", "_token_url", "store_key")
 
     renewable = True
 
@@ -67,7 +67,7 @@ class ClientCredentials:
         self._client = Client(client_id, secret, client_auth, headers)
         self._scope = scope
         self._extra_params = dict(extra_params or {})
-        self.key = f"{client_id}@{redact_url(self._token_url)}"
+        self.store_key = f"{client_id}@{redact_url(self._token_url)}"
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         """Ask for a token with the client's credentials."""
@@ -109,7 +109,7 @@ class RefreshToken:
 
     __slots__ = (
         *("_client", "_refresh_token", "_revocation_url", "_scope", "_seed", "_token_url"),
-        "key",
+        "store_key",
     )
 
     renewable = True
@@ -136,7 +136,7 @@ class RefreshToken:
         self._scope = scope
         # Two users of one client, in one store, are told apart by the token they began with.
         whose = f"#{self._seed}" if self._seed else ""
-        self.key = f"{client_id}@{redact_url(self._token_url)}{whose}"
+        self.store_key = f"{client_id}@{redact_url(self._token_url)}{whose}"
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Present the refresh token that is held, or the first one."""
@@ -192,7 +192,15 @@ class Password:
         headers: See :class:`ClientCredentials`.
     """
 
-    __slots__ = ("_client", "_password", "_refresh", "_scope", "_token_url", "_username", "key")
+    __slots__ = (
+        "_client",
+        "_password",
+        "_refresh",
+        "_scope",
+        "_token_url",
+        "_username",
+        "store_key",
+    )
 
     renewable = True
 
@@ -222,7 +230,7 @@ class Password:
         self._username = username
         self._password = password
         self._scope = scope
-        self.key = f"{username}:{client_id}@{redact_url(self._token_url)}"
+        self.store_key = f"{username}:{client_id}@{redact_url(self._token_url)}"
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         """Present the refresh token that is held; without one, or at its end, the password."""

@@ -14,7 +14,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from sessionkit.auth._listeners import Listeners
-from sessionkit.auth.renewal._policy import COOL_DOWN, USUAL, RenewalPolicy
+from sessionkit.auth.renewal._policy import COOL_DOWN, DEFAULT_POLICY, RenewalPolicy
 from sessionkit.auth.renewal._saving import Keeping
 from sessionkit.auth.renewal._single_flight import Failures, Flight, brief, kept, shared
 from sessionkit.errors import LockTimedOut, LoginRequired, RenewalFailed
@@ -49,7 +49,7 @@ class Renewal:
         *("_store", "_unproven", "_young", "_young_until", "listeners"),
     )
 
-    def __init__(self, store: TokenStore, key: str, policy: RenewalPolicy = USUAL) -> None:
+    def __init__(self, store: TokenStore, key: str, policy: RenewalPolicy = DEFAULT_POLICY) -> None:
         self._store = store
         self._key = key
         self._policy = policy
@@ -95,7 +95,7 @@ class Renewal:
             StoreError: The store cannot be read, or its lock was not free in time.
         """
         held = self._held
-        if held is None or self._logged_out or not self._policy.usable(held, ask.clock.time()):
+        if held is None or self._logged_out or not self._policy.is_usable(held, ask.clock.time()):
             return self._fetch(ask, None)
         if held is self._refused:
             return self._fetch(ask, held)
@@ -338,7 +338,7 @@ class Renewal:
             return token, True
 
     def _suits(self, token: Token | None, refused: Token | None, ask: Ask) -> bool:
-        if token is None or not self._policy.usable(token, ask.clock.time()):
+        if token is None or not self._policy.is_usable(token, ask.clock.time()):
             return False
         if ask.want and not set(ask.want.split()) <= set((token.scope or "").split()):
             return False
@@ -347,5 +347,5 @@ class Renewal:
     def _hold(self, token: Token, clock: Clock) -> None:
         self._refused = None
         now = clock.time()
-        self._renew_at = min(self._policy.renew_at(token, now), self._keeping.again_at(now))
+        self._renew_at = min(self._policy.renewal_time(token, now), self._keeping.again_at(now))
         self._held = token

@@ -303,14 +303,14 @@ def test_a_second_credential_stands_beside_a_users_login() -> None:
 
     with Running(answer=answer) as running:
         gateway = AuthHandler(
-            CallableGrant(lambda token, rejected: next(keys), key="gateway"),
+            CallableGrant(lambda token, rejected: next(keys), store_key="gateway"),
             scheme=Header("X-Gateway-Key"),
-            policy=RenewalPolicy(expired=lambda r: "X-Gateway" in r.headers),
+            policy=RenewalPolicy(is_expired=lambda r: "X-Gateway" in r.headers),
         )
         auth = AuthHandler(
             by_browser(running),
             policy=RenewalPolicy(
-                expired=lambda r: r.status_code == 401 and "X-Gateway" not in r.headers
+                is_expired=lambda r: r.status_code == 401 and "X-Gateway" not in r.headers
             ),
         )
         chain = {"gateway": gateway, "auth": auth}

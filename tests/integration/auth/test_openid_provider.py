@@ -138,10 +138,10 @@ def test_a_user_logs_in_once_and_the_program_goes_on_for_as_long_as_it_likes(
         assert stack.get("/items/7").json()["user"] == "ada"
         assert control(issuer) == {"refresh_token 200": 1}
 
-    token = store.load(grant.key)
+    token = store.load(grant.store_key)
     assert token is not None
     stack.handlers["auth"].logout(stack, revoke=True)
-    assert store.load(grant.key) is None
+    assert store.load(grant.store_key) is None
     client = "shell" if make is by_browser else "tv"
     form = {"grant_type": "refresh_token", "refresh_token": token.refresh_token}
     again = requests.post(f"{issuer}/token/", {**form, "client_id": client})

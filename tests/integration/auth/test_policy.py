@@ -37,7 +37,7 @@ def called(
     with Loopback(identity.answer) as server:
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         auth = AuthHandler(grant, policy=policy)
-        auth.listen(told.append)
+        auth.add_listener(told.append)
         with SessionStack(handlers=[auth], base_url=server.origin, clock=clock) as stack:
             statuses = [stack.get("/x").status_code]
             for seconds in waits:
@@ -85,7 +85,9 @@ def test_a_proactive_policy_passes_a_refusal_on(identity: Identity) -> None:
 def test_a_sliding_session_is_not_renewed_while_it_is_used(identity: Identity) -> None:
     """Each answer's header moves the end; without it there would be a renewal every hour."""
     waits = [LIFE - 600] * 5
-    statuses, _ = called(identity, RenewalPolicy(sliding="Session-Timeout"), FakeClock(), waits)
+    statuses, _ = called(
+        identity, RenewalPolicy(expiry_header="Session-Timeout"), FakeClock(), waits
+    )
     assert statuses == [200] * 6
     assert identity.renewals == 1
 
@@ -103,7 +105,7 @@ def test_listeners_hear_of_one_renewal_however_many_calls_it_served(identity: Id
         with SessionStack(handlers=[auth], base_url=server.origin) as stack:
             assert stack.get("/x").ok
             identity.expire()
-            auth.listen(told.append)
+            auth.add_listener(told.append)
             answers = at_once(32, lambda _: stack.get("/x").status_code)
 
     assert answers == [200] * 32

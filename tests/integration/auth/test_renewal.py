@@ -209,7 +209,7 @@ def test_an_expiry_that_is_told_by_another_status_is_recognised() -> None:
         with Loopback(answer) as server, requests.Session() as session:
             grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
             auth = AuthHandler(
-                grant, policy=RenewalPolicy(expired=lambda response: not response.content)
+                grant, policy=RenewalPolicy(is_expired=lambda response: not response.content)
             )
             stack = SessionStack(session, [auth], base_url=server.origin)
             stack.get("/first")
@@ -231,7 +231,7 @@ def test_a_post_is_not_repeated_after_a_200_that_reads_as_an_expiry() -> None:
     with Loopback(answer) as server, requests.Session() as session:
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         auth = AuthHandler(
-            grant, policy=RenewalPolicy(expired=lambda response: not response.content)
+            grant, policy=RenewalPolicy(is_expired=lambda response: not response.content)
         )
         stack = SessionStack(session, [auth], base_url=server.origin)
         stack.get("/first")
@@ -250,7 +250,7 @@ def test_a_predicate_that_trips_over_an_unexpected_body_means_not_expired() -> N
     ):
         auth = AuthHandler(
             CallableGrant(lambda _token, _rejected: "token"),
-            policy=RenewalPolicy(expired=lambda response: bool(response.json()["errors"][0])),
+            policy=RenewalPolicy(is_expired=lambda response: bool(response.json()["errors"][0])),
         )
         stack = SessionStack(session, [auth], base_url=server.origin)
 

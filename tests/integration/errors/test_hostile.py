@@ -227,7 +227,7 @@ def test_a_hanging_token_endpoint_does_not_fail_a_call_whose_token_lives(
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         stack = SessionStack(session, recommended(grant, store=store), base_url=server.origin)
         stack.get("/first")
-        held = store.load(grant.key)
+        held = store.load(grant.store_key)
         assert held is not None
         ending = Token.from_dict({**held.to_dict(), "expires_at": SYSTEM_CLOCK.time() + 5})
         stack.handlers["auth"].login(token=ending)

@@ -160,7 +160,7 @@ def test_nothing_that_can_be_printed_shows_a_secret(tmp_path: Path, log: io.Stri
             stack = SessionStack(session, {"auth": auth}, base_url=server.origin)
             response = stack.get("/x", params={"api_key": ACCESS})
             record = response.record
-            token = store.load(auth._key)
+            token = store.load(auth._store_key)
 
             printable = [stack, stack.handlers, auth, grant, store, token, record, record.url]
             printable += [

@@ -128,7 +128,7 @@ class WiredGrant:
     def __init__(self, grant: RefreshToken, wire: Wire) -> None:
         self._grant = grant
         self._wire = wire
-        self.key = grant.key
+        self.store_key = grant.store_key
 
     def steps(self, token: Token | None, rejected: Any) -> Generator[Any, Any, Token]:
         """Go the grant's steps, unless the wire is here."""
@@ -174,7 +174,7 @@ class Program:
     def start(self) -> None:
         """Begin anew, as after the end of the process: nothing is left but the store."""
         grant = RefreshToken(f"{self._origin}/token", client_id="app")
-        self._key = grant.key
+        self._key = grant.store_key
         self._store = open_store(self._url)
         wired = WiredStore(self._store, self.wire)
         self._stack = SessionStack(

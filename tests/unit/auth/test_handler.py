@@ -230,7 +230,7 @@ def test_a_life_counts_from_when_the_token_was_asked_for() -> None:
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         stack.handlers.add(AuthHandler(grant, store=store))
         stack.get("x")
-        stored = store.load(grant.key)
+        stored = store.load(grant.store_key)
 
     assert stored is not None
     assert stored.expires_at == sent_at + 100
@@ -364,7 +364,7 @@ def test_a_refusal_in_other_words_is_recognised(status: int, method: str, cured:
     with opened(answer) as (stack, server):
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         told = AuthHandler(
-            grant, policy=RenewalPolicy(expired=lambda response: "error" in response.json())
+            grant, policy=RenewalPolicy(is_expired=lambda response: "error" in response.json())
         )
         stack.handlers.add(told)
         stack.get("first")
@@ -383,7 +383,7 @@ def test_a_predicate_that_stumbles_over_a_body_means_no(error: type[Exception]) 
         raise error
 
     auth = AuthHandler(
-        CallableGrant(lambda token, rejected: "t0ken"), policy=RenewalPolicy(expired=stumbling)
+        CallableGrant(lambda token, rejected: "t0ken"), policy=RenewalPolicy(is_expired=stumbling)
     )
     with opened(lambda _: Reply(403), [auth]) as (stack, server):
         assert stack.get("x").status_code == 403
@@ -551,7 +551,7 @@ def test_a_logout_forgets_the_token_and_the_next_call_says_so() -> None:
     store = MemoryTokenStore()
     with logged_in(store=store) as (stack, identity, server):
         auth = stack.handlers["auth"]
-        key = auth._key
+        key = auth._store_key
         assert store.load(key) is not None
         auth.logout()
 
@@ -583,7 +583,7 @@ def test_two_accounts_in_one_store_are_told_apart() -> None:
     store = MemoryTokenStore()
     grants = {name: CallableGrant(lambda token, rejected, n=name: n) for name in ("alice", "bob")}  # type: ignore[misc]  # a default has no type
     for name, grant in grants.items():
-        with opened(handlers=[AuthHandler(grant, store=store, key=name)]) as (stack, server):
+        with opened(handlers=[AuthHandler(grant, store=store, store_key=name)]) as (stack, server):
             stack.get("x")
 
             assert server.seen[0].bearer == name
@@ -709,7 +709,7 @@ def test_a_part_that_cannot_serve_is_refused_when_the_handler_is_built(
 def test_a_login_with_what_is_no_token_is_refused() -> None:
     """A text, or a token in the place of the stack, would be passed over in silence."""
     auth = AuthHandler(CallableGrant(lambda _token, _rejected: "t"))
-    odd: list[dict[str, Any]] = [{"token": "text"}, {"via": Token("t")}, {}]
+    odd: list[dict[str, Any]] = [{"token": "text"}, {"stack": Token("t")}, {}]
     for given in odd:
         with pytest.raises(ConfigError, match="a Token"):
             auth.login(**given)

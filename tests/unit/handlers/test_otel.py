@@ -47,7 +47,7 @@ class Watched:
         self.stack.handlers.add(self.otel, outermost=True)
         self.stack.handlers.add(self.otel.attempts)
         if grant is not None:
-            self.stack.handlers["auth"].listen(self.otel.on_event)
+            self.stack.handlers["auth"].add_listener(self.otel.on_event)
 
     @property
     def spans(self) -> list[ReadableSpan]:

@@ -36,7 +36,7 @@ class Counted:
         )
         self.stack.handlers.add(self.handler, outermost=True)
         if grant is not None:
-            self.stack.handlers["auth"].listen(self.handler.on_event)
+            self.stack.handlers["auth"].add_listener(self.handler.on_event)
 
     def __call__(self, name: str, **labels: str) -> float | None:
         """Return a sample; labels that are not given are those of a GET at the server."""

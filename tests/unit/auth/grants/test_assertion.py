@@ -134,7 +134,7 @@ def test_a_subject_that_has_ended_is_named_and_not_shown() -> None:
             walked(grant)
 
     assert "subject's token has ended" in caught.value.hint
-    assert "s3cret" not in f"{caught.value} {caught.value!r} {grant!r} {grant.key}"
+    assert "s3cret" not in f"{caught.value} {caught.value!r} {grant!r} {grant.store_key}"
 
 
 # -- Both
@@ -169,16 +169,16 @@ def test_tokens_for_different_things_have_different_names() -> None:
     """Two audiences in one store do not share a token by accident."""
     url = "https://id.example/token"
     keys = {
-        TokenExchange(url, "x").key,
-        TokenExchange(url, "x", extra_params={"audience": "a"}).key,
-        TokenExchange(url, "x", extra_params={"audience": "b"}).key,
-        TokenExchange(url, "x", client_id="app").key,
-        JwtBearer(url, robot()).key,
-        JwtBearer(url, robot(sub="other")).key,
-        JwtBearer(url, lambda: "x", client_id="app").key,
+        TokenExchange(url, "x").store_key,
+        TokenExchange(url, "x", extra_params={"audience": "a"}).store_key,
+        TokenExchange(url, "x", extra_params={"audience": "b"}).store_key,
+        TokenExchange(url, "x", client_id="app").store_key,
+        JwtBearer(url, robot()).store_key,
+        JwtBearer(url, robot(sub="other")).store_key,
+        JwtBearer(url, lambda: "x", client_id="app").store_key,
     }
 
-    # The client's own name serves two of them alike: what it asks for is told apart by `key=`.
+    # The client's own name serves two of them alike: `store_key=` tells apart what it asks for.
     assert len(keys) == 6
     assert f"robot@{url}" in keys
 
@@ -222,7 +222,7 @@ def test_the_name_of_a_stored_token_shows_no_password_of_the_url() -> None:
     """Names are shown, in errors, events and listings of a store."""
     url = "https://app:s3cret@id.example/token?api_key=s3cret"
 
-    names = JwtBearer(url, robot()).key, TokenExchange(url, "x", client_id="app").key
+    names = JwtBearer(url, robot()).store_key, TokenExchange(url, "x", client_id="app").store_key
     assert names == (
         "robot@https://***@id.example/token?api_key=***",
         "app@https://***@id.example/token?api_key=***",

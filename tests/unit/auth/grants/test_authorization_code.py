@@ -127,10 +127,10 @@ def test_a_login_asks_nobody_where_the_store_can_help() -> None:
         for shown, happened in ((1, None), (1, running.server.expire), (2, running.server.end)):
             if happened is not None:
                 happened()
-                stored = store.load(coded(running).key)
+                stored = store.load(coded(running).store_key)
                 assert stored is not None
                 fields = {**stored.to_dict(), "expires_at": 1.0}
-                store.save(coded(running).key, Token.from_dict(fields))
+                store.save(coded(running).store_key, Token.from_dict(fields))
             stack, auth = running.stack(coded(running), store=store)
             with stack:
                 auth.login(stack)

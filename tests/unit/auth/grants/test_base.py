@@ -102,9 +102,9 @@ def test_each_grant_has_a_name_for_its_tokens() -> None:
     def obtain(token: Token | None, rejected: requests.Response | None) -> str:
         return "t0ken"
 
-    assert StaticToken("t0ken").key == "static"
-    assert CallableGrant(obtain).key == "callable"
-    assert CallableGrant(obtain, key="alice").key == "alice"
+    assert StaticToken("t0ken").store_key == "static"
+    assert CallableGrant(obtain).store_key == "callable"
+    assert CallableGrant(obtain, store_key="alice").store_key == "alice"
 
 
 def test_a_grant_shows_no_secret() -> None:

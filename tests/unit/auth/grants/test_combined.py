@@ -101,7 +101,7 @@ def test_a_fallback_shows_its_grants_and_stores_under_the_first() -> None:
         "FallbackGrant(RefreshToken('http://id.example', 'app'), Password("
     )
     assert "s3cret" not in repr(grant)
-    assert grant.key == refreshing("http://id.example").key
+    assert grant.store_key == refreshing("http://id.example").store_key
 
 
 # -- A server that answers in a way of its own
@@ -196,7 +196,7 @@ def test_a_parsed_grant_is_the_grant_but_for_its_answers() -> None:
     grant = RefreshToken("http://id.example", "first", client_id="app")
     parsed = ParsedGrant(grant, parse_token=opened)
 
-    assert parsed.key == grant.key
+    assert parsed.store_key == grant.store_key
     assert parsed.renewable
     assert repr(parsed) == f"ParsedGrant({grant!r}, parse_token=opened)"
     assert walked(ParsedGrant(StaticToken("key"), parse_token=opened)).value == "key"
@@ -230,7 +230,7 @@ def test_a_token_is_revoked_through_whatever_stands_around_its_grant() -> None:
 class Asking:
     """A grant that can renew nothing, and asks a user by a request."""
 
-    key = "asking"
+    store_key = "asking"
     renewable = True
 
     def __init__(self, origin: str) -> None:
@@ -256,7 +256,7 @@ class Asking:
 def logged_in(grant: Grant) -> Token:
     """Log in by hand, and return the token."""
     store = MemoryTokenStore()
-    auth = AuthHandler(grant, store=store, key="ada")
+    auth = AuthHandler(grant, store=store, store_key="ada")
     with SessionStack(handlers=[auth], base_url="http://127.0.0.1:9") as stack:
         auth.login(stack)
     token = store.load("ada")
@@ -356,5 +356,5 @@ def test_a_grant_that_cannot_ask_is_not_made_to() -> None:
             InteractiveGrant(grant)
 
     asking = Asking("http://127.0.0.1:9")
-    assert InteractiveGrant(asking).key == "asking"
+    assert InteractiveGrant(asking).store_key == "asking"
     assert repr(InteractiveGrant(asking)) == f"InteractiveGrant({asking!r})"

@@ -60,5 +60,5 @@ def test_every_grant_takes_endpoints_in_place_of_a_url() -> None:
     refreshing = [RefreshToken(place, "first", client_id="app") for place in (url, server)]
     passwords = [Password(place, "ada", password="w", client_id="app") for place in (url, server)]
     for bare, full in (credentials, refreshing, passwords):
-        assert bare.key == full.key
+        assert bare.store_key == full.store_key
         assert repr(bare) == repr(full)

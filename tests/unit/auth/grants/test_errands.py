@@ -18,7 +18,7 @@ from tests.support.servers.loopback import Loopback, Reply
 class OneErrand:
     """A grant whose only request is an errand."""
 
-    key = "errand"
+    store_key = "errand"
     renewable = True
 
     def __init__(self, request: requests.Request) -> None:

@@ -321,7 +321,7 @@ def test_a_form_shows_no_secret_and_goes_into_no_pickle() -> None:
     grant = form("http://a.example/login/")
 
     assert repr(grant) == "LoginForm('http://a.example/login/', ['password', 'username'])"
-    assert WORD not in grant.key
+    assert WORD not in grant.store_key
     with pytest.raises(ConfigError, match="not pickled"):
         pickle.dumps(grant)
 
@@ -340,7 +340,7 @@ def test_no_password_becomes_the_name_of_the_stored_session(
     """Stores, events and errors show that name, whatever order the fields are given in."""
     grant = LoginForm("https://gate:s3cret-gate@a.example/login/", fields)
 
-    assert grant.key == f"{who}@https://***@a.example/login/"
+    assert grant.store_key == f"{who}@https://***@a.example/login/"
 
 
 def test_the_page_is_named_to_the_site_without_the_user_in_its_url() -> None:
@@ -348,7 +348,7 @@ def test_the_page_is_named_to_the_site_without_the_user_in_its_url() -> None:
     site, store = Site(), MemoryTokenStore()
     with Loopback(site.answer) as server:
         grant = form(f"{server.origin.replace('//', '//gate:s3cret-gate@')}/login/?next=/#top")
-        auth = AuthHandler(grant, store=store, scheme=grant.scheme, key="ada")
+        auth = AuthHandler(grant, store=store, scheme=grant.scheme, store_key="ada")
         with SessionStack(handlers=[auth], base_url=server.origin) as stack:
             stack.post("/order", data=b"body")
 
@@ -377,7 +377,7 @@ def test_a_token_of_another_kind_sends_no_csrf_header() -> None:
     secrets = scheme.credentials(Token("abc"), "POST", origins=frozenset(["http://a.example:80"]))
 
     assert [(secret.location, secret.name) for secret in secrets] == [("cookie", "sessionid")]
-    assert repr(scheme) == "FormSession('sessionid')"
+    assert repr(scheme) == "SessionCookie('sessionid')"
 
 
 @pytest.mark.parametrize("attributes", ["; Path=/api", "; Domain=127.0.0.1; Path=/"])

@@ -169,8 +169,8 @@ def test_each_client_and_endpoint_has_a_name_for_its_tokens() -> None:
     """Two services in one store do not share a token by accident."""
     url = "http://id.example/token"
 
-    assert credentials(url).key == f"app@{url}"
-    assert refreshing(url).key.startswith(f"app@{url}#")
+    assert credentials(url).store_key == f"app@{url}"
+    assert refreshing(url).store_key.startswith(f"app@{url}#")
     assert credentials(url).renewable
     assert refreshing(url).renewable
 
@@ -294,6 +294,6 @@ def test_a_password_keeps_a_login_alive_through_a_stack() -> None:
 )
 def test_no_password_of_a_url_becomes_part_of_a_key(make: Callable[[str], Grant]) -> None:
     """Keys are shown by stores, events and errors."""
-    key = make("https://gate:planted-7@id.example/token").key
+    key = make("https://gate:planted-7@id.example/token").store_key
 
     assert key.endswith("app@https://***@id.example/token")

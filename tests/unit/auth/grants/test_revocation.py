@@ -165,7 +165,7 @@ def test_what_another_process_renewed_is_revoked_too() -> None:
     store = MemoryTokenStore()
     with Loopback(lambda _: Reply(200, b"")) as server:
         place = Endpoints(f"{server.origin}/token", revocation_url=f"{server.origin}/revoke")
-        auth = AuthHandler(RefreshToken(place, client_id="app"), store=store, key="ada")
+        auth = AuthHandler(RefreshToken(place, client_id="app"), store=store, store_key="ada")
         auth.login(token=PAIR)
         store.save("ada", Token("newer", refresh_token="next"))
         with SessionStack(handlers=[auth], base_url=server.origin) as stack:
@@ -187,7 +187,7 @@ def test_a_stored_token_that_is_damaged_hinders_no_logout() -> None:
     )
     with Loopback(lambda _: Reply(200, b"")) as server:
         place = Endpoints(f"{server.origin}/token", revocation_url=f"{server.origin}/revoke")
-        auth = AuthHandler(RefreshToken(place, client_id="app"), store=store, key="ada")
+        auth = AuthHandler(RefreshToken(place, client_id="app"), store=store, store_key="ada")
         auth.login(token=PAIR)
         rows["ada"] = {"value": 7}
         with pytest.raises(StoreError):

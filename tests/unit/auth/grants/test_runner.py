@@ -20,7 +20,7 @@ from tests.support.servers.loopback import Loopback, Reply
 class TwoSteps:
     """A grant that asks twice."""
 
-    key = "two"
+    store_key = "two"
     renewable = True
 
     def __init__(self, origin: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import pytest
 
 from sessionkit import Token
-from sessionkit.auth.renewal._policy import COOL_DOWN, EARLY_SECONDS
+from sessionkit.auth.renewal._policy import COOL_DOWN, DEFAULT_LEEWAY
 from sessionkit.auth.renewal._renewal import Renewal
 from sessionkit.errors import AuthError, LockTimedOut, LoginRequired, RenewalFailed, StoreError
 from sessionkit.events import Event, TokenAdopted, TokenRenewalFailed, TokenRenewed
@@ -282,7 +282,7 @@ def test_a_login_elsewhere_with_an_ended_token_has_its_refresh_token_used(case: 
 def test_a_token_is_renewed_shortly_before_its_end(case: Case) -> None:
     """No call has to be refused first."""
     first = case.current()
-    case.clock.advance(3600 - EARLY_SECONDS - 1)
+    case.clock.advance(3600 - DEFAULT_LEEWAY - 1)
     assert case.current() is first
 
     case.clock.advance(1)
@@ -856,7 +856,7 @@ def test_a_listener_is_told_of_an_early_renewal(case: Case) -> None:
     """Those cost no call anything."""
     case.current()
     told = listening(case)
-    case.clock.advance(3600 - EARLY_SECONDS)
+    case.clock.advance(3600 - DEFAULT_LEEWAY)
     case.current()
 
     assert told == [TokenRenewed(KEY, 0.0, 0.0, early=True)]

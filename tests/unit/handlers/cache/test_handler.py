@@ -208,7 +208,7 @@ def test_an_answer_from_the_cache_renews_no_token() -> None:
         seen.append(answer)
         return len(seen) > 1
 
-    policy = RenewalPolicy(expired=refuses)
+    policy = RenewalPolicy(is_expired=refuses)
     chain = recommended(CallableGrant(token), policy=policy)
     script = Script(Reply(200, FRESH, b"fine"), Reply(200, FRESH, b"fine"))
     stack, _ = stack_over(script)
