@@ -1,4 +1,4 @@
-"""Answers that nobody reads, answers read within limits, and answers that others keep."""
+"""Responses that nobody reads, responses read within limits, and responses that others hold."""
 
 from __future__ import annotations
 
