@@ -69,10 +69,10 @@ class Preview(NamedTuple):
 
 
 class Transport(Protocol):
-    """The one door from a call to the session that sends it."""
+    """What sends the exchanges of a call: the wire, over one session."""
 
     def send(self, exchange: Exchange) -> Response:
-        """Make one attempt."""
+        """Make one attempt; the redirects that it follows belong to it."""
         ...
 
     def send_direct(self, request: Request, exchange: Exchange, timeout: float | None) -> Response:

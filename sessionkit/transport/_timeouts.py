@@ -1,4 +1,7 @@
-"""Timeouts of one request, capped by what a deadline leaves."""
+"""Cap the timeouts of a request by the time that a deadline leaves.
+
+Apart, because the wire, the hops of a redirect and direct requests all go by it.
+"""
 
 from __future__ import annotations
 

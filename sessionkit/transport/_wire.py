@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Wire:
-    """Sends exchanges by one session. Stateless beside it, hence as thread-safe as the session.
+    """The ``Transport`` of one session. Stateless beside it, hence as thread-safe as the session.
 
     Args:
         session: The wrapped session.
@@ -55,7 +55,6 @@ class Wire:
         self._has_own_auth = has_own_auth(session)
 
     def send(self, exchange: Exchange) -> Response:
-        """Make one attempt; redirects belong to it."""
         call, record, now = exchange._call, exchange._call.record, exchange._call.clock.monotonic
         # What cannot be sent at all is no attempt.
         kwargs = self._arguments(exchange)
@@ -136,23 +135,18 @@ class Wire:
     def send_direct(
         self, request: requests.Request, exchange: Exchange, timeout: float | None
     ) -> Response:
-        """Send *request* past all handlers; see :meth:`Exchange.send_direct`."""
         return send_direct(self._session, request, exchange, timeout=timeout)
 
     def preview(self, exchange: Exchange) -> Preview:
-        """Return what would be sent first."""
         return preview_of(self._session, exchange)
 
     def resolved_url(self, exchange: Exchange) -> str:
-        """Return the absolute URL that the session makes of the exchange's."""
         return resolved_url(self._session, exchange)
 
     def session_origin(self) -> str | None:
-        """Return the origin to which the session resolves relative URLs, or None."""
         return session_origin(self._session)
 
     def has_credential(self, exchange: Exchange, location: str, name: str) -> bool:
-        """Return whether the caller gave a credential for this location on the call itself."""
         return is_given(self._session, exchange, location=location, name=name)
 
 
