@@ -61,14 +61,14 @@ def _drain(raw: Any, clock: Clock) -> None:
         seconds = end - clock.monotonic()
         if seconds <= 0:
             return
-        _wait_at_most(raw, seconds)
+        _limit_wait(raw, seconds)
         piece = raw.read1(left, decode_content=False)
         if not piece:
             return
         left -= len(piece)
 
 
-def _wait_at_most(raw: Any, seconds: float) -> None:
+def _limit_wait(raw: Any, seconds: float) -> None:
     """Limit the next read; urllib3 sets the timeout anew when a pool hands the connection out."""
     sock = getattr(getattr(raw, "connection", None), "sock", None)
     if sock is not None:
@@ -164,7 +164,7 @@ def body_pieces(response: Response, clock: Clock, deadline: float) -> Iterator[b
         seconds = deadline - clock.monotonic()
         if seconds <= 0:
             raise _timed_out(response)
-        _wait_at_most(raw, seconds)
+        _limit_wait(raw, seconds)
         try:
             piece = _piece(raw)
         except requests.ConnectionError as error:

@@ -31,7 +31,7 @@ SOON = 5.0
 
 
 @contextmanager
-def unread(reply: Reply) -> Iterator[tuple[requests.Response, requests.Session, Loopback]]:
+def unread_response(reply: Reply) -> Iterator[tuple[requests.Response, requests.Session, Loopback]]:
     """Ask a server that answers *reply*, and leave the body on its connection."""
     with Loopback(lambda _: reply) as server, requests.Session() as session:
         session.mount("http://", HTTPAdapter(pool_maxsize=1, pool_block=True))
@@ -60,7 +60,7 @@ def trickle(over: threading.Event) -> Iterator[bytes]:
 
 def test_a_dropped_answer_gives_its_connection_back() -> None:
     """A refusal that was not read costs no new connection, and blocks no small pool."""
-    with unread(Reply(401, b"x" * 20_000)) as (response, session, server):
+    with unread_response(Reply(401, b"x" * 20_000)) as (response, session, server):
         discard(response, FakeClock())
 
         assert session.get(server.origin).status_code == 401
@@ -69,7 +69,7 @@ def test_a_dropped_answer_gives_its_connection_back() -> None:
 
 def test_a_dropped_answer_that_was_read_is_simply_closed() -> None:
     """Reading what is there already costs nothing, and the caller keeps the body."""
-    with unread(Reply(200, b"body")) as (response, _, _):
+    with unread_response(Reply(200, b"body")) as (response, _, _):
         assert response.content == b"body"
 
         discard(response, FakeClock())
@@ -80,7 +80,7 @@ def test_a_dropped_answer_that_was_read_is_simply_closed() -> None:
 def test_an_endless_body_is_dropped_after_a_small_amount() -> None:
     """A refusal of gigabytes costs kilobytes."""
     endless = (b"x" * 4096 for _ in range(1_000_000))
-    with unread(Reply(401, endless)) as (response, _, _):
+    with unread_response(Reply(401, endless)) as (response, _, _):
         discard(response, FakeClock())
 
         assert response.raw.tell() <= 2 * DRAIN_BYTES
@@ -89,7 +89,7 @@ def test_an_endless_body_is_dropped_after_a_small_amount() -> None:
 
 def test_a_trickling_body_is_dropped_after_a_moment(over: threading.Event) -> None:
     """A refusal at ten bytes a second does not hold the call for minutes."""
-    with unread(Reply(401, trickle(over), {"Content-Length": "2000"})) as (response, _, _):
+    with unread_response(Reply(401, trickle(over), {"Content-Length": "2000"})) as (response, _, _):
         started = SYSTEM_CLOCK.monotonic()
         discard(response, SYSTEM_CLOCK)
 
@@ -99,7 +99,8 @@ def test_a_trickling_body_is_dropped_after_a_moment(over: threading.Event) -> No
 
 def test_whatever_goes_wrong_while_dropping_is_kept_quiet() -> None:
     """A refusal that is cut short is cured like any other."""
-    with unread(Reply(401, iter([b"cut"]), {"Content-Length": "1000"})) as (response, _, _):
+    cut = Reply(401, iter([b"cut"]), {"Content-Length": "1000"})
+    with unread_response(cut) as (response, _, _):
         discard(response, FakeClock())
 
         assert response.raw.closed
@@ -108,7 +109,7 @@ def test_whatever_goes_wrong_while_dropping_is_kept_quiet() -> None:
 def test_a_body_read_within_its_limits_is_the_content() -> None:
     """Whoever reads it later finds it as if requests had read it, decoded."""
     packed = Reply(200, gzip.compress(b"long " * 1000), {"Content-Encoding": "gzip"})
-    with unread(packed) as (response, session, server):
+    with unread_response(packed) as (response, session, server):
         assert not is_read(response)
 
         read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + SOON)
@@ -136,7 +137,7 @@ def test_a_body_that_a_cache_watches_is_read_past_nobody() -> None:
 
 def test_a_body_that_was_read_before_is_left_alone() -> None:
     """A deadline that passed takes nothing away that is there."""
-    with unread(Reply(200, b"body")) as (response, _, _):
+    with unread_response(Reply(200, b"body")) as (response, _, _):
         assert response.content == b"body"
 
         read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() - 1, max_bytes=1)
@@ -146,7 +147,7 @@ def test_a_body_that_was_read_before_is_left_alone() -> None:
 
 def test_a_body_that_trickles_past_the_deadline_is_given_up(over: threading.Event) -> None:
     """Each piece comes in time, yet the whole does not hold the call."""
-    with unread(Reply(200, trickle(over), {"Content-Length": "2000"})) as (response, _, _):
+    with unread_response(Reply(200, trickle(over), {"Content-Length": "2000"})) as (response, _, _):
         end = SYSTEM_CLOCK.monotonic() + 0.1
 
         with pytest.raises(requests.ReadTimeout):
@@ -163,7 +164,7 @@ def test_a_body_that_stalls_past_the_deadline_is_given_up(over: threading.Event)
         yield b"start"
         over.wait(SOON)
 
-    with unread(Reply(200, stalling(), {"Content-Length": "2000"})) as (response, _, _):
+    with unread_response(Reply(200, stalling(), {"Content-Length": "2000"})) as (response, _, _):
         with pytest.raises(requests.ReadTimeout):
             read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + 0.1)
 
@@ -172,7 +173,7 @@ def test_a_body_that_stalls_past_the_deadline_is_given_up(over: threading.Event)
 
 def test_nothing_is_read_after_the_deadline() -> None:
     """A body that is there already does not stretch the time."""
-    with unread(Reply(200, b"body")) as (response, _, _):
+    with unread_response(Reply(200, b"body")) as (response, _, _):
         with pytest.raises(requests.ReadTimeout, match="deadline"):
             read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic())
 
@@ -231,7 +232,7 @@ def test_an_answer_without_a_connection_is_read_as_requests_reads_it() -> None:
 )
 def test_a_body_larger_than_allowed_is_given_up(reply: Reply) -> None:
     """A token endpoint gone mad fills no memory; what counts is the size after decoding."""
-    with unread(reply) as (response, _, _):
+    with unread_response(reply) as (response, _, _):
         end = SYSTEM_CLOCK.monotonic() + SOON
         with pytest.raises(BodyTooLarge, match="1000 bytes"):
             read_within(response, SYSTEM_CLOCK, end, max_bytes=1000)
@@ -241,7 +242,7 @@ def test_a_body_larger_than_allowed_is_given_up(reply: Reply) -> None:
 
 def test_a_body_of_just_the_size_allowed_is_read() -> None:
     """The limit itself is still fine."""
-    with unread(Reply(200, b"x" * 1000)) as (response, _, _):
+    with unread_response(Reply(200, b"x" * 1000)) as (response, _, _):
         read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + SOON, max_bytes=1000)
 
         assert len(response.content) == 1000
@@ -250,7 +251,7 @@ def test_a_body_of_just_the_size_allowed_is_read() -> None:
 def test_a_body_that_is_cut_short_is_the_error_that_requests_has_for_it() -> None:
     """Code that knows requests' errors needs to know no others."""
     with (
-        unread(Reply(200, iter([b"cut"]), {"Content-Length": "1000"})) as (response, _, _),
+        unread_response(Reply(200, iter([b"cut"]), {"Content-Length": "1000"})) as (response, _, _),
         pytest.raises(requests.exceptions.ChunkedEncodingError),
     ):
         read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + SOON)
@@ -259,7 +260,7 @@ def test_a_body_that_is_cut_short_is_the_error_that_requests_has_for_it() -> Non
 def test_a_body_that_cannot_be_decoded_is_the_error_that_requests_has_for_it() -> None:
     """A body that lies about its encoding is not mistaken for a lost connection."""
     with (
-        unread(Reply(200, b"no gzip", {"Content-Encoding": "gzip"})) as (response, _, _),
+        unread_response(Reply(200, b"no gzip", {"Content-Encoding": "gzip"})) as (response, _, _),
         pytest.raises(requests.exceptions.ContentDecodingError),
     ):
         read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + SOON)

@@ -13,7 +13,7 @@ from sessionkit._origins import origin_of
 from sessionkit.chain._exchange import Credential
 from sessionkit.transport._credentials import CredentialPlacer
 
-HOME = "https://api.example"
+BASE_URL = "https://api.example"
 OURS = frozenset(["https://api.example:443"])
 HEADER = Credential("header", "X-Key", "s3cret", OURS)
 QUERY = Credential("query", "key", "s3 cret&", OURS)
@@ -33,25 +33,25 @@ def request_to(url: str, **headers: Any) -> requests.PreparedRequest:
 @pytest.mark.parametrize("secret", [HEADER, QUERY, COOKIE], ids=lambda secret: secret.location)
 def test_a_secret_is_placed_on_a_request_to_its_origin(secret: Credential) -> None:
     """The server that the credential was made for gets it, in the place that it wants."""
-    request = request_to(HOME + "/x?a=1")
+    request = request_to(BASE_URL + "/x?a=1")
 
     placer(secret).on_first_request(request)
 
     found = {
         "header": request.headers.get("X-Key") == "s3cret",
-        "query": request.url == HOME + "/x?a=1&key=s3+cret%26",
+        "query": request.url == BASE_URL + "/x?a=1&key=s3+cret%26",
         "cookie": request.headers.get("Cookie") == "sid=s3cret",
     }
-    assert found == {place: place == secret.location for place in found}
+    assert found == {location: location == secret.location for location in found}
 
 
 @pytest.mark.parametrize("secret", [HEADER, QUERY, COOKIE], ids=lambda secret: secret.location)
 @pytest.mark.parametrize(
-    "url", ["http://api.example/x", HOME + ":444/x", "https://other.example/x", "not a url"]
+    "url", ["http://api.example/x", BASE_URL + ":444/x", "https://other.example/x", "not a url"]
 )
 def test_a_secret_is_not_placed_anywhere_else(secret: Credential, url: str) -> None:
     """Another scheme, port or host is another server."""
-    request = request_to(HOME)
+    request = request_to(BASE_URL)
     request.url = url
     headers = dict(request.headers)
 
@@ -64,10 +64,10 @@ def test_a_secret_is_not_placed_anywhere_else(secret: Credential, url: str) -> N
 def test_a_secret_comes_off_at_the_border_and_is_back_at_home(secret: Credential) -> None:
     """A redirect through a foreign host carries nothing there, and still arrives logged in."""
     placing = placer(secret)
-    placing.on_first_request(request_to(HOME))
+    placing.on_first_request(request_to(BASE_URL))
     there = request_to("https://other.example/?key=s3+cret%26", Cookie="sid=s3cret")
     there.headers["X-Key"] = "s3cret"
-    back = request_to(HOME + "/?a=1")
+    back = request_to(BASE_URL + "/?a=1")
 
     placing.on_redirect(there)
     placing.on_redirect(back)
@@ -81,7 +81,7 @@ def test_a_secret_comes_off_at_the_border_and_is_back_at_home(secret: Credential
 @pytest.mark.parametrize("secret", [HEADER, COOKIE], ids=lambda secret: secret.location)
 def test_a_secret_comes_off_where_a_signer_made_bytes_of_it(secret: Credential) -> None:
     """OAuth 1 by requests-oauthlib writes all headers anew, as bytes; ours are still found."""
-    request = request_to(HOME, Cookie="a=1")
+    request = request_to(BASE_URL, Cookie="a=1")
     placed = placer(secret)
     placed.on_first_request(request)
     for name, value in list(request.headers.items()):
@@ -96,7 +96,7 @@ def test_a_secret_comes_off_where_a_signer_made_bytes_of_it(secret: Credential) 
 def test_only_our_own_value_comes_off() -> None:
     """A foreign host that has credentials of its own under the same name keeps them."""
     placing = placer(HEADER, QUERY, COOKIE)
-    placing.on_first_request(request_to(HOME))
+    placing.on_first_request(request_to(BASE_URL))
     there = request_to("https://other.example/?key=theirs", Cookie="sid=theirs")
     there.headers["X-Key"] = "theirs"
 
@@ -110,7 +110,7 @@ def test_only_our_own_value_comes_off() -> None:
 def test_a_query_that_holds_no_secret_of_ours_is_left_to_the_letter(query: str) -> None:
     """A signed link to somebody else's storage stays valid."""
     placing = placer(QUERY)
-    placing.on_first_request(request_to(HOME))
+    placing.on_first_request(request_to(BASE_URL))
     there = request_to("https://other.example/")
     there.url = f"https://other.example/?{query}"
 
@@ -122,17 +122,17 @@ def test_a_query_that_holds_no_secret_of_ours_is_left_to_the_letter(query: str) 
 def test_a_secret_in_the_query_is_there_once() -> None:
     """A redirect that repeats our query does not double the key."""
     placing = placer(QUERY)
-    placing.on_first_request(request_to(HOME))
-    again = request_to(HOME + "/y?key=s3+cret%26&a=1")
+    placing.on_first_request(request_to(BASE_URL))
+    again = request_to(BASE_URL + "/y?key=s3+cret%26&a=1")
 
     placing.on_redirect(again)
 
-    assert again.url == HOME + "/y?a=1&key=s3+cret%26"
+    assert again.url == BASE_URL + "/y?a=1&key=s3+cret%26"
 
 
 def test_a_cookie_takes_the_place_of_one_of_its_name_beside_the_others() -> None:
     """The session's own cookies are sent as they would be."""
-    request = request_to(HOME, Cookie="a=1; sid=old; b=2")
+    request = request_to(BASE_URL, Cookie="a=1; sid=old; b=2")
 
     placer(COOKIE).on_first_request(request)
 
@@ -142,7 +142,7 @@ def test_a_cookie_takes_the_place_of_one_of_its_name_beside_the_others() -> None
 def test_a_foreign_cookie_header_loses_our_cookie_only() -> None:
     """What the jar holds for that host is still sent there."""
     placing = placer(COOKIE)
-    placing.on_first_request(request_to(HOME))
+    placing.on_first_request(request_to(BASE_URL))
     there = request_to("https://other.example/", Cookie="a=1; sid=s3cret; b=2")
 
     placing.on_redirect(there)
@@ -152,7 +152,7 @@ def test_a_foreign_cookie_header_loses_our_cookie_only() -> None:
 
 def test_several_secrets_ride_together() -> None:
     """A gateway's key does not push the bearer token aside."""
-    request = request_to(HOME)
+    request = request_to(BASE_URL)
 
     placer(HEADER, Credential("header", "Authorization", "Bearer t", OURS)).on_first_request(
         request
@@ -169,11 +169,11 @@ def test_a_late_step_sees_the_request_as_it_is_sent() -> None:
         seen.append((request.url, request.headers["X-Key"]))
         request.headers["X-Signature"] = f"of {request.url}"
 
-    request = request_to(HOME + "/x?a=1")
+    request = request_to(BASE_URL + "/x?a=1")
     placer(HEADER, steps=[sign]).on_first_request(request)
 
-    assert seen == [(HOME + "/x?a=1", "s3cret")]
-    assert request.headers["X-Signature"] == f"of {HOME}/x?a=1"
+    assert seen == [(BASE_URL + "/x?a=1", "s3cret")]
+    assert request.headers["X-Signature"] == f"of {BASE_URL}/x?a=1"
 
 
 def test_a_late_step_runs_again_on_a_hop_at_home_and_its_work_comes_off_elsewhere() -> None:
@@ -184,15 +184,15 @@ def test_a_late_step_runs_again_on_a_hop_at_home_and_its_work_comes_off_elsewher
         request.headers["Accept"] = "*/*"
 
     placing = placer(steps=[sign])
-    first = request_to(HOME + "/x", Accept="*/*")
+    first = request_to(BASE_URL + "/x", Accept="*/*")
     placing.on_first_request(first)
-    home = request_to(HOME + "/y", **dict(first.headers))
+    base_url = request_to(BASE_URL + "/y", **dict(first.headers))
     there = request_to("https://other.example/", **dict(first.headers))
 
-    placing.on_redirect(home)
+    placing.on_redirect(base_url)
     placing.on_redirect(there)
 
-    assert home.headers["X-Signature"] == f"of {HOME}/y"
+    assert base_url.headers["X-Signature"] == f"of {BASE_URL}/y"
     assert "X-Signature" not in there.headers
     assert there.headers["Accept"] == "*/*"
 
@@ -200,7 +200,7 @@ def test_a_late_step_runs_again_on_a_hop_at_home_and_its_work_comes_off_elsewher
 # -- Beside whatever the session authenticates with
 
 
-def placed(secret: Credential, url: str = "x", target: str = HOME + "/x", **kwargs: Any) -> Any:
+def placed(secret: Credential, url: str = "x", target: str = BASE_URL + "/x", **kwargs: Any) -> Any:
     """Place a secret in the arguments of a request; return its URL and the arguments."""
     return placer(secret).place_others(kwargs, url=url, resolved=target), kwargs
 
@@ -237,19 +237,19 @@ def test_nothing_goes_into_the_arguments_of_a_foreign_request(secret: Credential
 
 
 @pytest.mark.parametrize(
-    "home",
+    "base_url",
     [
         *("https://api.example", "http://api.example:8080", "http://localhost:8000"),
         *("http://127.0.0.1:8000", "http://[::1]:8000"),
     ],
 )
-def test_a_cookie_is_sent_to_its_host_whatever_the_host_is_called(home: str) -> None:
+def test_a_cookie_is_sent_to_its_host_whatever_the_host_is_called(base_url: str) -> None:
     """A name without a dot, an address and a port are hosts like any other."""
     _, kwargs = placed(
-        Credential("cookie", "sid", "s3cret", frozenset((origin_of(home),))), home, home
+        Credential("cookie", "sid", "s3cret", frozenset((origin_of(base_url),))), base_url, base_url
     )
     with requests.Session() as session:
-        request = session.prepare_request(requests.Request("GET", home, **kwargs))
+        request = session.prepare_request(requests.Request("GET", base_url, **kwargs))
 
     assert request.headers.get("Cookie") == "sid=s3cret"
 
@@ -262,9 +262,9 @@ def test_a_cookie_is_sent_beside_those_of_the_call(make: Any) -> None:
         given.set_cookie(create_cookie("a", "1"))
     else:
         given["a"] = "1"
-    _, kwargs = placed(COOKIE, HOME, HOME, cookies=given)
+    _, kwargs = placed(COOKIE, BASE_URL, BASE_URL, cookies=given)
     with requests.Session() as session:
-        request = session.prepare_request(requests.Request("GET", HOME, **kwargs))
+        request = session.prepare_request(requests.Request("GET", BASE_URL, **kwargs))
 
     assert set(str(request.headers["Cookie"]).split("; ")) == {"a=1", "sid=s3cret"}
 

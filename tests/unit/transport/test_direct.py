@@ -249,8 +249,8 @@ class Looking:
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
         allowed = frozenset({exchange.base_origin or ""})
-        for place, name, value in self._secrets:
-            exchange = exchange.with_credential(Credential(place, name, value, allowed))
+        for location, name, value in self._secrets:
+            exchange = exchange.with_credential(Credential(location, name, value, allowed))
         if self._step:
             exchange = exchange.on_prepared(self._note)
         self.foreseen = exchange.preview().request

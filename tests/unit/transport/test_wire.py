@@ -427,7 +427,7 @@ def test_the_target_is_what_the_session_makes_of_the_url() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "place", "name"),
+    ("options", "location", "name"),
     [
         ({"auth": ("user", "word")}, "header", "Authorization"),
         ({"headers": {"authorization": "Mine"}}, "header", "Authorization"),
@@ -441,7 +441,7 @@ def test_the_target_is_what_the_session_makes_of_the_url() -> None:
     ],
 )
 def test_a_credential_of_the_call_itself_is_noticed(
-    options: dict[str, Any], place: str, name: str
+    options: dict[str, Any], location: str, name: str
 ) -> None:
     """What the caller gave on this call wins over a handler's."""
     keeper = Keeper()
@@ -450,8 +450,8 @@ def test_a_credential_of_the_call_itself_is_noticed(
         stack.get("x")
 
     given, bare = keeper.exchanges
-    assert given.has_credential(place, name)
-    assert not bare.has_credential(place, name)
+    assert given.has_credential(location, name)
+    assert not bare.has_credential(location, name)
 
 
 def test_a_key_in_the_url_itself_is_noticed() -> None:
