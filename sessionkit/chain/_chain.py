@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionkit.chain._exchange import MAX_ATTEMPTS, CallNext, Exchange, Handler
-from sessionkit.errors import ConfigError, ReplayImpossible
-from sessionkit.errors.tools import scrub_exception
+from sessionkit.errors import ConfigError, ReplayImpossible, tools
 
 if TYPE_CHECKING:
     from requests import Response
@@ -261,7 +260,8 @@ def _send_attempt(exchange: Exchange, _: CallNext) -> Response:
         return exchange._call.transport.send(exchange)
     except Exception as error:
         # Those of requests hold the request, with what was placed on it, and print its URL.
-        clean = scrub_exception(error, exchange.secret_values) if exchange.credentials else error
+        known = exchange.secret_values
+        clean = tools.scrub_exception(error, known) if exchange.credentials else error
         if clean is error:
             del clean  # as below
             raise

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit._lazy import lazy
 from sessionkit.errors._base import Sent, SessionKitError
-from sessionkit.errors._details import ErrorDetail, FieldError, Problem
 from sessionkit.errors._tree import (
     ApplicationError,
     AuthenticationFailed,
@@ -72,8 +71,11 @@ from sessionkit.errors._tree import (
 )
 
 if TYPE_CHECKING:
-    from sessionkit.errors._minted import vendor_error as vendor_error
+    from sessionkit.errors._formats import ErrorDetail as ErrorDetail
+    from sessionkit.errors._formats import FieldError as FieldError
+    from sessionkit.errors._formats import Problem as Problem
     from sessionkit.errors._vendor import Rule as Rule
+    from sessionkit.errors._vendor import vendor_error as vendor_error
 
 __all__ = [
     "ApplicationError",
@@ -141,12 +143,21 @@ __all__ = [
     "vendor_error",
 ]
 
-# For vendors; whoever catches errors does not pay for it.
-_late, _ = lazy(face=__name__, places={"Rule": "_vendor", "vendor_error": "_minted"})
+# Not needed to raise an error, nor to catch one.
+_load, _ = lazy(
+    face=__name__,
+    places={
+        "ErrorDetail": "_formats",
+        "FieldError": "_formats",
+        "Problem": "_formats",
+        "Rule": "_vendor",
+        "vendor_error": "_vendor",
+    },
+)
 
 
 def __getattr__(name: str) -> Any:
-    return _late(name)
+    return _load(name)
 
 
 def __dir__() -> list[str]:

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, TypeVar
 import requests
 
 from sessionkit._redact import redact_url, scrub
-from sessionkit.errors._details import ErrorDetail, Problem
-from sessionkit.errors._redacted import redacted_request, redacted_response
-from sessionkit.headers._retry_after import read_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Unpack
 
+    from sessionkit.errors._formats import ErrorDetail, Problem  # noqa: TC004  # never evaluated
+
 Sent = Literal["no", "maybe", "yes"]
 _SENT: tuple[Sent, ...] = ("no", "maybe", "yes")
 AnyError = TypeVar("AnyError", bound="SessionKitError")
 #: Characters of a message that are kept.
-_LONGEST_TEXT = 2_000
+_MAX_TEXT = 2_000
 
 
 class Evidence(TypedDict, total=False):
@@ -120,9 +119,9 @@ class SessionKitError(Exception):
             if value is not None and name not in known:
                 # Half of the evidence is better than an error about an error.
                 with contextlib.suppress(Exception):
-                    known[name] = _CLEANERS.get(name, _as_it_is)(value)
+                    known[name] = _CLEANERS.get(name, _unchanged)(value)
         with contextlib.suppress(Exception):
-            self._read_exchange()
+            self._read_copies()
         return self
 
     def include_sent(self, sent: Sent) -> None:
@@ -132,10 +131,12 @@ class SessionKitError(Exception):
             self.retryable = self.retryable and self.sent != "no"
             self.sent = sent
 
-    def _read_exchange(self) -> None:
+    def _read_copies(self) -> None:
         known = vars(self)
         response, request = self.response, self.request
         if response is not None:
+            from sessionkit.headers._retry_after import read_request_id
+
             known.setdefault("status", response.status_code)
             if (name := read_request_id(response.headers)) is not None:
                 known.setdefault("request_id", name)
@@ -180,7 +181,7 @@ class SessionKitError(Exception):
         return rebuild(type(self), self.args, dict(vars(self)))
 
     def __reduce__(self) -> tuple[Callable[..., SessionKitError], tuple[Any, ...]]:
-        state = {name: _portable(value) for name, value in vars(self).items()}
+        state = {name: _picklable(value) for name, value in vars(self).items()}
         state["_cause_text"] = self.cause_text
         return rebuild, (type(self), self.args, state)
 
@@ -193,7 +194,7 @@ def rebuild(cls: type[AnyError], args: tuple[Any, ...], state: dict[str, Any]) -
     return error
 
 
-def _portable(value: Any) -> Any:
+def _picklable(value: Any) -> Any:
     """Return *value*, or a text in place of what cannot be pickled, such as a local class."""
     import pickle
 
@@ -206,7 +207,7 @@ def _portable(value: Any) -> Any:
 
 def _one_line(text: object) -> str:
     try:
-        return _printable(scrub(" ".join(str(text)[:_LONGEST_TEXT].split())))
+        return _printable(scrub(" ".join(str(text)[:_MAX_TEXT].split())))
     except Exception:  # noqa: BLE001  # some objects cannot even be shown
         return f"<{type(text).__name__}>"
 
@@ -220,13 +221,25 @@ def _clean_url(url: object) -> str:
     return _printable(scrub(redact_url(str(url))))
 
 
-def _as_it_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
+
+
+def _redacted_response(response: Any) -> requests.Response:
+    from sessionkit.errors._redacted import redacted_response
+
+    return redacted_response(response)
+
+
+def _redacted_request(request: Any) -> requests.PreparedRequest:
+    from sessionkit.errors._redacted import redacted_request
+
+    return redacted_request(request)
 
 
 _CLEANERS: dict[str, Callable[[Any], Any]] = {
     "url": _clean_url,
     "request_id": _one_line,
-    "response": redacted_response,
-    "request": redacted_request,
+    "response": _redacted_response,
+    "request": _redacted_request,
 }

@@ -18,7 +18,7 @@ from urllib3 import exceptions as urllib3_errors
 from sessionkit._redact import scrub
 from sessionkit.errors import _tree as tree
 from sessionkit.errors._base import SessionKitError
-from sessionkit.errors._bodies import read_details, reason_phrase
+from sessionkit.errors._formats import read_details, reason_phrase
 from sessionkit.errors._redacted import redacted_request, redacted_response, secrets_in_request
 from sessionkit.errors._traceback import (
     FORKS,

@@ -1,4 +1,10 @@
-"""Where an exception was raised, by its traceback: what its class and its text do not tell."""
+"""Where an exception was raised, by its traceback, where its class and text do not tell.
+
+Functions are known by their names in requests, urllib3, niquests and the standard library, and one
+local variable by its own (``resp`` of ``resolve_redirects``). Checked with requests 2.32.5 and
+2.34.2, urllib3 2.2.3 and 2.8.0, niquests 3.21.2, Python 3.11 to 3.13. The tests run through each
+of these functions, so that a version which renames one fails there.
+"""
 
 from __future__ import annotations
 
@@ -16,36 +22,36 @@ _PARSERS = ("http.client", "urllib.parse")
 
 
 def redirect_of(error: BaseException) -> Any:
-    """Return the redirect that requests was following itself, or None: an answer had come."""
+    """Return the redirect that requests was following itself, or None."""
     for frame in _frames(error):
-        if frame.f_code.co_name == "resolve_redirects" and _is_of_libraries(_module(frame)):
+        if frame.f_code.co_name == "resolve_redirects" and _is_http_library(_module(frame)):
             return frame.f_locals.get("resp")
     return None
 
 
 def raised_while_redirecting(error: BaseException) -> bool:
-    """Tell whether *error* is of a redirect, and not of a hook that is called for one."""
+    """Return whether *error* is of a redirect, and not of a hook that is called for one."""
     if redirect_of(error) is None:
         return False
     module = _module(_frames(error)[-1])
-    return module in _PARSERS or module.startswith("idna.") or _is_of_libraries(module)
+    return module in _PARSERS or module.startswith("idna.") or _is_http_library(module)
 
 
 def raised_while_connecting(cause: object) -> bool:
-    """Tell whether *cause* is of a socket that could not be connected."""
+    """Return whether *cause* is of a socket that could not be connected."""
     return isinstance(cause, OSError) and _was_raised_in("connect", cause)
 
 
 def missing_ca_file(error: BaseException) -> bool:
-    """Tell whether requests found no file at the path that ``verify`` or ``cert`` gives."""
+    """Return whether requests found no file at the path that ``verify`` or ``cert`` gives."""
     return _was_raised_in("cert_verify", error)
 
 
 def rejected_by_stdlib(error: BaseException) -> bool:
-    """Tell whether Python's own parsers refused what requests or urllib3 gave them."""
+    """Return whether Python's own parsers refused what requests or urllib3 gave them."""
     modules = [_module(frame) for frame in _frames(error)]
     callers = [module for module in modules if module not in _PARSERS]
-    return modules[-1:] != callers[-1:] != [] and _is_of_libraries(callers[-1])
+    return modules[-1:] != callers[-1:] != [] and _is_http_library(callers[-1])
 
 
 def _frames(error: BaseException) -> list[FrameType]:
@@ -65,5 +71,5 @@ def _module(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__"))
 
 
-def _is_of_libraries(module: str) -> bool:
+def _is_http_library(module: str) -> bool:
     return module.partition(".")[0] in _LIBRARIES

@@ -13,7 +13,7 @@ from requests import exceptions as requests_errors
 from sessionkit.errors._base import Sent, SessionKitError
 
 if TYPE_CHECKING:
-    from sessionkit.errors._details import Problem
+    from sessionkit.errors._formats import Problem
 
 
 class ConfigError(SessionKitError, ValueError):

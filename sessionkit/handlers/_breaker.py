@@ -22,8 +22,8 @@ from sessionkit.errors import (
     IncompleteBody,
     SessionKitError,
     TimedOut,
+    tools,
 )
-from sessionkit.errors.tools import error_from_exception, read_retry_after
 from sessionkit.stores._locks import PerProcess
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ class CircuitBreakerHandler:
             reached = len(record.attempts) > before and not record.from_cache
             if reached and self._is_failure(response, origin):
                 failure = f"status {response.status_code}"
-                retry_after = read_retry_after(response.headers, clock.time()) or 0.0
+                retry_after = tools.read_retry_after(response.headers, clock.time()) or 0.0
             return response
         except Exception as error:
             failure = _failure_name(error, origin)
@@ -290,7 +290,7 @@ def _is_from_other_origin(message: Any, origin: str) -> bool:
 
 def _failure_name(error: Exception, origin: str) -> str:
     """Return the name of a fault of transport at *origin*, or "" for any other error."""
-    mapped = None if isinstance(error, SessionKitError) else error_from_exception(error)
+    mapped = None if isinstance(error, SessionKitError) else tools.error_from_exception(error)
     if not isinstance(mapped, _FAILURES):
         return ""
     elsewhere = _is_from_other_origin(getattr(error, "request", None), origin)

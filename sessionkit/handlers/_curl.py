@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 
 import requests
 
-from sessionkit.errors.tools import redacted_request
+from sessionkit.errors import tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -48,7 +48,7 @@ def as_curl(
     known = (*secrets, *_values(request, names))
     if isinstance(request, requests.PreparedRequest):
         request = request.copy()  # an error's is redacted, but maybe with fewer secrets
-    copy = redacted_request(request, known)
+    copy = tools.redacted_request(request, known)
     body, note = _body(copy, _size(request))
     line = ["curl", *_method(copy.method or "GET", has_body=bool(body)), _quoted(copy.url or "")]
     line += _headers(copy.headers, has_body=bool(body))

@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING
 from requests import HTTPError
 
 from sessionkit.bodies import BodyObserver, watch
-from sessionkit.errors import ConfigError, SessionKitError, StatusError, UnexpectedStatus
-from sessionkit.errors.tools import (
-    class_of_status,
-    error_from_exception,
-    error_from_response,
-    is_body_error,
-    read_request_id,
-    scrub_exception,
-)
+from sessionkit.errors import ConfigError, SessionKitError, StatusError, UnexpectedStatus, tools
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -137,7 +129,7 @@ class ErrorHandler:
             return self._status_error(
                 answer, exchange, error, kind=self._error_class(answer, exchange)
             )
-        begun = exchange.open_response if is_body_error(error) else None
+        begun = exchange.open_response if tools.is_body_error(error) else None
         if begun is not None and exchange.is_read(begun):
             begun = None
         if begun is not None and begun.status_code >= _FIRST_ERROR_STATUS:
@@ -147,7 +139,7 @@ class ErrorHandler:
             )
         attempts = exchange.record.attempts
         redirected = begun is None and bool(attempts) and attempts[-1].status is not None
-        fault = error_from_exception(
+        fault = tools.error_from_exception(
             error, response=begun, redirected=redirected, secrets=exchange.secret_values
         )
         if fault is not None:
@@ -176,7 +168,7 @@ class ErrorHandler:
             if rule.concerns(response) and _fits(rule, response, exchange):
                 return rule.raises
         if failed:
-            return class_of_status(status)
+            return tools.class_of_status(status)
         return UnexpectedStatus if wanted and status not in wanted else None
 
     def _status_error(
@@ -190,7 +182,7 @@ class ErrorHandler:
         """Return the error that an answer is, with what of its body is cheap; free its wire."""
         exchange.read_some(response, timeout=MOST_SECONDS)
         wanted = sorted(_expected_statuses(exchange)) if kind is UnexpectedStatus else ()
-        fault = error_from_response(
+        fault = tools.error_from_response(
             response,
             secrets=exchange.secret_values,
             now=exchange.clock.time(),
@@ -211,15 +203,14 @@ class ErrorHandler:
         )
         if self._request_id_headers and fault.response is not None:
             vars(fault).pop("request_id", None)
-            name = read_request_id(fault.response.headers, self._request_id_headers)
+            name = tools.read_request_id(fault.response.headers, self._request_id_headers)
             fault.complete(request_id=name)
         fault.include_sent(record.sent)  # by an earlier attempt, or before a redirect
-        scrub_exception(fault, exchange.secret_values)
+        tools.scrub_exception(fault, exchange.secret_values)
         if self._base_class is None:
             return fault
-        from sessionkit.errors.tools import as_vendor_error
 
-        return as_vendor_error(self._base_class, fault)
+        return tools.as_vendor_error(self._base_class, fault)
 
     def _watched(self, response: Response, exchange: Exchange) -> Response:
         """Make a stream raise our errors while its body is read."""
@@ -231,7 +222,7 @@ class ErrorHandler:
         self, error: Exception, response: Response, *, exchange: Exchange
     ) -> Exception:
         """Return the error that *error* is, raised while the body of *response* was read."""
-        fault = error_from_exception(error, response=response, secrets=exchange.secret_values)
+        fault = tools.error_from_exception(error, response=response, secrets=exchange.secret_values)
         if fault is None:
             return error
         fault.__cause__ = error
@@ -266,9 +257,8 @@ def _expected_statuses(exchange: Exchange) -> frozenset[int]:
     given = exchange.option("expect")
     if given is None:
         return frozenset()
-    from sessionkit.errors.tools import read_statuses
 
-    return read_statuses("expect", given) or frozenset()
+    return tools.read_statuses("expect", given) or frozenset()
 
 
 def _fits(rule: Rule, response: Response, exchange: Exchange) -> bool:

@@ -15,8 +15,7 @@ from urllib3.response import HTTPResponse
 from urllib3.util import Retry
 
 from sessionkit import _checks as checks
-from sessionkit.errors import ConfigError, SessionKitError
-from sessionkit.errors.tools import read_wait
+from sessionkit.errors import ConfigError, SessionKitError, tools
 from sessionkit.handlers._idempotency import DRAFT_HEADER, IdempotencyKeys
 from sessionkit.handlers._retry_conditions import TRANSIENT, classify
 
@@ -171,7 +170,7 @@ class RetryHandler:
             return None
         wait = None
         if policy.respect_retry_after_header:
-            wait = read_wait(status, headers, exchange.clock.time())
+            wait = tools.read_wait(status, headers, exchange.clock.time())
         if not wait:
             return self._if_time_left(rest, self._backoff(rest), exchange)
         # The field came with urllib3 2.6.

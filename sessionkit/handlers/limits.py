@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit._optional import require
 from sessionkit._redact import redact_url
-from sessionkit.errors import ConfigError, StoreError
-from sessionkit.errors.tools import scrub_exception
+from sessionkit.errors import ConfigError, StoreError, tools
 from sessionkit.handlers.ratelimit._window import MIN_WAIT, read_rate
 
 if TYPE_CHECKING:
@@ -107,6 +106,6 @@ def _moving_window(limits: Any, storage: object, shown: str) -> Any:
         ValueError,
         limits.errors.ConfigurationError,
     ) as error:
-        cause = scrub_exception(error)  # it may quote the URL, with its password
+        cause = tools.scrub_exception(error)  # it may quote the URL, with its password
     message = f"{shown} cannot hold a moving window"
     raise ConfigError(message, hint="such as redis://cache.example:6379/0") from cause

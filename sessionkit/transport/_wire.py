@@ -20,8 +20,6 @@ from sessionkit.bodies._request import body_objects
 from sessionkit.bodies._response import own_response, response_raised_for
 from sessionkit.chain._record import Attempt
 from sessionkit.errors import ConfigError, ReplayImpossible
-from sessionkit.errors._faults import sent_before
-from sessionkit.errors._traceback import redirect_of
 from sessionkit.transport._credentials import is_authorization, is_given, mask_text
 from sessionkit.transport._direct import preview_of, send_direct
 from sessionkit.transport._redirects import HopByHop, call_session, detach_hook
@@ -67,6 +65,10 @@ class Wire:
         except Exception as error:
             unwrapped = response_raised_for(error)
             if unwrapped is None:
+                # Few calls fail, and their errors take time to load.
+                from sessionkit.errors._faults import sent_before
+                from sessionkit.errors._traceback import redirect_of
+
                 attempt._note_failure(type(error).__name__, sent_before(error))
                 if (redirect := redirect_of(error)) is not None:
                     # The server that sent us on may have acted.

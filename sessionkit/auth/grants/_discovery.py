@@ -13,8 +13,7 @@ from sessionkit.auth.grants._endpoints import Endpoints, is_secure_url
 from sessionkit.auth.grants._token_response import json_object
 from sessionkit.bodies._response import read_within
 from sessionkit.chain._exchange import DEFAULT_TIMEOUT, MAX_DIRECT_BYTES
-from sessionkit.errors import ConfigError, RenewalFailed
-from sessionkit.errors.tools import scrub_exception
+from sessionkit.errors import ConfigError, RenewalFailed, tools
 
 if TYPE_CHECKING:
     from requests import Response
@@ -81,7 +80,7 @@ def _asked(session: requests.Session, url: str, clock: Clock) -> Response:
             return _sent(session, request, clock)
         return send_direct(request)  # type: ignore[no-any-return]  # a stack's
     except (requests.RequestException, ValueError) as error:
-        cause = scrub_exception(error)
+        cause = tools.scrub_exception(error)
     message = f"the identity server gave no answer: {type(cause).__name__}"
     try:
         raise RenewalFailed(message, hint="try again", url=url, retryable=True) from cause

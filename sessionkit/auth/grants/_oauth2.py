@@ -13,7 +13,6 @@ from sessionkit.auth.grants._endpoints import checked_url, endpoints_of
 from sessionkit.auth.grants._token_request import Client
 from sessionkit.auth.grants._token_response import read_token
 from sessionkit.errors import ConfigError, LoginRequired
-from sessionkit.headers._challenge import wanted_scope
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -171,8 +170,11 @@ class RefreshToken:
 
 def _joined(scope: str, rejected: Response | None) -> str:
     """Return the configured scope and that which the rejecting response asks for."""
-    challenge = None if rejected is None else rejected.headers.get("WWW-Authenticate")
-    wanted = wanted_scope(challenge)
+    wanted = ""
+    if rejected is not None:
+        from sessionkit.headers._challenge import wanted_scope  # needed by refused calls alone
+
+        wanted = wanted_scope(rejected.headers.get("WWW-Authenticate"))
     return " ".join(dict.fromkeys([*scope.split(), *wanted.split()]))
 
 

@@ -9,8 +9,7 @@ import requests
 
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._tokens import Token
-from sessionkit.errors import AuthError, ConfigError, RenewalFailed, SessionKitError
-from sessionkit.errors.tools import scrub_exception
+from sessionkit.errors import AuthError, ConfigError, RenewalFailed, SessionKitError, tools
 
 if TYPE_CHECKING:
     from requests import Request, Response
@@ -125,7 +124,7 @@ class TokenRequestRunner:
         except (AuthError, ConfigError):
             raise
         except (requests.RequestException, ValueError) as error:
-            cause = scrub_exception(error, _sent_texts(request))
+            cause = tools.scrub_exception(error, _sent_texts(request))
         else:
             return response
         # Raised outside of `except`, or the original with its secrets would be the context.

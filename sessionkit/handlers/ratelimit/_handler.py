@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from sessionkit import _checks as checks
 from sessionkit._origins import origin_or_none
-from sessionkit.errors import ConfigError, RateLimitExhausted
-from sessionkit.errors.tools import read_retry_after
+from sessionkit.errors import ConfigError, RateLimitExhausted, tools
 from sessionkit.handlers.ratelimit._server_limits import ResponseLimits, ServerLimits
 from sessionkit.handlers.ratelimit._window import SlidingWindow, read_rate
 from sessionkit.headers._rate_limit import read_quotas
@@ -171,7 +170,7 @@ def _read_limits(origin: str, response: requests.Response, exchange: Exchange) -
     if headers.get("Age", "0").strip() not in {"", "0"} or origin_or_none(response.url) != origin:
         return ResponseLimits()
     asked = response.status_code in _BACK_OFF_STATUSES
-    retry_after = (read_retry_after(headers, now) if asked else None) or 0.0
+    retry_after = (tools.read_retry_after(headers, now) if asked else None) or 0.0
     quotas = read_quotas(headers, now)
     if response.status_code == _TOO_MANY:
         quotas = tuple(q._replace(remaining=0) if q.remaining is None else q for q in quotas)
