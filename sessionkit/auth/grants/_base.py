@@ -1,4 +1,4 @@
-"""Grants: how a token is obtained, written as steps that send nothing themselves."""
+"""The contract of grants, and the two that send nothing: a fixed token, and a function."""
 
 from __future__ import annotations
 
@@ -67,7 +67,6 @@ class StaticToken:
         self.store_key = "static"
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
-        """Return the token."""
         yield from ()  # nothing is sent
         return self._token
 
@@ -102,7 +101,6 @@ class CallableGrant:
         self.store_key = store_key
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
-        """Call the function."""
         yield from ()  # nothing is sent by us
         obtained: Any = self._obtain(token, rejected)
         if obtained is None:

@@ -1,4 +1,4 @@
-"""A user's browser as a step: it is shown a page, and comes back to this machine (RFC 8252)."""
+"""The user's browser: open the login page, and receive the redirect (RFC 8252)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import requests
 
 from sessionkit import _checks as checks
-from sessionkit.auth.grants._endpoints import LOOPBACK
-from sessionkit.auth.grants._errands import UserRequest, require_time_for_user
+from sessionkit.auth.grants._runner import UserRequest
+from sessionkit.auth.grants._token_request import LOOPBACK
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from sessionkit.auth.grants._runner import TokenRequestRunner
 
 #: Seconds that a connection may keep a thread: browsers open some that they never use.
-_IDLE = 5.0
-_MOST_FIELDS = 50
+_IDLE_TIMEOUT = 5.0
+_MAX_FIELDS = 50
 
 
 class Browser:
@@ -81,7 +81,7 @@ def _open_browser(url: str) -> None:
 
 
 class BrowserRequest(UserRequest):
-    """A request that the user's browser makes; its answer is where that comes back to.
+    """A request that the user's browser makes; its response is the redirect to this machine.
 
     Args:
         browser: The user's.
@@ -95,27 +95,29 @@ class BrowserRequest(UserRequest):
         self._browser = browser
         self._fields = fields
 
-    def perform(self, ask: TokenRequestRunner) -> Response:
-        """Show the page, and wait for the redirect.
+    def perform(self, runner: TokenRequestRunner) -> Response:
+        """Open the page, and wait for the redirect.
 
         Raises:
-            LoginRequired: Nobody came back in time.
+            LoginRequired: No redirect came in time.
             RenewalFailed: The port is taken, or no browser could be opened.
         """
-        require_time_for_user(ask)
-        end = ask.clock.monotonic() + self._browser.timeout
-        with RedirectListener(self._browser.redirect_uri) as landing:
-            fields = {**self._fields, "redirect_uri": landing.uri, "state": landing.state}
+        runner.require_time_for_user()
+        left = runner.time_left()
+        timeout = self._browser.timeout if left is None else min(self._browser.timeout, left)
+        deadline = runner.clock.monotonic() + timeout
+        with RedirectListener(self._browser.redirect_uri) as listener:
+            fields = {**self._fields, "redirect_uri": listener.uri, "state": listener.state}
             sign = "&" if "?" in self._page else "?"
             self._browser.open_url(f"{self._page}{sign}{urlencode(fields)}")
-            query = landing.wait(ask.clock, end if ask.deadline is None else min(end, ask.deadline))
+            query = listener.wait(runner.clock, deadline)
         response = requests.Response()
-        response.status_code, response.url = 200, f"{landing.uri}?{query}"
+        response.status_code, response.url = 200, f"{listener.uri}?{query}"
         return response
 
 
 class RedirectListener:
-    """An address of this machine that takes one redirect: the one that holds our state.
+    """A server on this machine that accepts one redirect: the one that holds our state.
 
     Args:
         uri: Where it comes to; port 0 takes a free one.
@@ -155,18 +157,18 @@ class RedirectListener:
         self._server.server_close()
         self._thread.join()
 
-    def wait(self, clock: Clock, end: float) -> str:
+    def wait(self, clock: Clock, deadline: float) -> str:
         """Return the query of our redirect.
 
         Raises:
-            LoginRequired: None came until *end*, a moment of the clock's ``monotonic``.
+            LoginRequired: None came until *deadline*, a moment of the clock's ``monotonic``.
         """
         try:
-            return self._server.queries.get(timeout=max(end - clock.monotonic(), 0.0))
+            return self._server.queries.get(timeout=max(deadline - clock.monotonic(), 0.0))
         except queue.Empty:
             rejected = self._server.rejected_requests
-        told = f" ({rejected} without our state were rejected)" if rejected else ""
-        message = f"nobody came back from the login page in time{told}"
+        note = f" ({rejected} without our state were rejected)" if rejected else ""
+        message = f"no redirect came back from the login page in time{note}"
         raise LoginRequired(message, hint="log in again by login(stack)")
 
 
@@ -196,21 +198,21 @@ class _IPv6Server(_Server):
 
 
 class _Page(BaseHTTPRequestHandler):
-    timeout = _IDLE
+    timeout = _IDLE_TIMEOUT
     wbufsize = -1
     server: _Server
 
     def do_GET(self) -> None:
-        """Take our redirect, and turn everything else away."""
+        """Accept our redirect, and reject everything else."""
         server, parts = self.server, urlsplit(self.path)
         fields = _unrepeated_fields(parts.query)
         if parts.path != server.path:
             self._say(404, "There is nothing here.")
         elif not secrets.compare_digest(fields.get("state", "").encode(), server.state.encode()):
             server.rejected_requests += 1
-            self._say(400, "This is not the answer to the login that is under way.")
+            self._say(400, "This is not the response to the login that is under way.")
         elif not server.taken.acquire(blocking=False):
-            self._say(409, "This login was answered already.")
+            self._say(409, "This login has already been completed.")
         else:
             try:
                 self._say(200, "You can close this window. The program goes on with the login.")
@@ -222,7 +224,7 @@ class _Page(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
-        # The address holds the code: no cache keeps it, and no link tells it on.
+        # The address holds the code: no cache keeps it, and no link passes it on.
         self.send_header("Cache-Control", "no-store")
         self.send_header("Referrer-Policy", "no-referrer")
         self.end_headers()
@@ -236,7 +238,7 @@ class _Page(BaseHTTPRequestHandler):
 def _unrepeated_fields(query: str) -> dict[str, str]:
     """Return the fields of a redirect; none where one came twice (RFC 6749, section 3.1)."""
     try:
-        pairs = parse_qsl(query, max_num_fields=_MOST_FIELDS)
+        pairs = parse_qsl(query, max_num_fields=_MAX_FIELDS)
     except ValueError:
         return {}
     fields = dict(pairs)

@@ -1,4 +1,4 @@
-"""Grants made of other grants: one after another, and answers read by a function of the user's."""
+"""Grants made of other grants: as fallbacks, with a reader of odd responses, or interactive."""
 
 from __future__ import annotations
 
@@ -47,7 +47,6 @@ class FallbackGrant:
         self.store_key = grants[0].store_key
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
-        """Take the steps of the first grant that needs no login."""
         *first, last = self._grants
         for grant in first:
             try:
@@ -60,13 +59,13 @@ class FallbackGrant:
 
     @property
     def login_steps(self) -> Callable[[], Steps] | None:
-        """Those of the first grant that can ask a user."""
+        """The first grant's ``login_steps``, of those that can ask a user; else None."""
         begin: Callable[[], Steps] | None = _first(self._grants, "login_steps")
         return begin
 
     @property
     def revoke_steps(self) -> Callable[[Token], Any] | None:
-        """Those of the first grant that can revoke a token."""
+        """The first grant's ``revoke_steps``, of those that can revoke a token; else None."""
         begin: Callable[[Token], Any] | None = _first(self._grants, "revoke_steps")
         return begin
 
@@ -75,12 +74,12 @@ class FallbackGrant:
 
 
 class ParsedGrant:
-    """A grant whose server answers in a way of its own, read by a function of yours.
+    """A grant whose server responds in a way of its own, read by a function of yours.
 
     Args:
         grant: Asks as ever: which requests are sent, and how the client proves itself, is its.
-        parse_token: Called with each answer of the token endpoint. Returns the
-            :class:`~sessionkit.Token` that it holds, or None for an answer that the grant reads
+        parse_token: Called with each response of the token endpoint. Returns the
+            :class:`~sessionkit.Token` that it holds, or None for a response that the grant reads
             itself. What it raises about a body that is not as it expects is a ``RenewalFailed``.
     """
 
@@ -88,25 +87,24 @@ class ParsedGrant:
 
     def __init__(self, grant: Grant, *, parse_token: Callable[[Response], Token | None]) -> None:
         if not callable(parse_token):
-            raise ConfigError("parse_token must be a function of the answer")
+            raise ConfigError("parse_token must be a function of the response")
         self._grant = grant
         self._parse = parse_token
         self.store_key = grant.store_key
         self.renewable = grant.renewable
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
-        """Take the grant's steps; each answer is read by the function first."""
         return self._read(self._grant.steps(token, rejected))
 
     @property
     def login_steps(self) -> Callable[[], Steps] | None:
-        """Those of the grant, where it can ask a user; each answer is read by the function."""
+        """The grant's ``login_steps``, each response read by the function; else None."""
         begin = _first((self._grant,), "login_steps")
         return None if begin is None else lambda: self._read(begin())
 
     @property
     def revoke_steps(self) -> Callable[[Token], Any] | None:
-        """Those of the grant, where it can revoke a token."""
+        """The grant's ``revoke_steps``; None if it cannot revoke a token."""
         begin: Callable[[Token], Any] | None = _first((self._grant,), "revoke_steps")
         return begin
 
@@ -120,8 +118,8 @@ class ParsedGrant:
                 except RenewalFailed as error:
                     request = steps.throw(error)
                     continue
-                # What begins to ask a user is answered without a token.
-                parsed = None if getattr(request, "prelude", False) else self._parsed(response)
+                holds_token = getattr(request, "is_token_request", True)
+                parsed = self._parsed(response) if holds_token else None
                 request = steps.send(response if parsed is None else _standard(parsed))
         except StopIteration as done:
             return _completed(done.value, parsed)
@@ -131,8 +129,8 @@ class ParsedGrant:
             token: Any = self._parse(response)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             # Its text may quote the body, and with it a token.
-            message = f"the token endpoint's answer could not be read: {type(error).__name__}"
-            hint = "what parse_token raised; it returns None for answers that it does not know"
+            message = f"the token endpoint's response could not be read: {type(error).__name__}"
+            hint = "what parse_token raised; it returns None for responses that it does not know"
             raise RenewalFailed(message, hint=hint, status=response.status_code) from None
         if token is not None and not isinstance(token, Token):
             message = f"parse_token returned {type(token).__name__}, not a Token or None"
@@ -172,7 +170,6 @@ class InteractiveGrant:
         self.store_key = grant.store_key
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
-        """Renew as the grant does; where that needs a login, ask the user."""
         try:
             return (yield from self._grant.steps(token, rejected))
         except LoginRequired:
@@ -183,7 +180,7 @@ class InteractiveGrant:
 
     @property
     def revoke_steps(self) -> Callable[[Token], Any] | None:
-        """Those of the grant, where it can revoke a token."""
+        """The grant's ``revoke_steps``; None if it cannot revoke a token."""
         begin: Callable[[Token], Any] | None = _first((self._grant,), "revoke_steps")
         return begin
 
@@ -206,7 +203,7 @@ def _completed(token: Token, parsed: Token | None) -> Token:
 
 
 def _standard(token: Token) -> Response:
-    """Return the answer that a standard server would have given (RFC 6749, section 5.1)."""
+    """Return the response that a standard server would have given (RFC 6749, section 5.1)."""
     body = {"access_token": token.value, "token_type": "Bearer"}
     given = {name: getattr(token, name) for name in ("expires_in", "refresh_token", "scope")}
     body |= {name: value for name, value in given.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Finding an identity server's endpoints by its name (RFC 8414; OpenID Connect Discovery 1.0)."""
+"""Find an identity server's endpoints by its name (RFC 8414; OpenID Connect Discovery 1.0)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import requests
 
 from sessionkit._clock import SYSTEM_CLOCK
-from sessionkit.auth.grants._endpoints import Endpoints, is_secure_url
+from sessionkit.auth.grants._token_request import Endpoints, is_secure_url
 from sessionkit.auth.grants._token_response import json_object
 from sessionkit.bodies._response import read_within
 from sessionkit.chain._exchange import DEFAULT_TIMEOUT, MAX_DIRECT_BYTES
@@ -38,13 +38,13 @@ def discover(
     """Ask an identity server for its endpoints. Nothing is remembered: keep what it returns.
 
     The server must call itself exactly *issuer*, and each endpoint must be https, or http on this
-    machine: whoever could change the answer would be sent the tokens.
+    machine: whoever could change the response would be sent the tokens.
 
     Args:
         issuer: The server's name, an https URL, as its manual or its tokens (``iss``) have it.
         session: A session or stack with the proxies and certificates that are needed; its headers,
             authentication and cookies are not sent.
-        clock: Bounds the reading of each answer.
+        clock: Bounds the reading of each response.
 
     Raises:
         ConfigError: *issuer* is no such URL.
@@ -56,23 +56,23 @@ def discover(
         raise ConfigError(message, hint="http is for servers on this machine alone")
     path = parts.path.rstrip("/")
     origin = f"{parts.scheme}://{parts.netloc}"
-    answer = None
+    response = None
     with requests.Session() as own:
         # RFC 8414 puts its part before the path, OpenID behind (RFC 8414, section 5).
         for url in (f"{origin}{_OAUTH}{path}", f"{origin}{path}{_OPENID}"):
-            answer = _asked(session if session is not None else own, url, clock)
-            described = json_object(answer)
-            if answer.status_code == 200 and "issuer" in described:
+            response = _request(session if session is not None else own, url, clock)
+            described = json_object(response)
+            if response.status_code == 200 and "issuer" in described:
                 return _endpoints(issuer, described, url)
     raise RenewalFailed(
         "the identity server does not describe itself (RFC 8414, OpenID Connect Discovery)",
         hint="is this the issuer? else build Endpoints(...) from the server's manual",
         url=issuer,
-        status=answer.status_code if answer is not None else None,
+        status=response.status_code if response is not None else None,
     )
 
 
-def _asked(session: requests.Session, url: str, clock: Clock) -> Response:
+def _request(session: requests.Session, url: str, clock: Clock) -> Response:
     request = requests.Request("GET", url, headers={"Accept": "application/json"})
     try:
         send_direct: Any = getattr(session, "send_direct", None)
@@ -81,7 +81,7 @@ def _asked(session: requests.Session, url: str, clock: Clock) -> Response:
         return send_direct(request)  # type: ignore[no-any-return]  # a stack's
     except (requests.RequestException, ValueError) as error:
         cause = tools.scrub_exception(error)
-    message = f"the identity server gave no answer: {type(cause).__name__}"
+    message = f"the identity server gave no response: {type(cause).__name__}"
     try:
         raise RenewalFailed(message, hint="try again", url=url, retryable=True) from cause
     finally:
@@ -106,15 +106,15 @@ def _endpoints(issuer: str, described: dict[str, Any], url: str) -> Endpoints:
         raise RenewalFailed(message, hint=hint, url=url)
     found = {name: described.get(field) or "" for field, name in _FIELDS.items()}
     for field, name in _FIELDS.items():
-        if not _fits(found[name], issuer) and (found[name] or name == "token_url"):
+        if not _is_allowed(found[name], issuer) and (found[name] or name == "token_url"):
             message = f"the server's {field} is no https URL"
             raise RenewalFailed(message, hint="its tokens could be read on the way", url=url)
     require_iss = described.get("authorization_response_iss_parameter_supported") is True
     return Endpoints(**found, issuer=issuer, require_iss=require_iss)
 
 
-def _fits(endpoint: object, issuer: str) -> bool:
-    """A server elsewhere has no business on this machine's own http ports."""
+def _is_allowed(endpoint: object, issuer: str) -> bool:
+    # A server elsewhere has no business on this machine's own http ports.
     return is_secure_url(endpoint) and (
         str(endpoint).startswith("https:") or issuer.startswith("http:")
     )

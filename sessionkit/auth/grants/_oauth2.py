@@ -1,17 +1,14 @@
-"""OAuth 2.0 token requests: client credentials, refresh with rotation, passwords (RFC 6749)."""
+"""OAuth 2.0 grants: client credentials, refresh token, password (RFC 6749)."""
 
 from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
-from urllib.parse import quote_plus
 
 from sessionkit._redact import redact_url
 from sessionkit._tokens import Token
-from sessionkit.auth.grants._endpoints import checked_url, endpoints_of
-from sessionkit.auth.grants._token_request import Client
-from sessionkit.auth.grants._token_response import read_token
+from sessionkit.auth.grants._token_request import UNSET, TokenEndpoint
 from sessionkit.errors import ConfigError, LoginRequired
 
 if TYPE_CHECKING:
@@ -20,8 +17,7 @@ if TYPE_CHECKING:
     from requests import Request, Response
 
     from sessionkit.auth.grants._base import Steps
-    from sessionkit.auth.grants._endpoints import Endpoints
-    from sessionkit.auth.grants._token_request import ClientAuth
+    from sessionkit.auth.grants._token_request import ClientAuth, Endpoints
 
 #: Where a token says which configured refresh token it descends from.
 _SEED = "seed"
@@ -44,7 +40,7 @@ class ClientCredentials:
             gateway before it. They are sent nowhere else, and shown nowhere.
     """
 
-    __slots__ = ("_client", "_extra_params", "_revocation_url", "_scope", "_token_url", "store_key")
+    __slots__ = ("_endpoint", "_extra_params", "_scope", "store_key")
 
     renewable = True
 
@@ -59,39 +55,38 @@ class ClientCredentials:
         extra_params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        server = endpoints_of(token_url)
-        self._token_url = checked_url(server.token_url)
-        self._revocation_url = server.revocation_url
-        secret = (client_secret or "") if isinstance(client_auth, str) else None
-        self._client = Client(client_id, secret, client_auth, headers)
+        self._endpoint = TokenEndpoint(
+            token_url,
+            client_id,
+            # A client without any proof has no credentials.
+            client_secret=(client_secret or "") if isinstance(client_auth, str) else client_secret,
+            client_auth=client_auth,
+            headers=headers,
+        )
         self._scope = scope
         self._extra_params = dict(extra_params or {})
-        self.store_key = f"{client_id}@{redact_url(self._token_url)}"
+        self.store_key = self._endpoint.store_key
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
-        """Ask for a token with the client's credentials."""
-        scope = _joined(self._scope, rejected)
+        scope = _with_wanted(self._scope, rejected)
         form = {"grant_type": "client_credentials", **self._extra_params}
         if scope:
             form["scope"] = scope
-        response = yield self._client.request(self._token_url, form)
-        return read_token(response, scope=scope, secrets=self._client.secrets)
+        return self._endpoint.token_steps(form, scope=scope)
 
     def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
-        """Tell the server that *token* shall end (RFC 7009)."""
-        from sessionkit.auth.grants._revocation import revocation
-
-        return revocation(self._client, self._revocation_url, token)
+        return self._endpoint.revoke_steps(token)
 
     def __repr__(self) -> str:
-        return f"ClientCredentials({redact_url(self._token_url)!r}, {self._client.name!r})"
+        url = redact_url(self._endpoint.url)
+        return f"ClientCredentials({url!r}, {self._endpoint.client_id!r})"
 
 
 class RefreshToken:
     """A refresh token that somebody obtained by logging in (RFC 6749, section 6).
 
-    With a server that rotates (RFC 9700, section 4.14.2) each answer brings the next refresh token;
-    it is saved in the store before the new access token is used.
+    With a server that rotates (RFC 9700, section 4.14.2) each response holds the next refresh
+    token; it is saved in the store before the new access token is used.
 
     Args:
         token_url: Absolute URL of the token endpoint, or the server's
@@ -106,10 +101,7 @@ class RefreshToken:
         headers: Likewise.
     """
 
-    __slots__ = (
-        *("_client", "_refresh_token", "_revocation_url", "_scope", "_seed", "_token_url"),
-        "store_key",
-    )
+    __slots__ = ("_endpoint", "_refresh_token", "_scope", "_seed", "store_key")
 
     renewable = True
 
@@ -124,10 +116,13 @@ class RefreshToken:
         client_auth: str | ClientAuth = "client_secret_basic",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        server = endpoints_of(token_url)
-        self._token_url = checked_url(server.token_url)
-        self._revocation_url = server.revocation_url
-        self._client = Client(client_id, client_secret, client_auth, headers)
+        self._endpoint = TokenEndpoint(
+            token_url,
+            client_id,
+            client_secret=client_secret,
+            client_auth=client_auth,
+            headers=headers,
+        )
         self._refresh_token = refresh_token
         # Kept with each descendant, so that a text given anew is told from an old one: presenting
         # a refresh token that was used already ends the whole family at a strict server.
@@ -135,53 +130,27 @@ class RefreshToken:
         self._scope = scope
         # Two users of one client, in one store, are told apart by the token they began with.
         whose = f"#{self._seed}" if self._seed else ""
-        self.store_key = f"{client_id}@{redact_url(self._token_url)}{whose}"
+        self.store_key = f"{self._endpoint.store_key}{whose}"
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
-        """Present the refresh token that is held, or the first one."""
         refresh = token.refresh_token if token is not None else None
         seed = token.extra.get(_SEED, "") if token is not None else ""
         if self._refresh_token and (refresh is None or (seed and seed != self._seed)):
             refresh, seed = self._refresh_token, self._seed
-        if refresh is None:
-            message = "there is no refresh token to renew with"
-            hint = "log in, then give the Token to stack.handlers['auth'].login()"
-            raise LoginRequired(message, hint=hint)
-        scope = _joined(self._scope, rejected)
-        form = {"grant_type": "refresh_token", "refresh_token": refresh}
-        if scope:
-            form["scope"] = scope
-        response = yield self._client.request(self._token_url, form)
-        secrets = (refresh, quote_plus(refresh), *self._client.secrets)
-        fresh = read_token(response, scope=scope, secrets=secrets)
-        # A server that does not rotate sends none: the old one goes on (RFC 6749, section 6).
-        kept = {"refresh_token": fresh.refresh_token or refresh}
-        return Token.from_dict({**fresh.to_dict(), **kept, "extra": {_SEED: seed} if seed else {}})
+        fresh = yield from refresh_steps(self._endpoint, refresh, rejected, scope=self._scope)
+        return Token.from_dict({**fresh.to_dict(), "extra": {_SEED: seed} if seed else {}})
 
     def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
-        """Tell the server that *token* shall end (RFC 7009)."""
-        from sessionkit.auth.grants._revocation import revocation
-
-        return revocation(self._client, self._revocation_url, token)
+        return self._endpoint.revoke_steps(token)
 
     def __repr__(self) -> str:
-        return f"RefreshToken({redact_url(self._token_url)!r}, {self._client.name!r})"
-
-
-def _joined(scope: str, rejected: Response | None) -> str:
-    """Return the configured scope and that which the rejecting response asks for."""
-    wanted = ""
-    if rejected is not None:
-        from sessionkit.headers._challenge import wanted_scope  # needed by refused calls alone
-
-        wanted = wanted_scope(rejected.headers.get("WWW-Authenticate"))
-    return " ".join(dict.fromkeys([*scope.split(), *wanted.split()]))
+        return f"RefreshToken({redact_url(self._endpoint.url)!r}, {self._endpoint.client_id!r})"
 
 
 class Password:
     """A user's name and password (RFC 6749, section 4.3), for servers that know nothing newer.
 
-    A refresh token that an answer brings is used first; the password again once that has ended.
+    A refresh token that a response holds is used first; the password again once that has ended.
 
     Args:
         token_url: Absolute URL of the token endpoint, or the server's
@@ -194,15 +163,7 @@ class Password:
         headers: See :class:`ClientCredentials`.
     """
 
-    __slots__ = (
-        "_client",
-        "_password",
-        "_refresh",
-        "_scope",
-        "_token_url",
-        "_username",
-        "store_key",
-    )
+    __slots__ = ("_endpoint", "_password", "_scope", "_username", "store_key")
 
     renewable = True
 
@@ -218,44 +179,94 @@ class Password:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         if not username or not password:
-            message = "username and password must not be empty"
-            raise ConfigError(message, hint="an environment variable that is not set?")
-        self._refresh = RefreshToken(
-            token_url,
-            client_id=client_id,
-            client_secret=client_secret,
-            scope=scope,
-            headers=headers,
+            raise ConfigError("username and password must not be empty", hint=UNSET)
+        self._endpoint = TokenEndpoint(
+            token_url, client_id, client_secret=client_secret, headers=headers
         )
-        self._token_url = endpoints_of(token_url).token_url
-        self._client = Client(client_id, client_secret, "client_secret_basic", headers)
         self._username = username
         self._password = password
         self._scope = scope
-        self.store_key = f"{username}:{client_id}@{redact_url(self._token_url)}"
+        self.store_key = f"{username}:{self._endpoint.store_key}"
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
-        """Present the refresh token that is held; without one, or at its end, the password."""
         if token is not None and token.refresh_token is not None:
             with suppress(LoginRequired):
-                return (yield from self._refresh.steps(token, rejected))
-        scope = _joined(self._scope, rejected)
-        form = {"grant_type": "password", "username": self._username, "password": self._password}
-        if scope:
-            form["scope"] = scope
-        response = yield self._client.request(self._token_url, form)
-        secrets = (self._password, quote_plus(self._password), *self._client.secrets)
-        hint = (
-            f"check the password of {self._username}: the server takes it no longer, or never did"
+                refresh = token.refresh_token
+                return (
+                    yield from refresh_steps(self._endpoint, refresh, rejected, scope=self._scope)
+                )
+        scope = _with_wanted(self._scope, rejected)
+        form = {
+            "grant_type": "password",
+            "username": self._username,
+            "password": self._password,
+            "scope": scope,
+        }
+        hint = f"check the password of {self._username}: the server no longer accepts it"
+        secrets = (self._password,)
+        return (
+            yield from self._endpoint.token_steps(form, scope=scope, secrets=secrets, hint=hint)
         )
-        return read_token(response, scope=scope, secrets=secrets, hint=hint)
 
     def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
-        """Tell the server that *token* shall end (RFC 7009)."""
-        return self._refresh.revoke_steps(token)
+        return self._endpoint.revoke_steps(token)
 
     def __repr__(self) -> str:
-        return f"Password({redact_url(self._token_url)!r}, {self._username!r})"
+        return f"Password({redact_url(self._endpoint.url)!r}, {self._username!r})"
+
+
+def refresh_steps(
+    endpoint: TokenEndpoint,
+    refresh_token: str | None,
+    rejected: Response | None = None,
+    *,
+    scope: str = "",
+) -> Steps:
+    """Present a refresh token, and return the new token with its successor (RFC 6749, section 6).
+
+    Raises:
+        LoginRequired: There is none, or the server no longer accepts it.
+        RenewalFailed: No token could be had this time.
+    """
+    if refresh_token is None:
+        message = "there is no refresh token to renew with"
+        hint = "log in, then give the Token to stack.handlers['auth'].login()"
+        raise LoginRequired(message, hint=hint)
+    scope = _with_wanted(scope, rejected)
+    form = {"grant_type": "refresh_token", "refresh_token": refresh_token, "scope": scope}
+    token = yield from endpoint.token_steps(form, scope=scope, secrets=(refresh_token,))
+    # A server that does not rotate sends none: the old one stays valid.
+    successor = token.refresh_token or refresh_token
+    return Token.from_dict({**token.to_dict(), "refresh_token": successor})
+
+
+def refresh_without_user(
+    endpoint: TokenEndpoint, token: Token | None, rejected: Response | None
+) -> Steps:
+    """Present the refresh token of *token*; where that is not enough, say how to ask the user.
+
+    Raises:
+        LoginRequired: The user has to log in.
+        RenewalFailed: No token could be had this time.
+    """
+    refresh = token.refresh_token if token is not None else None
+    try:
+        return (yield from refresh_steps(endpoint, refresh, rejected))
+    except LoginRequired as error:
+        hint = "call stack.handlers['auth'].login(stack), which asks the user"
+        raise LoginRequired(
+            error.message, hint=hint, method=error.method, url=error.url, status=error.status
+        ) from error
+
+
+def _with_wanted(scope: str, rejected: Response | None) -> str:
+    """Return the configured *scope* and that which the rejecting response asks for."""
+    wanted = ""
+    if rejected is not None:
+        from sessionkit.headers._challenge import wanted_scope  # needed by refused calls alone
+
+        wanted = wanted_scope(rejected.headers.get("WWW-Authenticate"))
+    return " ".join(dict.fromkeys([*scope.split(), *wanted.split()]))
 
 
 def _fingerprint(text: str) -> str:

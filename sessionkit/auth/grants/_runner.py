@@ -1,4 +1,4 @@
-"""What one call wants of the renewal, and the walk through a grant's steps."""
+"""Run the steps of a grant: send each request past all handlers, after a wait or with a user."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from sessionkit._clock import Clock
     from sessionkit.auth.grants._base import Grant
+
+#: No user logs in within less, in seconds; so none is asked where less is left. Early renewals,
+#: which hold up a call that has a valid token, have half of it.
+MIN_LOGIN_TIME = 10.0
 
 
 class Sender(Protocol):
@@ -36,15 +40,15 @@ class TokenRequestRunner:
     """What one call wants of the renewal; see :class:`~sessionkit.auth.renewal._renewal.Ask`."""
 
     __slots__ = (
-        *("_grant", "_sent_at", "_via"),
+        *("_grant", "_sender", "_sent_at"),
         *("clock", "deadline", "refused", "ticket", "want"),
     )
 
     def __init__(
-        self, grant: Grant, via: Sender, clock: Clock, *, ticket: int, deadline: float | None
+        self, grant: Grant, sender: Sender, clock: Clock, *, ticket: int, deadline: float | None
     ) -> None:
         self._grant = grant
-        self._via = via
+        self._sender = sender
         self._sent_at = 0.0
         self.clock = clock
         self.deadline = deadline
@@ -53,16 +57,16 @@ class TokenRequestRunner:
         self.ticket = ticket
 
     def obtain(self, held: Token | None) -> Token:
-        """Walk through the grant's steps; each request goes past all handlers."""
+        """Return the token that the grant's steps lead to."""
         return self._token(self._grant.steps(held, self.refused))
 
     def ask_user(self) -> Token | None:
-        """Ask a user to log in; None where the grant has no way to."""
+        """Return the token of a user who is asked to log in; None if the grant cannot ask."""
         begin: Any = getattr(self._grant, "login_steps", None)
         return None if begin is None else self._token(begin())
 
     def revoke(self, tokens: list[Token]) -> None:
-        """Tell the server that *tokens* shall end; each, whatever becomes of the others.
+        """Revoke each of *tokens* at the server, whatever becomes of the others.
 
         Raises:
             AuthError: The server did not confirm it.
@@ -75,7 +79,7 @@ class TokenRequestRunner:
         failure: AuthError | None = None
         for token in tokens:
             try:
-                self._walk(begin(token))
+                self._run(begin(token))
             except AuthError as error:
                 failure = error
         try:
@@ -86,28 +90,28 @@ class TokenRequestRunner:
             del failure
 
     def _token(self, steps: Any) -> Token:
-        token = self._walk(steps)
+        token = self._run(steps)
         if not isinstance(token, Token):
             message = f"{type(self._grant).__name__} gave {type(token).__name__}, not a Token"
             raise RenewalFailed(message, hint="its steps must return one")
         return token.with_expiry(self._sent_at)
 
-    def _walk(self, steps: Any) -> Any:
+    def _run(self, steps: Any) -> Any:
         self._sent_at = self.clock.time()
         try:
             request = next(steps)
             while True:
                 try:
-                    response = self._performed(request)
+                    response = self._send_step(request)
                 except RenewalFailed as error:
-                    # A grant may go on without this answer; most let the failure pass.
+                    # A grant may go on without this response; most let the failure pass.
                     request = steps.throw(error)
                 else:
                     request = steps.send(response)
         except StopIteration as done:
             return done.value
 
-    def _performed(self, request: Request) -> Response:
+    def _send_step(self, request: Request) -> Response:
         perform: Any = getattr(request, "perform", None)
         return self.send(request) if perform is None else perform(self)
 
@@ -115,12 +119,12 @@ class TokenRequestRunner:
         """Send one request past all handlers.
 
         Raises:
-            RenewalFailed: There was no answer; none of the request's secrets is shown.
+            RenewalFailed: There was no response; none of the request's secrets is shown.
         """
-        # The token's life counts from here: the answer may be long on its way.
+        # The token's lifetime counts from here: the response may be long on its way.
         self._sent_at = self.clock.time()
         try:
-            response: Response = self._via.send_direct(request, timeout=self._timeout())
+            response: Response = self._sender.send_direct(request, timeout=self.time_left())
         except (AuthError, ConfigError):
             raise
         except (requests.RequestException, ValueError) as error:
@@ -128,7 +132,7 @@ class TokenRequestRunner:
         else:
             return response
         # Raised outside of `except`, or the original with its secrets would be the context.
-        message = f"the token endpoint gave no answer: {type(cause).__name__}"
+        message = f"the token endpoint gave no response: {type(cause).__name__}"
         hint = "the next call tries again"
         try:
             raise RenewalFailed(
@@ -138,12 +142,72 @@ class TokenRequestRunner:
             # Its traceback holds this frame, and this frame it: a circle with the caller's locals.
             del cause
 
-    def _timeout(self) -> float | None:
+    def time_left(self) -> float | None:
+        """Return the seconds until the call's deadline; None without one."""
         return None if self.deadline is None else self.deadline - self.clock.monotonic()
 
+    def require_time_for_user(self) -> None:
+        """Refuse to ask a user where the call cannot wait for the login.
+
+        Raises:
+            RenewalFailed: The deadline is near.
+        """
+        left = self.time_left()
+        if left is not None and left < MIN_LOGIN_TIME:
+            message = "too little time is left to ask a user to log in"
+            hint = "log in beforehand by login(stack), or give the call a longer total_timeout"
+            raise RenewalFailed(message, hint=hint)
+
     def log(self, error: SessionKitError) -> None:
-        """Note a failure that does not answer this call."""
+        """Log a failure that is not raised in this call."""
         logging.getLogger("sessionkit.auth").warning("the token could not be renewed: %s", error)
+
+
+class DelayedRequest(requests.Request):
+    """A request that is sent after a wait.
+
+    Args:
+        request: What is sent.
+        delay: Seconds to wait before, by the stack's clock.
+    """
+
+    def __init__(self, request: Request, delay: float) -> None:
+        super().__init__(request.method, request.url)
+        self._request = request
+        self._delay = delay
+
+    def perform(self, runner: TokenRequestRunner) -> Response:
+        """Wait, and send it; within the call's deadline."""
+        left = runner.time_left()
+        delay = self._delay if left is None else max(min(self._delay, left), 0.0)
+        runner.clock.sleep(delay)
+        if delay < self._delay:
+            message = "the call's deadline came before the user had logged in"
+            raise RenewalFailed(message, hint="log in by login(stack), which waits for the user")
+        return runner.send(self._request)
+
+
+class UserRequest(requests.Request):
+    """A request by which a user is asked; sent only if there is time for a login."""
+
+    #: Its response holds no token: only the grant reads it.
+    is_token_request = False
+
+    @classmethod
+    def of(cls, request: Request) -> UserRequest:
+        """Return *request* as one of this kind."""
+        return cls(
+            request.method,
+            request.url,
+            headers=request.headers,
+            data=request.data,
+            auth=request.auth,
+        )
+
+    def perform(self, runner: TokenRequestRunner) -> Response:
+        """Send it, if there is time for a user to log in."""
+        runner.require_time_for_user()
+        return runner.send(self)
 
 
 def _sent_texts(request: Request) -> list[str]:

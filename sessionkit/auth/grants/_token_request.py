@@ -1,24 +1,64 @@
-"""Who asks for a token: a client's name, and how it proves that it is the one (RFC 6749, 2.3)."""
+"""Requests to an identity server: its URLs, and how a client proves who it is (RFC 6749)."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import TYPE_CHECKING, NoReturn, Protocol
-from urllib.parse import quote_plus
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
+from urllib.parse import quote_plus, urlsplit
 
 from requests import Request
 from requests.auth import HTTPBasicAuth
 from requests.exceptions import InvalidHeader
 from requests.utils import check_header_validity
 
-from sessionkit.errors import ConfigError
+from sessionkit._origins import origin_of
+from sessionkit._redact import redact_url
+from sessionkit.auth.grants._token_response import (
+    LOG_IN_AGAIN,
+    error_code,
+    read_refusal,
+    read_token,
+)
+from sessionkit.errors import AuthError, ConfigError, RenewalFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Generator, Mapping
+
+    from requests import Response
+
+    from sessionkit._tokens import Token
+    from sessionkit.auth.grants._base import Steps
 
 #: How a client sends its secret, by the names that servers publish (RFC 7591, section 2).
 CLIENT_AUTHS = ("client_secret_basic", "client_secret_post")
-_WRITTEN_BY_REQUESTS = ("content-length", "content-type", "host", "transfer-encoding")
+LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
+#: Of the hints of settings that are empty or cut off.
+UNSET = "an environment variable that is not set?"
+
+_WRITTEN_BY_REQUESTS = frozenset(("content-length", "content-type", "host", "transfer-encoding"))
+
+
+class Endpoints(NamedTuple):
+    """The URLs of an identity server: from its manual, or as ``discover()`` finds them.
+
+    Every grant takes them in place of a bare ``token_url``. A URL may hold a query that the server
+    wants, such as ``https://id.example/authorize?audience=shop`` (RFC 6749, section 3.1).
+
+    Attributes:
+        token_url: The token endpoint (RFC 6749, section 3.2).
+        authorization_url: The page where a user logs in (section 3.1).
+        device_authorization_url: Where a device asks for a code (RFC 8628, section 3.1).
+        revocation_url: Where ``logout(revoke=True)`` ends tokens (RFC 7009).
+        issuer: The server's name for itself; checked where a redirect names one (RFC 9207).
+        require_iss: Whether each redirect must name it (``iss``, RFC 9207).
+    """
+
+    token_url: str
+    authorization_url: str = ""
+    device_authorization_url: str = ""
+    revocation_url: str = ""
+    issuer: str = ""
+    require_iss: bool = False
 
 
 class ClientAuth(Protocol):
@@ -29,88 +69,179 @@ class ClientAuth(Protocol):
         ...
 
 
-class Client:
-    """A client's name and its proof, and how they go on a token request.
+class NotPickled:
+    """What holds secrets and refuses to be pickled, where anybody could read them."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> NoReturn:
+        message = f"{type(self).__name__} is not pickled: its secrets would be readable there"
+        raise ConfigError(message, hint="build it where it is used, from the names of its secrets")
+
+
+class TokenEndpoint(NotPickled):
+    """The token endpoint of an identity server, as one client uses it.
 
     Args:
-        name: Its public identifier.
-        secret: Its secret; None for a public client, or where *auth* is a proof of its own.
-        auth: One of :data:`CLIENT_AUTHS`, or a :class:`ClientAuth`.
-        headers: Added to each token request.
+        server: Absolute URL of the token endpoint, or the server's :class:`Endpoints`.
+        client_id: Public identifier of the client; None where the server asks for none.
+        client_secret: Its secret; None for a public client, or where *client_auth* is a proof.
+        client_auth: One of :data:`CLIENT_AUTHS`, or a :class:`ClientAuth`.
+        headers: Added to each request.
 
     Raises:
-        ConfigError: An empty name or secret, a proof that is none, or a header that cannot be sent.
+        ConfigError: A URL that is not absolute, an empty name or secret, a proof that is none, or
+            a header that cannot be sent.
     """
 
-    __slots__ = ("_auth", "_headers", "_secret", "name")
+    __slots__ = ("_auth", "_headers", "_secret", "client_id", "endpoints", "url")
 
     def __init__(
         self,
-        name: str,
-        secret: str | None,
-        auth: str | ClientAuth,
+        server: str | Endpoints,
+        client_id: str | None,
+        *,
+        client_secret: str | None = None,
+        client_auth: str | ClientAuth = CLIENT_AUTHS[0],
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        if auth not in CLIENT_AUTHS and not callable(getattr(auth, "fields", None)):
-            shown = repr(auth) if isinstance(auth, str) else type(auth).__name__
-            message = (
-                f"client_auth must be {' or '.join(map(repr, CLIENT_AUTHS))}, or a proof such as "
-                f"PrivateKeyJwt, not {shown}"
-            )
-            raise ConfigError(message)
-        if not name or (secret is not None and not secret):
-            message = "client_id and client_secret must not be empty"
-            hint = "an environment variable that is not set?"
-            raise ConfigError(message, hint=hint)
-        if secret is not None and not isinstance(auth, str):
-            message = "a client proves itself by its secret or by another proof, not by both"
-            raise ConfigError(message, hint="leave client_secret out")
-        self.name = name
-        self._secret = secret
-        self._auth = auth
-        is_basic = secret is not None and auth == "client_secret_basic"
-        self._headers = checked_headers(headers, reserved={"authorization"} if is_basic else ())
-
-    def __reduce__(self) -> NoReturn:
-        message = "a grant is not pickled: its secrets would be readable in the pickle"
-        raise ConfigError(message, hint="build it where it is used, from the names of its secrets")
+        self.endpoints = server if isinstance(server, Endpoints) else Endpoints(server)
+        self.url = checked_url(self.endpoints.token_url)
+        _check_client(client_id, client_secret, client_auth)
+        self.client_id = client_id
+        self._secret = client_secret
+        self._auth = client_auth
+        self._headers = _checked_headers(headers, has_own_authorization=self._uses_basic)
 
     @property
-    def secrets(self) -> tuple[str, ...]:
-        """The secret and the headers, in every form in which a server may quote them."""
-        sent = tuple(self._headers.values())
-        if self._secret is None:
-            return sent
-        encoded = quote_plus(self._secret)
-        basic = b64encode(f"{quote_plus(self.name)}:{encoded}".encode()).decode()
-        return self._secret, encoded, basic, *sent
+    def _uses_basic(self) -> bool:
+        return self._secret is not None and self._auth == "client_secret_basic"
 
-    def request(self, url: str, form: dict[str, str]) -> Request:
-        """Return the token request, authenticated."""
-        if self._secret is not None and self._auth == "client_secret_basic":
-            # Both halves are form-encoded first (RFC 6749, section 2.3.1).
-            basic = HTTPBasicAuth(quote_plus(self.name), quote_plus(self._secret))
-            return Request("POST", url, headers=self._headers, data=form, auth=basic)
-        data = {**form, "client_id": self.name}
+    @property
+    def store_key(self) -> str:
+        """The name of this client at this server; no password of the URL is in it."""
+        return f"{self.client_id}@{redact_url(self.url)}"
+
+    def request(self, form: Mapping[str, str], url: str = "") -> Request:
+        """Return a request with *form*, authenticated.
+
+        Args:
+            form: Its fields. Empty ones are left out, which says the same (section 3.2).
+            url: Another endpoint of the same server.
+        """
+        url = url or self.url
+        data = {name: text for name, text in form.items() if text}
+        if self.client_id is None:
+            return Request("POST", url, headers=self._headers, data=data)
+        if self._uses_basic:
+            # Both halves are form-encoded first (section 2.3.1).
+            basic = HTTPBasicAuth(quote_plus(self.client_id), quote_plus(self._secret or ""))
+            return Request("POST", url, headers=self._headers, data=data, auth=basic)
+        data["client_id"] = self.client_id
         if not isinstance(self._auth, str):
-            data |= self._auth.fields(self.name, url)
+            data |= self._auth.fields(self.client_id, url)
         elif self._secret is not None:
             data["client_secret"] = self._secret
         return Request("POST", url, headers=self._headers, data=data)
 
+    def token_steps(
+        self,
+        form: Mapping[str, str],
+        *,
+        scope: str = "",
+        secrets: tuple[str, ...] = (),
+        hint: str = LOG_IN_AGAIN,
+    ) -> Steps:
+        """Send *form* and read the token; the rest is :func:`read_token`'s."""
+        response = yield self.request(form)
+        return read_token(response, scope=scope, secrets=self.secrets(*secrets), hint=hint)
 
-def checked_headers(
-    headers: Mapping[str, str] | None, *, reserved: Collection[str] = ()
+    def secrets(self, *texts: str) -> tuple[str, ...]:
+        """Return *texts*, the secret and the headers, in the forms in which servers quote them."""
+        known = (*texts, *self._headers.values())
+        if self._secret is None or self.client_id is None:
+            return known
+        pair = f"{quote_plus(self.client_id)}:{quote_plus(self._secret)}"
+        return *known, self._secret, b64encode(pair.encode()).decode()
+
+    def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
+        """Revoke the refresh token and the access token (RFC 7009), each whatever the other does.
+
+        Raises:
+            ConfigError: There is no revocation endpoint, or no client.
+            AuthError: The server did not confirm it.
+        """
+        url = self.endpoints.revocation_url
+        if self.client_id is None:
+            raise ConfigError("only a client can revoke its tokens", hint="give a client_id")
+        if not url:
+            message = "nothing says where this server revokes tokens"
+            raise ConfigError(message, hint="give the grant Endpoints with a revocation_url")
+        failures: list[str] = []
+        # The refresh token first: its end should be that of the access tokens too (section 2.1).
+        for kind, text in (("refresh_token", token.refresh_token), ("access_token", token.value)):
+            if text is None:
+                continue
+            try:
+                response = yield self.request({"token": text, "token_type_hint": kind}, url)
+            except RenewalFailed as error:
+                failures.append(f"{kind}: {error}")
+                continue
+            refusal = _refusal_to_revoke(response, self.secrets(text))
+            # Self-contained access tokens cannot be revoked (section 3); they end soon.
+            is_minor = error_code(response) == "unsupported_token_type"
+            if refusal and not (is_minor and token.refresh_token and not failures):
+                failures.append(f"{kind}: {refusal}")
+        if failures:
+            hint = "it is deleted here, but valid until it ends: revoke it on the server's own page"
+            raise AuthError(f"not revoked: {'; '.join(failures)}", hint=hint, url=url)
+
+
+def checked_url(url: str, name: str = "token_url") -> str:
+    """Return *url*, or say at once that it is not absolute."""
+    try:
+        origin_of(url)
+    except (ValueError, AttributeError) as error:
+        message = f"{name} must be an absolute URL such as https://id.example/token"
+        raise ConfigError(message, hint=UNSET) from error
+    return url
+
+
+def is_secure_url(url: object) -> bool:
+    """Return whether requests to *url* cannot be read or changed on the way: TLS, or loopback."""
+    try:
+        parts = urlsplit(origin_of(url)) if isinstance(url, str) else urlsplit("")
+    except ValueError:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+
+
+def _refusal_to_revoke(response: Response, secrets: tuple[str, ...]) -> str:
+    """Return why a token was not revoked, or "" if it was."""
+    if response.ok and response.status_code < 300:
+        return ""
+    return read_refusal(response, secrets=secrets, endpoint="revocation endpoint").message
+
+
+def _check_client(client_id: str | None, secret: str | None, auth: str | ClientAuth) -> None:
+    if auth not in CLIENT_AUTHS and not callable(getattr(auth, "fields", None)):
+        shown = repr(auth) if isinstance(auth, str) else type(auth).__name__
+        ways = " or ".join(map(repr, CLIENT_AUTHS))
+        message = f"client_auth must be {ways}, or a proof such as PrivateKeyJwt, not {shown}"
+        raise ConfigError(message)
+    if client_id is None and (secret is not None or auth != CLIENT_AUTHS[0]):
+        raise ConfigError("a client that proves itself needs a client_id")
+    if client_id == "" or secret == "":
+        raise ConfigError("client_id and client_secret must not be empty", hint=UNSET)
+    if secret is not None and not isinstance(auth, str):
+        message = "a client proves itself by its secret or by another proof, not by both"
+        raise ConfigError(message, hint="leave client_secret out")
+
+
+def _checked_headers(
+    headers: Mapping[str, str] | None, *, has_own_authorization: bool
 ) -> dict[str, str]:
-    """Return *headers*, or say at once that they cannot be sent; their values are never shown.
-
-    Args:
-        headers: By their names.
-        reserved: Names, in small letters, of those that are written otherwise.
-
-    Raises:
-        ConfigError: A name or text that no request can carry, an empty text, or a reserved name.
-    """
+    """Return *headers*, or say at once that they cannot be sent; their values are never shown."""
     checked = dict(headers or {})
     for name, value in checked.items():
         try:
@@ -122,8 +253,8 @@ def checked_headers(
         if not fits:
             # Raised here, without the original: its text quotes the value.
             message = f"headers[{name!r}] cannot be sent: a header needs a name and a text"
-            raise ConfigError(message, hint="an environment variable that is not set?")
-        if name.lower() in {*_WRITTEN_BY_REQUESTS, *reserved}:
-            message = f"headers must not hold {name}: the token request writes it itself"
-            raise ConfigError(message)
+            raise ConfigError(message, hint=UNSET)
+        lower = name.lower()
+        if lower in _WRITTEN_BY_REQUESTS or (has_own_authorization and lower == "authorization"):
+            raise ConfigError(f"headers must not hold {name}: the token request writes it itself")
     return checked

@@ -104,7 +104,7 @@ def test_a_renewal_counts_against_the_budget(over: threading.Event) -> None:
     with Loopback(answer) as server, requests.Session() as session:
         login = ClientCredentials(f"{server.origin}/token", client_id="a", client_secret="b")
         stack = SessionStack(session, recommended(login), base_url=server.origin)
-        with pytest.raises(RenewalFailed, match="token endpoint gave no answer") as caught:
+        with pytest.raises(RenewalFailed, match="token endpoint gave no response") as caught:
             stack.get("tasks", total_timeout=BUDGET)
 
     assert isinstance(caught.value.__cause__, requests.ReadTimeout)

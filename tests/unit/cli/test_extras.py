@@ -22,7 +22,7 @@ Requires-Dist: urllib3>=999
 Requires-Dist: rich>=13; extra == "rich"
 Requires-Dist: no-such-library>=1; extra == "some"
 Requires-Dist: rich>=999; extra == "some"
-Requires-Dist: oauthlib[signedtoken]>=3.2; extra == 'gone'
+Requires-Dist: PyJWT[crypto]>=2.8; extra == 'gone'
 Requires-Dist: no-such-library>=1; extra == "gone"
 """
 

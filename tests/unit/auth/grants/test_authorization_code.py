@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,6 +12,7 @@ import requests
 
 from sessionkit import Token
 from sessionkit.auth import InteractiveGrant, ParsedGrant
+from sessionkit.auth.grants._authorization_code import code_challenge
 from sessionkit.auth.oauth import AuthorizationCode, Browser, Endpoints
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from sessionkit.stores import MemoryTokenStore
@@ -56,10 +58,15 @@ def test_a_user_logs_in_with_a_browser_and_the_program_goes_on() -> None:
     assert sent.form["code_verifier"] not in running.shown[0]
 
 
-def test_the_verifier_is_what_oauthlibs_server_takes_for_the_challenge() -> None:
-    """Another implementation of RFC 7636 agrees; and each login has its own."""
-    from oauthlib.oauth2.rfc6749.grant_types.authorization_code import code_challenge_method_s256
+def test_the_challenge_is_that_of_the_standards_example() -> None:
+    """RFC 7636, appendix B."""
+    verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 
+    assert code_challenge(verifier) == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
+def test_each_login_has_a_verifier_of_its_own() -> None:
+    """Of 43 to 128 characters that need no escaping (RFC 7636, section 4.1)."""
     with Running() as running:
         grant = coded(running)
         for _ in range(2):
@@ -72,7 +79,8 @@ def test_the_verifier_is_what_oauthlibs_server_takes_for_the_challenge() -> None
             for url, sent in zip(running.shown, running.loopback.at("/token"), strict=True)
         ]
     for asked, verifier in pairs:
-        assert code_challenge_method_s256(verifier, asked["code_challenge"][0])
+        assert asked["code_challenge"] == [code_challenge(verifier)]
+        assert re.fullmatch(r"[A-Za-z0-9._~-]{43,128}", verifier)
     assert pairs[0][1] != pairs[1][1]
     assert pairs[0][0]["state"] != pairs[1][0]["state"]
 

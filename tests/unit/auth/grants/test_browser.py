@@ -236,7 +236,7 @@ def test_a_user_who_does_not_come_back_is_not_waited_for_for_ever() -> None:
     def show(url: str) -> None:
         uris.extend(parse_qs(urlsplit(url).query)["redirect_uri"])
 
-    with pytest.raises(LoginRequired, match="nobody came back") as caught:
+    with pytest.raises(LoginRequired, match="no redirect came back") as caught:
         visited(show, timeout=SHORT)
 
     assert "login(stack)" in caught.value.hint
@@ -247,7 +247,7 @@ def test_the_deadline_of_a_call_ends_the_wait() -> None:
     """By the stack's clock: here it jumps while the page is shown."""
     clock = FakeClock()
 
-    with pytest.raises(LoginRequired, match="nobody came back"):
+    with pytest.raises(LoginRequired, match="no redirect came back"):
         visited(lambda _: clock.advance(LONG), clock, deadline=LONG, timeout=3600)
 
 

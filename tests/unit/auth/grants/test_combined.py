@@ -22,7 +22,7 @@ from sessionkit.auth import (
     StaticToken,
 )
 from sessionkit.auth.grants._base import Steps
-from sessionkit.auth.grants._errands import UserRequest
+from sessionkit.auth.grants._runner import UserRequest
 from sessionkit.auth.oauth import Endpoints
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from sessionkit.stores import MemoryTokenStore

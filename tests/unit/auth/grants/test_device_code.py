@@ -160,15 +160,15 @@ def test_a_code_that_ended_is_not_asked_for_for_ever() -> None:
         failure = login.fails()
 
     assert isinstance(failure, LoginRequired)
-    assert "while it was good" in str(failure)
+    assert "while it was valid" in str(failure)
     assert sum(login.clock.sleeps) == 60
 
 
 @pytest.mark.parametrize(
     ("answers", "text"),
     [
-        ([PENDING, Reply(500), Reply(503, b"")], "good; at last the token endpoint answered 503"),
-        ([Reply(500), PENDING, SLOWER, PENDING], "while it was good"),
+        ([PENDING, Reply(500), Reply(503, b"")], "valid; at last the token endpoint said 503"),
+        ([Reply(500), PENDING, SLOWER, PENDING], "while it was valid"),
     ],
 )
 def test_a_server_that_was_in_trouble_to_the_end_is_named(answers: list[Reply], text: str) -> None:

@@ -156,7 +156,7 @@ def test_a_server_that_describes_nothing_is_told_from_one_that_is_down() -> None
     assert "does not describe itself" in str(caught.value)
     assert caught.value.status == 404
 
-    with pytest.raises(RenewalFailed, match="no answer") as down:
+    with pytest.raises(RenewalFailed, match="no response") as down:
         discover("http://127.0.0.1:9")
     assert down.value.retryable
 

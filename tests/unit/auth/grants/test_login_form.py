@@ -10,9 +10,12 @@ from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sessionkit import SessionStack, Token
 from sessionkit.auth import AuthHandler, LoginForm
+from sessionkit.auth.grants._login_form import find_form
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from sessionkit.stores import MemoryTokenStore, TokenStore
 from tests.support.servers.loopback import Loopback, Reply, Seen
@@ -203,8 +206,8 @@ def test_a_wrong_password_needs_a_login_and_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("page", "text"),
     [
-        (Reply(503, b"down"), "answered 503"),
-        (Reply(301, b"", {"Location": "/signin"}), "answered 301"),
+        (Reply(503, b"down"), "responded with 503"),
+        (Reply(301, b"", {"Location": "/signin"}), "responded with 301"),
         (Reply(200, b"<p>hello</p>", {"Content-Type": "text/html"}), "no form that asks for"),
         (Reply(200, b"\xff\xfe<form", {"Content-Type": "text/html"}), "no form that asks for"),
     ],
@@ -284,7 +287,7 @@ def test_an_answer_without_a_session_that_is_no_refusal_may_pass() -> None:
     with Loopback(answer) as server, SessionStack(handlers=[], base_url=server.origin) as stack:
         grant = form(f"{server.origin}/login/")
         stack.handlers.add(AuthHandler(grant, scheme=grant.scheme))
-        with pytest.raises(RenewalFailed, match="answered with 500"):
+        with pytest.raises(RenewalFailed, match="got a 500"):
             stack.get("/x")
 
 
@@ -393,3 +396,54 @@ def test_an_older_session_in_the_jar_is_not_sent_beside_the_new_one(attributes: 
         assert site.logins == 2
         sent = [seen.headers["cookie"] for seen in server.at("/api/x")]
     assert [cookies.count("sessionid=") for cookies in sent] == [1] * len(sent)
+
+
+# -- The form on the page
+
+
+PAGE = """
+<form action="/search"><input name="q"></form>
+<FORM method=post action='/session?a=1&amp;b=2'>
+  <input type="hidden" name="authenticity_token" value="abc&quot;def">
+  <input name="username"><input type="password" name="password" value="">
+  <select name="region"></select>
+  <input type="submit" name="commit" value="Sign in"><input type="hidden">
+</FORM>
+<input name="loose">
+"""
+
+
+def test_the_form_that_asks_for_the_names_is_found() -> None:
+    """A search box on the same page is not what one logs in by."""
+    form = find_form(PAGE, {"username", "password"})
+
+    assert form is not None
+    assert form.action == "/session?a=1&b=2"
+    assert form.fields == {"authenticity_token": 'abc"def'}
+    assert form.asks == {"username", "password", "region"}
+
+
+def test_a_form_without_an_action_is_sent_to_its_own_page() -> None:
+    """As a browser does it."""
+    form = find_form("<form action=''><input name=user></form>", {"user"})
+
+    assert form is not None
+    assert form.action is None
+
+
+def test_a_page_without_such_a_form_holds_none() -> None:
+    """Inputs outside of a form, and hidden ones, are none that a user fills in."""
+    assert find_form(PAGE, {"loose"}) is None
+    assert find_form(PAGE, {"authenticity_token"}) is None
+    assert find_form("", {"user"}) is None
+
+
+def test_a_form_far_behind_on_an_endless_page_is_not_looked_for() -> None:
+    """A hostile page costs a bounded amount of work."""
+    assert find_form(" " * 300_000 + PAGE, {"username"}) is None
+
+
+@given(st.text())
+def test_no_page_makes_the_reader_stumble(page: str) -> None:
+    """Whatever a server calls HTML."""
+    find_form(f"<form><input name=user {page}", {"user"})

@@ -127,7 +127,7 @@ def test_a_wrong_client_secret_is_named_as_such() -> None:
 )
 def test_an_answer_without_a_usable_token_is_a_failure(reply: Reply) -> None:
     """Whatever a misconfigured URL answers, no empty token is sent to the API."""
-    with pytest.raises(RenewalFailed, match="token endpoint's answer"):
+    with pytest.raises(RenewalFailed, match="token endpoint's response"):
         answered(reply)
 
 
