@@ -45,6 +45,18 @@ class Grant(Protocol):
         ...
 
 
+class OptionalSteps(Protocol):
+    """What a grant may have besides: a login by a user, and revocation."""
+
+    def login_steps(self) -> Steps:
+        """Ask a user to log in, and return the token; taken where ``login(stack)`` needs it."""
+        ...
+
+    def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
+        """Revoke *token* at the server (RFC 7009), for ``logout(stack, revoke=True)``."""
+        ...
+
+
 class StaticToken:
     """One token that cannot be renewed: an API key, a personal access token.
 
