@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     import hishel
 
-    from sessionkit.chain._exchange import CallNext, Exchange, Preview
+    from sessionkit.chain._exchange import CallNext, Exchange
 
 #: With one of these the caller asks about a copy of its own.
 _OWN_CONDITIONS = frozenset(
@@ -75,7 +75,7 @@ class CacheLookup:
         exchange: Exchange,
         call_next: CallNext,
         *,
-        preview: Preview,
+        preview: tuple[requests.PreparedRequest, object],
         principal: str | None,
     ) -> None:
         self._hishel, self._storage, self._max_body_bytes = parts
