@@ -162,8 +162,8 @@ class _Circuits:
             return {origin: _state(circuit, now) for origin, circuit in self._by_origin.items()}
 
     def _recovery_timeout(self, circuit: _Circuit) -> float:
-        _, first, longest, _ = self._settings
-        return min(first * circuit.openings, longest)
+        _, first, max_timeout, _ = self._settings
+        return min(first * circuit.openings, max_timeout)
 
 
 def _state(circuit: _Circuit, now: float) -> State:

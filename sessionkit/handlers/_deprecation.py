@@ -141,9 +141,11 @@ def _read(
         f'the server says "{text}"' if text else "",
         f"see {link}" if link else "",
     )
-    place = _clean(endpoint, secrets)
-    warning = ApiDeprecationWarning(f"{place}: {'; '.join(part for part in parts if part)}")
-    warning.endpoint, warning.deprecated, warning.sunset = place, deprecated, sunset
+    shown_endpoint = _clean(endpoint, secrets)
+    warning = ApiDeprecationWarning(
+        f"{shown_endpoint}: {'; '.join(part for part in parts if part)}"
+    )
+    warning.endpoint, warning.deprecated, warning.sunset = shown_endpoint, deprecated, sunset
     warning.link, warning.text = link or None, text or None
     return warning
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from sessionkit.chain._exchange import CallNext, Exchange
     from sessionkit.errors import Rule
 
-#: How long is waited for the body of an error, of which no more than 64 KiB is read, in seconds.
-MOST_SECONDS = 2.0
+#: Seconds to wait for the body of an error, of which no more than 64 KiB is read.
+MAX_SECONDS = 2.0
 
 _FIRST_ERROR_STATUS = 400
 
@@ -69,7 +69,7 @@ class ErrorHandler:
         if base_class is not None:
             from sessionkit.errors import vendor_error
 
-            vendor_error(base_class, StatusError)  # refuses a root that cannot be one
+            vendor_error(base_class, StatusError)  # refuses a class that cannot be one
         self._request_id_headers = tuple(request_id_headers)
         named = (rule.statuses or () for rule in self._rules)
         #: Statuses that are no error by themselves, but may be one by a rule.
@@ -121,19 +121,19 @@ class ErrorHandler:
         return f"ErrorHandler({', '.join(f'{k}={v}' for k, v in known.items() if v)})"
 
     def _from_exception(self, error: Exception, exchange: Exchange) -> SessionKitError | None:
-        """Return the error that an exception from further in is, or None where it is not ours."""
-        answer: Response | None = getattr(error, "response", None)
-        status = 0 if answer is None else answer.status_code
-        if answer is not None and isinstance(error, HTTPError) and status >= _FIRST_ERROR_STATUS:
+        """Return the error for an exception from further in, or None if it passes unchanged."""
+        response: Response | None = getattr(error, "response", None)
+        status = 0 if response is None else response.status_code
+        if response is not None and isinstance(error, HTTPError) and status >= _FIRST_ERROR_STATUS:
             # A handler further in raised for the status.
             return self._status_error(
-                answer, exchange, error, kind=self._error_class(answer, exchange)
+                response, exchange, error, kind=self._error_class(response, exchange)
             )
         begun = exchange.open_response if tools.is_body_error(error) else None
         if begun is not None and exchange.is_read(begun):
             begun = None
         if begun is not None and begun.status_code >= _FIRST_ERROR_STATUS:
-            # What the server said of its failure matters more than that it broke off.
+            # The server's own error matters more than that its body broke off.
             return self._status_error(
                 begun, exchange, error, kind=self._error_class(begun, exchange)
             )
@@ -147,10 +147,9 @@ class ErrorHandler:
         return fault
 
     def _from_response(self, response: Response, exchange: Exchange) -> SessionKitError | None:
-        """Return the error that an answer is, with its wire free; None where it is none."""
+        """Return the error for a response, or None if it is a success."""
         kind = self._error_class(response, exchange)
-        # Where it is none, the caller or a rule takes it for a success, whatever the session makes
-        # of it.
+        # For a success too: the caller or a rule decides, not what the session raised.
         cause = exchange.take_session_error(response)
         if kind is None:
             return None
@@ -179,8 +178,8 @@ class ErrorHandler:
         *,
         kind: type[SessionKitError] | None = None,
     ) -> SessionKitError:
-        """Return the error that an answer is, with what of its body is cheap; free its wire."""
-        exchange.read_some(response, timeout=MOST_SECONDS)
+        """Return the error for a response, with the start of its body; free its connection."""
+        exchange.read_some(response, timeout=MAX_SECONDS)
         wanted = sorted(_expected_statuses(exchange)) if kind is UnexpectedStatus else ()
         fault = tools.error_from_response(
             response,
@@ -193,7 +192,7 @@ class ErrorHandler:
         return fault
 
     def _complete(self, fault: SessionKitError, exchange: Exchange) -> SessionKitError:
-        """Add what only the call knows, clean the chain of causes, and make it the vendor's."""
+        """Add the call's facts, scrub the chain of causes, and derive the vendor's class."""
         record = exchange.record
         fault.complete(
             method=exchange.method,
@@ -221,7 +220,7 @@ class ErrorHandler:
     def fault_of_body(
         self, error: Exception, response: Response, *, exchange: Exchange
     ) -> Exception:
-        """Return the error that *error* is, raised while the body of *response* was read."""
+        """Return the error for *error*, which was raised while *response*'s body was read."""
         fault = tools.error_from_exception(error, response=response, secrets=exchange.secret_values)
         if fault is None:
             return error
@@ -230,7 +229,7 @@ class ErrorHandler:
 
 
 class _ErrorMapper(BodyObserver):
-    """Turns what breaks off a stream into errors of the library."""
+    """Turns exceptions of a stream that breaks off into errors of the library."""
 
     __slots__ = ("_exchange", "_handler")
 
@@ -265,7 +264,7 @@ def _fits(rule: Rule, response: Response, exchange: Exchange) -> bool:
     if rule.looks_inside and not exchange.is_read(response):
         if response.status_code < _FIRST_ERROR_STATUS:
             return False  # a stream of data is the caller's to read
-        exchange.read_some(response, timeout=MOST_SECONDS)
+        exchange.read_some(response, timeout=MAX_SECONDS)
     return rule.fits(response)
 
 

@@ -104,8 +104,8 @@ class PrometheusHandler:
         self._namespace = namespace
         self._host, self._error = _BoundedLabel(max_hosts), _BoundedLabel(100)
         bounds = tuple(buckets)
-        place = ("method", "host")
-        ended = (*place, "status", "error")
+        labels = ("method", "host")
+        ended = (*labels, "status", "error")
 
         def counter(name: str, text: str, labels: tuple[str, ...]) -> Any:
             return client.Counter(name, text, labels, namespace=namespace, registry=registry)
@@ -117,11 +117,11 @@ class PrometheusHandler:
 
         try:
             self._calls = counter("calls", "Calls that ended", ended)
-            self._call_seconds = histogram("call_seconds", "Duration of calls", place)
+            self._call_seconds = histogram("call_seconds", "Duration of calls", labels)
             self._attempts = counter("attempts", "Requests that were sent", ended)
-            self._attempt_seconds = histogram("attempt_seconds", "Duration of requests", place)
-            self._retries = counter("retries", "Requests after the first of a call", place)
-            self._cached = counter("cached", "Calls with a response from a cache", place)
+            self._attempt_seconds = histogram("attempt_seconds", "Duration of requests", labels)
+            self._retries = counter("retries", "Requests after the first of a call", labels)
+            self._cached = counter("cached", "Calls with a response from a cache", labels)
             self._renewals = counter("token_renewals", "Token renewals by outcome", ("outcome",))
             self._renewal_seconds = histogram(
                 "token_renewal_seconds", "Duration of renewals", ("outcome",)
@@ -152,18 +152,18 @@ class PrometheusHandler:
 
     def _count(self, exchange: Exchange, status: int | None, error: str) -> None:
         record = exchange.record
-        place = (_method(exchange.method), self._host(_host(exchange)))
-        self._calls.labels(*place, _status_class(status), self._error(error)).inc()
+        labels = (_method(exchange.method), self._host(_host(exchange)))
+        self._calls.labels(*labels, _status_class(status), self._error(error)).inc()
         seconds = exchange.clock.monotonic() - record.started
-        self._call_seconds.labels(*place).observe(seconds)
+        self._call_seconds.labels(*labels).observe(seconds)
         for attempt in record.attempts:
             known = self._error(attempt.error or "")
-            self._attempts.labels(*place, _status_class(attempt.status), known).inc()
-            self._attempt_seconds.labels(*place).observe(attempt.duration)
+            self._attempts.labels(*labels, _status_class(attempt.status), known).inc()
+            self._attempt_seconds.labels(*labels).observe(attempt.duration)
         if len(record.attempts) > 1:
-            self._retries.labels(*place).inc(len(record.attempts) - 1)
+            self._retries.labels(*labels).inc(len(record.attempts) - 1)
         if record.from_cache:
-            self._cached.labels(*place).inc()
+            self._cached.labels(*labels).inc()
 
     def __repr__(self) -> str:
         return f"PrometheusHandler(namespace={self._namespace!r})"

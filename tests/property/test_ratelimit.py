@@ -43,9 +43,9 @@ def usable(number: float | None) -> bool:
 @given(st.dictionaries(NAMES, NOISE))
 def test_no_header_makes_the_reader_of_budgets_raise(headers: dict[str, str]) -> None:
     """Whatever a server writes, the call goes on, and every figure can be counted with."""
-    told = CaseInsensitiveDict(headers)
+    fields = CaseInsensitiveDict(headers)
 
-    quotas = read_quotas(told, NOW)
+    quotas = read_quotas(fields, NOW)
 
     assert len(quotas) <= MAX_QUOTAS
     for quota in quotas:

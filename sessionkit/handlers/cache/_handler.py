@@ -123,10 +123,10 @@ class CacheHandler:
         self._storages.get().close()
 
     def __repr__(self) -> str:
-        place = "" if self._path is None else f"{str(self._path)!r}, "
+        path = "" if self._path is None else f"{str(self._path)!r}, "
         who = "" if self._principal is None else "principal=..., "
         sizes = f"max_bytes={self._max_bytes}, max_body_bytes={self._max_body_bytes}"
-        return f"CacheHandler({place}{who}{sizes})"
+        return f"CacheHandler({path}{who}{sizes})"
 
 
 def _library() -> Any:

@@ -289,18 +289,17 @@ class CacheLookup:
 
     def _hishel_request(self, headers: Mapping[str, str]) -> hishel.Request:
         """Return the request for hishel, with the key as its URL."""
-        named: hishel.Request = self._hishel.Request(
+        known: hishel.Request = self._hishel.Request(
             self._method, self._hashed.key, self._hishel.Headers(headers)
         )
-        return named
+        return known
 
     def _hishel_response(
         self, response: requests.Response, headers: Mapping[str, str]
     ) -> hishel.Response:
-        answered: hishel.Response = self._hishel.Response(
-            response.status_code, self._hishel.Headers(headers)
-        )
-        return answered
+        status = response.status_code
+        known: hishel.Response = self._hishel.Response(status, self._hishel.Headers(headers))
+        return known
 
     def _remove(self, entries: list[hishel.Entry]) -> None:
         self._storage.remove(entry.id for entry in entries)

@@ -43,7 +43,7 @@ from sessionkit.handlers import (
     SizeHandler,
     TimeoutHandler,
 )
-from sessionkit.handlers._errors import MOST_SECONDS
+from sessionkit.handlers._errors import MAX_SECONDS
 from tests.support.tables.fault_lab import (
     DEADLINE,
     FAULTS,
@@ -307,9 +307,9 @@ def test_the_text_of_an_error_is_not_waited_for_beyond_the_deadline(
 ) -> None:
     """A stream's error is told in time, with what came of its body."""
     with Visit(lab, "recommended") as visit, pytest.raises(StatusError) as caught:
-        visit.ask(named(name), stream=True, total_timeout=MOST_SECONDS / 4)
+        visit.ask(named(name), stream=True, total_timeout=MAX_SECONDS / 4)
 
-    assert (caught.value.duration or SOON) < MOST_SECONDS
+    assert (caught.value.duration or SOON) < MAX_SECONDS
 
 
 def test_a_deadline_holds_for_the_redirects_too(lab: FaultLab) -> None:

@@ -30,11 +30,11 @@ def test_eight_calls_are_under_way_at_once(session: requests.Session) -> None:
     """Eight threads wait 0.1 s together, not 0.8 s one after another: no lock is held meanwhile."""
     together = threading.Barrier(8)
 
-    def answer(_: Seen) -> Reply:
+    def respond(_: Seen) -> Reply:
         together.wait(30)  # broken, and so a 500, unless all eight are here
         return Reply(200)
 
-    with Loopback(answer) as server:
+    with Loopback(respond) as server:
         breaker = CircuitBreakerHandler()
         stack = SessionStack(session, [breaker], base_url=server.origin)
         results = at_once(8, lambda _: stack.get("tasks").status_code)
@@ -47,11 +47,11 @@ def test_eight_failing_calls_are_under_way_at_once(session: requests.Session) ->
     """Not even where each of them has to be counted."""
     together = threading.Barrier(8)
 
-    def answer(_: Seen) -> Reply:
+    def respond(_: Seen) -> Reply:
         together.wait(30)
         return Reply(503)
 
-    with Loopback(answer) as server:
+    with Loopback(respond) as server:
         breaker = CircuitBreakerHandler(3)
         stack = SessionStack(session, [breaker], base_url=server.origin, clock=FakeClock())
         assert at_once(8, lambda _: stack.get("tasks").status_code) == [503] * 8
@@ -73,7 +73,7 @@ def test_one_of_eight_waiting_threads_makes_the_trial(session: requests.Session)
     replies = iter([503] * 2)
     inside, others_done = threading.Event(), threading.Event()
 
-    def answer(_: Seen) -> Reply:
+    def respond(_: Seen) -> Reply:
         status = next(replies, 200)
         if status == 200 and not others_done.is_set():
             inside.set()
@@ -81,7 +81,7 @@ def test_one_of_eight_waiting_threads_makes_the_trial(session: requests.Session)
         return Reply(status)
 
     clock = FakeClock()
-    with Loopback(answer) as server:
+    with Loopback(respond) as server:
         stack = SessionStack(
             session, [CircuitBreakerHandler(2)], base_url=server.origin, clock=clock
         )
@@ -156,10 +156,10 @@ def test_a_redirect_to_a_failing_server_opens_no_circuit_of_ours(
     with Loopback(lambda _: Reply(503)) as files:
         place = {"Location": f"{files.origin}/7"}
 
-        def answer(seen: Seen) -> Reply:
+        def respond(seen: Seen) -> Reply:
             return Reply(302, b"", place) if seen.path == "/file" else Reply(200)
 
-        with Loopback(answer) as api:
+        with Loopback(respond) as api:
             stack = SessionStack(session, [breaker], base_url=api.origin)
             if gone:
                 files.__exit__(None, None, None)

@@ -80,14 +80,14 @@ def test_bodies_come_back_to_the_byte(
 ) -> None:
     """However they travelled, and however they are read."""
     with Loopback(packed) as server, stack_over(server, cache) as stack:
-        answers, kept = [], []
+        responses, stored = [], []
         for _ in range(2):
             with stack.get(path, stream=stream, total_timeout=total_timeout) as response:
-                answers.append(b"".join(response.iter_content(10_000)))
-                kept.append(response.record.from_cache)
+                responses.append(b"".join(response.iter_content(10_000)))
+                stored.append(response.record.from_cache)
 
-        assert answers == [LARGE, LARGE]
-        assert kept == [False, True]
+        assert responses == [LARGE, LARGE]
+        assert stored == [False, True]
         assert len(server.seen) == 1
 
 
@@ -131,15 +131,15 @@ def test_heads_and_bodies_are_kept_apart(cache: CacheHandler) -> None:
 def test_a_304_from_a_real_server_brings_the_body_back(cache: CacheHandler) -> None:
     """One connection serves all of it: the 304 is let go of properly."""
 
-    def answer(seen: Seen) -> Reply:
+    def respond(seen: Seen) -> Reply:
         if seen.headers.get("if-none-match") == '"1"':
             return Reply(304, headers={"ETag": '"1"'})
         return Reply(200, {"large": "x" * 10_000}, {"ETag": '"1"'})
 
-    with Loopback(answer) as server, stack_over(server, cache) as stack:
-        answers = [stack.get("large").json() for _ in range(5)]
+    with Loopback(respond) as server, stack_over(server, cache) as stack:
+        responses = [stack.get("large").json() for _ in range(5)]
 
-        assert answers == [{"large": "x" * 10_000}] * 5
+        assert responses == [{"large": "x" * 10_000}] * 5
         assert len(server.seen) == 5
         assert server.connections == 1
 
@@ -148,19 +148,19 @@ def test_a_renewed_token_does_not_bring_the_old_refusal_back(cache: CacheHandler
     """A 401 that the server calls fresh is renewed away, and the answer after it is kept."""
     identity = Identity()
 
-    def answer(seen: Seen) -> Reply:
+    def respond(seen: Seen) -> Reply:
         reply = identity.answer(seen)
         return reply if seen.path == "/token" else Reply(reply.status, reply.body, FRESH)
 
-    with Loopback(answer) as server:
+    with Loopback(respond) as server:
         grant = ClientCredentials(f"{server.origin}/token", client_id="app", client_secret="s")
         with stack_over(server, cache, grant) as stack:
             stack.get("me")
             identity.expire()
-            kept = stack.get("me")
+            stored = stack.get("me")
             renewed = stack.get("other")
 
-            assert kept.record.from_cache
+            assert stored.record.from_cache
             assert renewed.status_code == 200
             assert stack.get("other").record.from_cache
             assert [seen.path for seen in server.seen].count("/token") == 2

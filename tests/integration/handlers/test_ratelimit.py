@@ -122,11 +122,11 @@ def test_a_rate_holds_over_threads_at_the_server(session: requests.Session) -> N
     clock = VirtualTime()
     arrived: list[float] = []
 
-    def answer(_: Seen) -> Reply:
+    def respond(_: Seen) -> Reply:
         arrived.append(clock.monotonic())
         return Reply(200)
 
-    with Loopback(answer) as server:
+    with Loopback(respond) as server:
         stack = SessionStack(
             session, [RateLimitHandler("10/second")], base_url=server.origin, clock=clock
         )
@@ -212,11 +212,14 @@ def test_four_processes_of_four_threads_keep_one_rate(tmp_path: Path) -> None:
         assert [worker.line() for worker in workers] == ["ready\n"] * 4
         for worker in workers:
             worker.start()
-        leaves = sorted(leave for worker in workers for leave in json.loads(worker.line()))
+        sent_moments = sorted(
+            sent_at for worker in workers for sent_at in json.loads(worker.line())
+        )
 
-        assert len(server.seen) == len(leaves) == 160
+        assert len(server.seen) == len(sent_moments) == 160
     # Each of 160 leaves was given more than a second after the fortieth before it. When they
     # arrive is up to the load of this machine, so that is not what is asked here.
     assert all(
-        later - earlier > 1.0 - 1e-6 for earlier, later in zip(leaves, leaves[40:], strict=False)
+        later - earlier > 1.0 - 1e-6
+        for earlier, later in zip(sent_moments, sent_moments[40:], strict=False)
     )

@@ -29,13 +29,13 @@ def in_turn(*replies: Reply | Exception) -> Callable[[Seen], Reply]:
     """Answer each request with the next reply; an exception closes the connection unanswered."""
     left = iter(replies)
 
-    def answer(_: Seen) -> Reply:
+    def respond(_: Seen) -> Reply:
         reply = next(left)
         if isinstance(reply, Exception):
             raise reply
         return reply
 
-    return answer
+    return respond
 
 
 def cut_short() -> Reply:
@@ -154,8 +154,8 @@ def test_a_stream_that_breaks_is_the_readers_to_see(session: requests.Session) -
 def test_retry_after_as_a_date_is_waited_for(session: requests.Session) -> None:
     """The date counts by the server's own clock: ours stands in 1970 here."""
     clock = FakeClock(epoch=0.0)
-    told = {"Retry-After": formatdate(time.time() + 9, usegmt=True)}
-    with Loopback(in_turn(Reply(503, {}, told), Reply(200))) as server:
+    headers = {"Retry-After": formatdate(time.time() + 9, usegmt=True)}
+    with Loopback(in_turn(Reply(503, {}, headers), Reply(200))) as server:
         assert stack_on(session, server, clock).get("tasks").status_code == 200
 
     # Dates have whole seconds.
@@ -216,11 +216,11 @@ def test_a_generator_is_sent_once(session: requests.Session) -> None:
 def test_an_endless_refusal_costs_nothing(session: requests.Session) -> None:
     """The body of a 503 is dropped, not read."""
 
-    def answers() -> Iterator[Reply]:
+    def responses() -> Iterator[Reply]:
         yield Reply(503, itertools.repeat(b"x" * 4096))
         yield Reply(200, {"done": True})
 
-    with Loopback(in_turn(*answers())) as server:
+    with Loopback(in_turn(*responses())) as server:
         assert stack_on(session, server).get("tasks").json() == {"done": True}
 
 
@@ -245,12 +245,12 @@ def test_a_call_that_waits_holds_no_connection(session: requests.Session) -> Non
             super().sleep(seconds)
             served.append(session.get(f"{server.origin}/other", timeout=5).status_code)
 
-    def answer(seen: Seen) -> Reply:
+    def respond(seen: Seen) -> Reply:
         busy = seen.path == "/tasks" and len(server.at("/tasks")) == 1
         return Reply(503, b"x" * 5_000, {"Retry-After": "3"}) if busy else Reply(200)
 
     session.mount("http://", HTTPAdapter(pool_maxsize=1))
-    with Loopback(answer) as server:
+    with Loopback(respond) as server:
         assert stack_on(session, server, Sharing()).get("tasks").status_code == 200
 
         assert served == [200]
@@ -261,7 +261,7 @@ def test_a_post_with_a_key_is_placed_once(session: requests.Session) -> None:
     """The answer to the order is lost; the second attempt gets it by the same key."""
     placed: dict[str, int] = {}
 
-    def answer(seen: Seen) -> Reply:
+    def respond(seen: Seen) -> Reply:
         key = seen.headers["idempotency-key"]
         new = key not in placed
         placed.setdefault(key, len(placed) + 1)
@@ -269,7 +269,7 @@ def test_a_post_with_a_key_is_placed_once(session: requests.Session) -> None:
             raise ConnectionResetError  # placed, and nobody is told
         return Reply(201, {"order": placed[key]})
 
-    with Loopback(answer) as server:
+    with Loopback(respond) as server:
         stack = stack_on(session, server)
         numbers = [stack.post("o", idempotency_key=True).json()["order"] for _ in range(2)]
 
@@ -304,13 +304,13 @@ def test_32_threads_share_one_handler(session: requests.Session) -> None:
     lock = threading.Lock()
     asked: dict[str, int] = {}
 
-    def answer(seen: Seen) -> Reply:
+    def respond(seen: Seen) -> Reply:
         with lock:
             asked[seen.path] = asked.get(seen.path, 0) + 1
             return BUSY if asked[seen.path] < 3 else Reply(200)
 
     session.mount("http://", HTTPAdapter(pool_maxsize=32))
-    with Loopback(answer) as server:
+    with Loopback(respond) as server:
         stack = stack_on(session, server)
         results = at_once(32, lambda number: stack.get(str(number)).status_code)
 

@@ -40,11 +40,11 @@ def exceeded(server: Loopback, *further_in: RetryHandler) -> DeadlineExceeded:
 def test_a_server_that_does_not_answer_is_left_in_time(over: threading.Event) -> None:
     """A silent server costs the budget, not the read time-out, and is not asked twice."""
 
-    def answer(_: Seen) -> Reply:
+    def respond(_: Seen) -> Reply:
         over.wait(5)
         return Reply()
 
-    with Loopback(answer) as server:
+    with Loopback(respond) as server:
         error = exceeded(server, RetryHandler())
 
     assert isinstance(error.__cause__, requests.ReadTimeout)
@@ -96,12 +96,12 @@ def test_a_budget_lengthens_no_time_out(
 def test_a_renewal_counts_against_the_budget(over: threading.Event) -> None:
     """A token endpoint that is silent is left in time; the error says that it was that one."""
 
-    def answer(_: Seen) -> Reply:
+    def respond(_: Seen) -> Reply:
         over.wait(5)
         return Reply()
 
     began = SYSTEM_CLOCK.monotonic()
-    with Loopback(answer) as server, requests.Session() as session:
+    with Loopback(respond) as server, requests.Session() as session:
         login = ClientCredentials(f"{server.origin}/token", client_id="a", client_secret="b")
         stack = SessionStack(session, recommended(login), base_url=server.origin)
         with pytest.raises(RenewalFailed, match="token endpoint gave no response") as caught:
@@ -116,7 +116,7 @@ def test_one_budget_holds_for_attempts_waits_and_renewal_together() -> None:
     clock = FakeClock()
     tokens: list[str] = []
 
-    def answer(seen: Seen) -> Reply:
+    def respond(seen: Seen) -> Reply:
         clock.advance(1)  # each request takes a second
         if seen.path == "/token":
             tokens.append(f"token-{len(tokens)}")
@@ -125,7 +125,7 @@ def test_one_budget_holds_for_attempts_waits_and_renewal_together() -> None:
             return Reply(401, headers={"WWW-Authenticate": "Bearer"})
         return Reply(503, headers={"Retry-After": "20"})
 
-    with Loopback(answer) as server, requests.Session() as session:
+    with Loopback(respond) as server, requests.Session() as session:
         login = ClientCredentials(f"{server.origin}/token", client_id="a", client_secret="b")
         stack = SessionStack(session, recommended(login), base_url=server.origin, clock=clock)
         with pytest.raises(ServiceUnavailable) as caught:

@@ -395,10 +395,10 @@ def test_a_call_without_an_origin_is_for_requests_to_refuse() -> None:
 
 def test_an_answer_without_a_request_counts_neither_way() -> None:
     """An answer that a handler further in made says nothing of the server."""
-    answer = requests.Response()
-    answer.status_code = 503
+    response = requests.Response()
+    response.status_code = 503
     breaker = CircuitBreakerHandler(1)
-    stack, _ = stack_over(Script(), breaker, lambda *_: answer)
+    stack, _ = stack_over(Script(), breaker, lambda *_: response)
 
     assert calls(stack, 3) == [503] * 3
     assert breaker.states == {}

@@ -125,14 +125,14 @@ def test_a_credential_under_a_name_of_its_own_is_masked(scheme: Any) -> None:
     """What a handler placed is known by its place, wherever that is."""
     chain = recommended(StaticToken(SECRET), scheme=scheme)
     with opened(lambda seen: Reply(404 if seen.path == "/no" else 200), chain) as (stack, server):
-        answer = stack.get("a", params={"sort": "by-name"})
+        response = stack.get("a", params={"sort": "by-name"})
         with pytest.raises(NotFound) as failed:
             stack.get("no")
 
     assert SECRET in str(server.seen[0])
-    assert SECRET not in as_curl(answer)
-    assert "***" in as_curl(answer)
-    assert "sort=by-name" in as_curl(answer)
+    assert SECRET not in as_curl(response)
+    assert "***" in as_curl(response)
+    assert "sort=by-name" in as_curl(response)
     assert SECRET not in as_curl(failed.value)
 
 
@@ -237,10 +237,10 @@ def test_no_request_makes_it_fail(url: str, body: bytes, headers: dict[str, str]
 def test_curl_sends_what_was_sent(options: Any) -> None:
     """The line is no picture of the request: run, it makes the same one."""
     with Loopback(lambda _: Reply(200, {"ok": True})) as server, SessionStack() as stack:
-        answer = stack.request(
+        response = stack.request(
             **{"method": "GET", **options, "url": f"{server.origin}/{options['url']}"}
         )
-        run = ["bash", "-c", f"{as_curl(answer)} --silent --max-time 10 --noproxy '*'"]
+        run = ["bash", "-c", f"{as_curl(response)} --silent --max-time 10 --noproxy '*'"]
         subprocess.run(run, env=UTF8, check=True, capture_output=True)
 
     first, second = map(essence, server.seen)

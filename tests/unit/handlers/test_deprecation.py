@@ -34,7 +34,7 @@ def caught(call: Callable[[], object]) -> list[warnings.WarningMessage]:
     return found
 
 
-def told(headers: dict[str, str]) -> ApiDeprecationWarning:
+def warning_of(headers: dict[str, str]) -> ApiDeprecationWarning:
     """Return the warning about an answer with *headers*."""
     stack, _ = stack_over(Script(Scripted(200, headers)), DeprecationHandler())
     (warning,) = caught(lambda: stack.get("orders/7"))
@@ -63,7 +63,7 @@ def test_an_endpoint_that_goes_away_is_told_once() -> None:
 
 def test_dates_link_and_words_are_there() -> None:
     """The warning says until when, and where to read on."""
-    warning = told(
+    warning = warning_of(
         {
             **OLD,
             "Sunset": "Wed, 11 Nov 2026 11:11:11 GMT",
@@ -99,7 +99,7 @@ def test_dates_link_and_words_are_there() -> None:
 )
 def test_each_header_alone_is_enough(headers: dict[str, str], said: str) -> None:
     """Servers use one or the other, some of them by drafts of the standard."""
-    assert str(told(headers)).partition(": ")[2] == said
+    assert str(warning_of(headers)).partition(": ")[2] == said
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_threads_are_told_once_together() -> None:
 
 def test_a_warning_travels_between_processes() -> None:
     """Runners of tests send what was warned of to their parent."""
-    warning = told(OLD)
+    warning = warning_of(OLD)
 
     copy = pickle.loads(pickle.dumps(warning))
 

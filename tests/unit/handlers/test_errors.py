@@ -438,9 +438,9 @@ def test_a_stream_is_still_a_response() -> None:
 
     assert isinstance(response, requests.Response)
     assert type(response).__name__ == "Response"
-    for twin in (pickle.loads(pickle.dumps(response)), copy.copy(response)):
-        assert type(twin) is requests.Response
-        assert twin.content == b"{}"
+    for restored in (pickle.loads(pickle.dumps(response)), copy.copy(response)):
+        assert type(restored) is requests.Response
+        assert restored.content == b"{}"
     assert type(stack.get("a")) is requests.Response
 
 
@@ -473,7 +473,7 @@ class AcmeLocked(AcmeError, Conflict):
 LOCKED = Reply(409, {"Content-Type": "application/json"}, b'{"code": "locked", "message": "wait"}')
 
 
-def answer_of(handler: ErrorHandler, reply: int | Reply, **options: Any) -> requests.Response:
+def response_of(handler: ErrorHandler, reply: int | Reply, **options: Any) -> requests.Response:
     """Make one GET through *handler*."""
     return stack_over(Script(reply), handler)[0].get("orders/7", **options)
 
@@ -483,11 +483,11 @@ def test_a_rule_says_which_error_an_answer_is() -> None:
     handler = ErrorHandler([Rule(AcmeLocked, status=409, code="locked")])
 
     with pytest.raises(AcmeLocked, match=r"409 AcmeLocked: wait \[GET http") as caught:
-        answer_of(handler, LOCKED)
+        response_of(handler, LOCKED)
     assert (caught.value.retryable, caught.value.status, caught.value.attempts) == (True, 409, 1)
     assert isinstance(caught.value, requests.HTTPError)
     with pytest.raises(Conflict) as plain:
-        answer_of(handler, 409)
+        response_of(handler, 409)
     assert type(plain.value) is Conflict
 
 
@@ -496,10 +496,10 @@ def test_the_first_rule_that_fits_wins() -> None:
     rules = [Rule(AcmeLocked, code="locked"), Rule(Gone, status=409), Rule(None, status=409)]
 
     with pytest.raises(AcmeLocked):
-        answer_of(ErrorHandler(rules), LOCKED)
+        response_of(ErrorHandler(rules), LOCKED)
     with pytest.raises(Gone):
-        answer_of(ErrorHandler(rules[1:]), LOCKED)
-    assert answer_of(ErrorHandler(rules[2:]), LOCKED).json()["message"] == "wait"
+        response_of(ErrorHandler(rules[1:]), LOCKED)
+    assert response_of(ErrorHandler(rules[2:]), LOCKED).json()["message"] == "wait"
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -520,13 +520,13 @@ def test_a_success_that_says_failure_is_an_error() -> None:
     failed = Reply(200, {"X-Request-Id": "7f3"}, b'{"ok": false, "error": "no_stock"}')
 
     with pytest.raises(ApplicationError, match="200 ApplicationError: no_stock") as caught:
-        answer_of(handler, failed)
+        response_of(handler, failed)
     error = caught.value
     assert (error.status, error.sent, error.request_id) == (200, "yes", "7f3")
     assert error.details is not None
     assert error.details.code == "no_stock"
-    assert answer_of(handler, Reply(200, body=b'{"ok": true}')).json() == {"ok": True}
-    assert answer_of(handler, Reply(200, body=b"<html>")).text == "<html>"
+    assert response_of(handler, Reply(200, body=b'{"ok": true}')).json() == {"ok": True}
+    assert response_of(handler, Reply(200, body=b"<html>")).text == "<html>"
 
 
 def test_a_stream_of_data_is_not_looked_into() -> None:
@@ -535,11 +535,11 @@ def test_a_stream_of_data_is_not_looked_into() -> None:
     beside = Rule(ApplicationError, status=200, header="X-Failed")
     handler = ErrorHandler([inside, beside])
 
-    response = answer_of(handler, Reply(200, body=b"much"), stream=True)
+    response = response_of(handler, Reply(200, body=b"much"), stream=True)
     assert not response._content_consumed
     assert response.raw.read() == b"much"
     with pytest.raises(ApplicationError):
-        answer_of(handler, Reply(200, {"X-Failed": "1"}), stream=True)
+        response_of(handler, Reply(200, {"X-Failed": "1"}), stream=True)
 
 
 def test_an_error_that_came_as_a_stream_is_looked_into() -> None:
@@ -554,7 +554,7 @@ def test_an_error_that_came_as_a_stream_is_looked_into() -> None:
     assert endless.taken < 5_000
     assert endless.closed
     with pytest.raises(AcmeLocked):
-        answer_of(ErrorHandler([Rule(AcmeLocked, code="locked")]), LOCKED, stream=True)
+        response_of(ErrorHandler([Rule(AcmeLocked, code="locked")]), LOCKED, stream=True)
 
 
 @pytest.mark.parametrize("expect", [404, (200, 404), [404], {404}, range(404, 405)])
@@ -562,7 +562,7 @@ def test_an_error_that_came_as_a_stream_is_looked_into() -> None:
 def test_a_call_gets_the_answers_that_it_expects(expect: Any, stream: bool) -> None:
     """Looking whether something is there is no reason for an exception."""
     reply = Reply(404, body=b"not here")
-    response = answer_of(ErrorHandler(), reply, expect=expect, stream=stream)
+    response = response_of(ErrorHandler(), reply, expect=expect, stream=stream)
 
     assert (response.status_code, response.content) == (404, b"not here")
 
@@ -570,13 +570,13 @@ def test_a_call_gets_the_answers_that_it_expects(expect: Any, stream: bool) -> N
 def test_a_call_that_expects_something_else_is_told() -> None:
     """A 200 where a 201 was due is no success; a 404 is still a 404."""
     with pytest.raises(UnexpectedStatus, match=r"^200 UnexpectedStatus") as caught:
-        answer_of(ErrorHandler(), 200, expect=(201, 202))
+        response_of(ErrorHandler(), 200, expect=(201, 202))
     assert caught.value.hint == "the call expects 201 or 202"
     with pytest.raises(NotFound):
-        answer_of(ErrorHandler(), 404, expect=201)
+        response_of(ErrorHandler(), 404, expect=201)
     with pytest.raises(UnexpectedStatus):
-        answer_of(ErrorHandler(), 302, expect=200, allow_redirects=False)
-    assert answer_of(ErrorHandler(), 200, expect=None).status_code == 200
+        response_of(ErrorHandler(), 302, expect=200, allow_redirects=False)
+    assert response_of(ErrorHandler(), 200, expect=None).status_code == 200
 
 
 def test_an_expected_success_may_still_say_failure() -> None:
@@ -584,14 +584,14 @@ def test_an_expected_success_may_still_say_failure() -> None:
     handler = ErrorHandler([Rule(ApplicationError, status=200)])
 
     with pytest.raises(ApplicationError):
-        answer_of(handler, 200, expect=200)
+        response_of(handler, 200, expect=200)
 
 
 @pytest.mark.parametrize("expect", ["404", 0, (404, "x"), ()])
 def test_an_expectation_without_sense_is_refused(expect: Any) -> None:
     """The mistake shows at the call that makes it."""
     with pytest.raises(ConfigError, match="expect="):
-        answer_of(ErrorHandler(), 200, expect=expect)
+        response_of(ErrorHandler(), 200, expect=expect)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -600,8 +600,8 @@ def test_a_call_can_have_every_answer(stream: bool) -> None:
     handler = ErrorHandler([Rule(ApplicationError, status=200)])
     for status in (200, 404, 500):
         reply = Reply(status, body=b"so")
-        answer = answer_of(handler, reply, raise_for_status=False, stream=stream)
-        assert (answer.status_code, answer.content) == (status, b"so")
+        response = response_of(handler, reply, raise_for_status=False, stream=stream)
+        assert (response.status_code, response.content) == (status, b"so")
 
     stack, _ = stack_over(Script(requests.ConnectionError("gone"), 404), handler)
     with pytest.raises(ConnectionLost):
@@ -682,10 +682,10 @@ def test_a_rules_class_under_the_root_stays_itself() -> None:
     )
 
     with pytest.raises(AcmeError) as caught:
-        answer_of(handler, 409)
+        response_of(handler, 409)
     assert type(caught.value) is AcmeLocked
     with pytest.raises(AcmeError) as minted:
-        answer_of(handler, 404)
+        response_of(handler, 404)
     assert type(minted.value).__mro__[1:3] == (AcmeError, Gone)
 
 
@@ -705,10 +705,10 @@ def test_the_header_that_names_a_request_can_be_the_vendors() -> None:
     reply = Reply(404, {"X-Request-Id": "proxy-1", "X-Acme-Trace": "acme-7"})
 
     with pytest.raises(NotFound, match=r"id acme-7\]") as caught:
-        answer_of(ErrorHandler(request_id_headers=["X-Acme-Trace"]), reply)
+        response_of(ErrorHandler(request_id_headers=["X-Acme-Trace"]), reply)
     assert caught.value.request_id == "acme-7"
     with pytest.raises(NotFound, match=r"id proxy-1\]"):
-        answer_of(ErrorHandler(request_id_headers=["X-Other"]), reply)
+        response_of(ErrorHandler(request_id_headers=["X-Other"]), reply)
 
 
 def test_an_outer_handler_sees_the_error_and_may_answer_instead() -> None:

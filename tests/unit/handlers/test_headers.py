@@ -32,18 +32,18 @@ def sent(handler: HeadersHandler, **options: Any) -> dict[str, str]:
 def test_every_call_has_an_id_of_its_own() -> None:
     """A call is found again in the logs of the server, and in the answer."""
     with opened(handlers=[HeadersHandler()]) as (stack, server):
-        answers: list[Any] = [stack.get("a"), stack.get("b")]
+        responses: list[Any] = [stack.get("a"), stack.get("b")]
 
     names = [seen.headers["x-request-id"] for seen in server.seen]
-    assert [answer.record.request_id for answer in answers] == names
+    assert [response.record.request_id for response in responses] == names
     assert len({uuid.UUID(name) for name in names}) == 2
 
 
 def test_the_id_is_the_same_over_all_attempts_of_a_call() -> None:
     """What was tried three times is one call to whoever reads the logs."""
-    replies = iter([Reply(503), Reply(503), Reply(), Reply()])
+    scripted = iter([Reply(503), Reply(503), Reply(), Reply()])
     handlers = [RetryHandler(), HeadersHandler(request_id_header="X-Trace")]
-    with opened(lambda _: next(replies), handlers) as (stack, server):
+    with opened(lambda _: next(scripted), handlers) as (stack, server):
         stack.get("a")
         stack.get("b")
 
@@ -54,10 +54,10 @@ def test_the_id_is_the_same_over_all_attempts_of_a_call() -> None:
 def test_an_id_of_the_callers_own_is_kept() -> None:
     """A program that has ids already goes on with them, in the record too."""
     with opened(handlers=[HeadersHandler()]) as (stack, server):
-        answer: Any = stack.get("a", headers={"x-request-id": "mine-1"})
+        response: Any = stack.get("a", headers={"x-request-id": "mine-1"})
 
     assert server.seen[0].headers["x-request-id"] == "mine-1"
-    assert answer.record.request_id == "mine-1"
+    assert response.record.request_id == "mine-1"
 
 
 def test_the_id_survives_a_pickled_record() -> None:

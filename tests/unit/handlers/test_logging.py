@@ -89,12 +89,12 @@ def test_the_facts_are_there_for_machines_too() -> None:
     ):
         stack.post("a", data=b"12345", operation="add", headers={"X-Request-Id": "cli-1"})
 
-    told = {k: v for k, v in vars(lines.only).items() if k.startswith("http_")}
-    assert json.loads(json.dumps(told)) == {
+    facts = {k: v for k, v in vars(lines.only).items() if k.startswith("http_")}
+    assert json.loads(json.dumps(facts)) == {
         "http_method": "POST",
         "http_url": f"{server.origin}/a",
         "http_status": 201,
-        "http_duration": pytest.approx(told["http_duration"]),
+        "http_duration": pytest.approx(facts["http_duration"]),
         "http_attempts": 1,
         "http_retries": 0,
         "http_renewals": 0,
@@ -145,9 +145,9 @@ def test_an_answer_is_a_warning_without_errors_too() -> None:
 def test_the_error_that_the_caller_gets_is_named() -> None:
     """The line and the traceback speak of the same thing."""
     logger, lines = log_at()
-    answer = Reply(404, {"detail": "no order 7"}, {"X-Request-Id": "srv-9"})
+    response = Reply(404, {"detail": "no order 7"}, {"X-Request-Id": "srv-9"})
     handlers = chain(logger, ErrorHandler())
-    with opened(lambda _: answer, handlers) as (stack, _), pytest.raises(NotFound):
+    with opened(lambda _: response, handlers) as (stack, _), pytest.raises(NotFound):
         stack.get("a")
 
     assert lines.only.http_error == "NotFound"
@@ -232,14 +232,14 @@ def test_a_line_that_nobody_wants_is_not_made() -> None:
 
     read: list[int] = []
 
-    class Told(Exception):
+    class OddError(Exception):
         def __str__(self) -> str:
             read.append(1)
             return "told"
 
     logger, lines = log_at(logging.CRITICAL)
-    stack, _ = stack_over(Script(Told()), LoggingHandler(logger, verbose=True))
-    with pytest.raises(Told):
+    stack, _ = stack_over(Script(OddError()), LoggingHandler(logger, verbose=True))
+    with pytest.raises(OddError):
         stack.get("a")
 
     assert (read, lines.records) == ([], [])
@@ -299,11 +299,11 @@ def test_details_show_what_went_over_the_wire() -> None:
     with opened(lambda _: Reply(200, {"id": 7}), chain(logger, verbose=True)) as (stack, server):
         stack.post("a", json={"name": "x"})
 
-    line, request, answer = [record.getMessage() for record in lines.records]
+    line, request, response = [record.getMessage() for record in lines.records]
     assert line.startswith("POST ")
     assert request.startswith(f"request: curl -X POST {server.origin}/a ")
-    assert answer.startswith("response: < 200 OK\n< ")
-    assert answer.endswith('\n<\n< {"id": 7}')
+    assert response.startswith("response: < 200 OK\n< ")
+    assert response.endswith('\n<\n< {"id": 7}')
     assert [record.levelno for record in lines.records] == [logging.INFO] + [logging.DEBUG] * 2
 
 
@@ -314,11 +314,11 @@ def test_details_are_cut_and_never_fake_a_line() -> None:
     with opened(lambda _: Reply(200, body), chain(logger, verbose=True)) as (stack, _):
         stack.get("a")
 
-    answer = lines.records[-1].getMessage().removeprefix("response: ")
-    assert all(line.startswith("<") and line.isprintable() for line in answer.split("\n"))
-    assert "< ERROR sessionkit.http: faked" in answer
-    assert len(answer) < 6_000
-    assert answer.endswith("< (cut here, after 4096 characters)")
+    response = lines.records[-1].getMessage().removeprefix("response: ")
+    assert all(line.startswith("<") and line.isprintable() for line in response.split("\n"))
+    assert "< ERROR sessionkit.http: faked" in response
+    assert len(response) < 6_000
+    assert response.endswith("< (cut here, after 4096 characters)")
 
 
 def test_a_body_that_is_no_text_is_told_by_its_size() -> None:
@@ -334,10 +334,10 @@ def test_a_stream_is_left_to_the_caller() -> None:
     """The log does not wait for, or keep, what the caller wants to read piece by piece."""
     logger, lines = log_at()
     with opened(lambda _: Reply(200, b"x" * 10), chain(logger, verbose=True)) as (stack, _):
-        answer = stack.get("a", stream=True)
+        response = stack.get("a", stream=True)
         assert lines.records[0].http_received_bytes == 0  # type: ignore[attr-defined]  # set by the handler
-        assert answer.raw.tell() == 0
-        assert b"".join(answer.iter_content(3)) == b"x" * 10
+        assert response.raw.tell() == 0
+        assert b"".join(response.iter_content(3)) == b"x" * 10
 
     assert "xxx" not in lines.records[-1].getMessage()
 
@@ -346,10 +346,10 @@ def echo(seen: Seen) -> Reply:
     """Answer with all that arrived, in body and headers, as careless servers do."""
     said = {**seen.headers, **{k: v[0] for k, v in seen.query.items()}}
     cookies = seen.headers.get("cookie", "").partition("=")[2]
-    told = said.get("x-odd") or said.get("x-api-key") or said.get("odd") or cookies or seen.bearer
-    told = told.rpartition(" ")[2]  # without the word before it
-    body = {"detail": f"no {said} {told}", "said": said, "form": seen.body.decode("latin-1")}
-    headers = {"X-Request-Id": told or "-", "X-Echo": told, "Warning": f'299 - "{told}"'}
+    facts = said.get("x-odd") or said.get("x-api-key") or said.get("odd") or cookies or seen.bearer
+    facts = facts.rpartition(" ")[2]  # without the word before it
+    body = {"detail": f"no {said} {facts}", "said": said, "form": seen.body.decode("latin-1")}
+    headers = {"X-Request-Id": facts or "-", "X-Echo": facts, "Warning": f'299 - "{facts}"'}
     return Reply(404 if seen.path == "/no" else 200, body, headers)
 
 
@@ -378,10 +378,10 @@ def test_no_line_holds_a_secret(kind: str, path: str, errors: bool) -> None:
     logger, lines = log_at()
 
     def broken(exchange: Exchange, call_next: CallNext) -> requests.Response:
-        answer = call_next(exchange)
+        response = call_next(exchange)
         if path == "bug":
-            raise ValueError(f"{answer.request.headers} {answer.request.url} {answer.text}")
-        return answer
+            raise ValueError(f"{response.request.headers} {response.request.url} {response.text}")
+        return response
 
     with Loopback(echo) as server, requests.Session() as session:
         session.headers["X-Api-Key"] = of_session  # None: none

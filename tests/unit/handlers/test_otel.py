@@ -131,11 +131,11 @@ def test_retries_are_counted_and_waits_are_the_calls() -> None:
     watched = Watched(503, requests.ConnectionError("x"), 200)
     watched.stack.get("tasks")
 
-    told = [
+    shown = [
         {k: v for k, v in about.items() if k.startswith(("http.request.res", "http.resp", "error"))}
         for about in watched.attempts
     ]
-    assert told == [
+    assert shown == [
         {"http.response.status_code": 503, "error.type": "503"},
         {"http.request.resend_count": 1, "error.type": "ConnectionError"},
         {"http.request.resend_count": 2, "http.response.status_code": 200},

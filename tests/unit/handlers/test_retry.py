@@ -558,7 +558,7 @@ def test_a_condition_does_not_make_anything_safe() -> None:
 # Budgets
 
 
-class Purse:
+class CountedBudget:
     """A budget that keeps account."""
 
     def __init__(self, left: int) -> None:
@@ -573,7 +573,7 @@ class Purse:
         self.returned += 1
 
 
-class EarningPurse(Purse):
+class DepositBudget(CountedBudget):
     """One that wants to hear of every success."""
 
     earned = 0
@@ -584,9 +584,9 @@ class EarningPurse(Purse):
 
 def test_a_budget_that_is_spent_ends_retries() -> None:
     """When everything fails, trying again does not make it worse."""
-    purse = Purse(2)
+    budget = CountedBudget(2)
     script = Script(503, 503, 503, 503, reset())
-    stack, clock = stack_over(script, RetryHandler(EXACT, budget=purse))
+    stack, clock = stack_over(script, RetryHandler(EXACT, budget=budget))
 
     assert stack.get("tasks").status_code == 503
     assert script.sent == 3
@@ -595,31 +595,31 @@ def test_a_budget_that_is_spent_ends_retries() -> None:
         stack.get("tasks")
     assert script.sent == 5
     assert clock.monotonic() == 1.0
-    assert purse.returned == 0
+    assert budget.returned == 0
 
 
 def test_a_retry_that_helped_is_given_back() -> None:
     """A server that recovers keeps its callers patient; one that is well earns them."""
-    purse = EarningPurse(9)
+    budget = DepositBudget(9)
     script = Script(503, 503, 404, 200, 200, 500)
-    stack, _ = stack_over(script, RetryHandler(EXACT, budget=purse))
+    stack, _ = stack_over(script, RetryHandler(EXACT, budget=budget))
     for _ in range(4):
         stack.get("tasks")
 
-    assert (purse.left, purse.returned, purse.earned) == (7, 1, 2)
+    assert (budget.left, budget.returned, budget.earned) == (7, 1, 2)
 
 
 def test_what_is_not_tried_again_takes_nothing() -> None:
     """Neither a wait that is too long, nor what may not be repeated, nor the last try."""
-    purse = Purse(9)
+    budget = CountedBudget(9)
     long = Reply(503, {"Retry-After": "3600"})
-    stack, _ = stack_over(Script(long, 503, 503, 503), RetryHandler(1, budget=purse))
+    stack, _ = stack_over(Script(long, 503, 503, 503), RetryHandler(1, budget=budget))
 
     assert stack.get("tasks").status_code == 503
     assert stack.post("tasks").status_code == 503
-    assert purse.left == 9
+    assert budget.left == 9
     assert stack.get("tasks").status_code == 503
-    assert purse.left == 8
+    assert budget.left == 8
 
 
 def test_the_real_budget_fits() -> None:

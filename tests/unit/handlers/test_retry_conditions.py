@@ -17,7 +17,7 @@ from sessionkit.handlers._retry_conditions import classify
 NO_EXCHANGE: Any = None
 
 
-def answer(status: int) -> requests.Response:
+def response_with(status: int) -> requests.Response:
     """Return an answer."""
     response = requests.Response()
     response.status_code = status
@@ -44,8 +44,8 @@ def test_a_status_is_a_condition() -> None:
     """An answer with one of them, and no exception."""
     condition = RetryIf.status(409, 423)
 
-    assert holds(condition, answer(409))
-    assert not holds(condition, answer(503))
+    assert holds(condition, response_with(409))
+    assert not holds(condition, response_with(503))
     assert not holds(condition, requests.ReadTimeout("slow"))
 
 
@@ -55,16 +55,16 @@ def test_a_class_of_exceptions_is_a_condition() -> None:
 
     assert holds(condition, requests.ConnectTimeout("slow"))
     assert not holds(condition, requests.ConnectionError("gone"))
-    assert not holds(condition, answer(503))
+    assert not holds(condition, response_with(503))
 
 
 @pytest.mark.parametrize(
     ("outcome", "passes"),
     [
-        (answer(429), True),
-        (answer(503), True),
-        (answer(500), False),
-        (answer(200), False),
+        (response_with(429), True),
+        (response_with(503), True),
+        (response_with(500), False),
+        (response_with(200), False),
         (requests.ConnectionError("gone"), True),
         (requests.exceptions.SSLError("self-signed"), False),
         (RenewalFailed("refused"), False),
@@ -78,7 +78,7 @@ def test_what_is_transient_is_known(outcome: Any, passes: bool) -> None:
 
 def test_conditions_are_put_together() -> None:
     """Or, and, not: also with plain functions, on either side."""
-    busy, gone = answer(503), answer(410)
+    busy, gone = response_with(503), response_with(410)
 
     assert holds(RetryIf.transient | RetryIf.status(410), gone)
     assert not holds(RetryIf.transient & ~RetryIf.status(503), busy)
@@ -100,7 +100,7 @@ def test_a_condition_may_look_at_the_call() -> None:
         seen.append((exchange, outcome))
         return False
 
-    busy = answer(503)
+    busy = response_with(503)
     assert not (RetryIf.status(404) | looking)(NO_EXCHANGE, busy)
     assert seen == [(NO_EXCHANGE, busy)]
 

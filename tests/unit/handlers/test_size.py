@@ -140,8 +140,8 @@ def test_a_body_of_just_the_size_allowed_is_taken(fitting: str, chain: str) -> N
                 assert response.content == whole
 
         # Those poured out end with their connection.
-        kept = not fitting.startswith(("in chunks", "until"))
-        assert server.connections == (1 if kept else 2)
+        reused = not fitting.startswith(("in chunks", "until"))
+        assert server.connections == (1 if reused else 2)
 
 
 def is_large_read_so(large: str, way: str) -> bool:
@@ -243,12 +243,12 @@ def test_a_stream_that_announces_too_much_is_refused_at_once() -> None:
 def test_a_redirect_is_followed_past_a_large_body(token: bool) -> None:
     """Nobody reads it, so it is neither an error nor taken in."""
 
-    def answer(seen: Seen) -> Reply:
+    def respond(seen: Seen) -> Reply:
         there = Reply(302, GZIPPED, {**ZIPPED, "Location": "/there"})
         return there if seen.path == "/here" else Reply()
 
     chain = {**recommended(StaticToken("t") if token else None), "size": SizeHandler(MOST)}
-    with opened(answer, chain) as (stack, _):
+    with opened(respond, chain) as (stack, _):
         response = stack.get("here")
 
     assert response.status_code == 200
@@ -265,16 +265,16 @@ def test_a_call_may_have_a_limit_of_its_own(chain: str) -> None:
             stack.get("x", max_bytes=10)
 
 
-@pytest.mark.parametrize("most", [0, -1, True, 1.5, "10", float("nan")])
-def test_a_limit_that_is_none_is_refused(most: Any) -> None:
+@pytest.mark.parametrize("at_most", [0, -1, True, 1.5, "10", float("nan")])
+def test_a_limit_that_is_none_is_refused(at_most: Any) -> None:
     """When the handler is built, or at the call that brings it."""
     with pytest.raises(ConfigError, match="max_bytes must be a number of bytes"):
-        SizeHandler(most)
+        SizeHandler(at_most)
     with (
         opened(handlers=[SizeHandler(MOST)]) as (stack, server),
         pytest.raises(ConfigError, match="max_bytes must be a number of bytes"),
     ):
-        stack.get("x", max_bytes=most)
+        stack.get("x", max_bytes=at_most)
     assert server.seen == []
 
 

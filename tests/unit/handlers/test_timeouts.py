@@ -18,11 +18,11 @@ from tests.unit.handlers.scripted import Reply, Script, stack_over
 def stalling(seconds: float, error: Exception, clock: FakeClock) -> Callable[[], Reply]:
     """Raise *error* after *seconds* of *clock*."""
 
-    def answer() -> Reply:
+    def respond() -> Reply:
         clock.advance(seconds)
         raise error
 
-    return answer
+    return respond
 
 
 def test_a_call_gets_time_outs() -> None:

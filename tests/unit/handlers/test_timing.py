@@ -17,11 +17,11 @@ from tests.unit.handlers.scripted import Reply, Script, stack_over
 def taking(seconds: float, reply: Reply, clock: FakeClock) -> Callable[[], Reply]:
     """Answer with *reply* after *seconds* of *clock*."""
 
-    def answer() -> Reply:
+    def respond() -> Reply:
         clock.advance(seconds)
         return reply
 
-    return answer
+    return respond
 
 
 def test_the_time_of_a_call_stands_in_its_headers() -> None:
@@ -99,8 +99,8 @@ def test_an_exception_passes_as_it_is() -> None:
 
 def test_what_the_server_says_of_its_time_stands_on_the_record() -> None:
     """Server and client figures lie side by side on response.record."""
-    told = {"X-API-Time": "0.100s", "server-timing": "db;dur=5"}
-    stack, _ = stack_over(Script(Reply(200, told)), TimingHandler())
+    server_headers = {"X-API-Time": "0.100s", "server-timing": "db;dur=5"}
+    stack, _ = stack_over(Script(Reply(200, server_headers)), TimingHandler())
 
     record = stack.get("tasks").record
 

@@ -22,7 +22,7 @@ from sessionkit.headers._cache_control import RequestDirectives
 NOW = 1_700_000_000.0
 
 
-def answer(*status: int, **headers: str) -> requests.Response:
+def made_response(*status: int, **headers: str) -> requests.Response:
     """Return an answer with *headers*, by default a 200."""
     made = requests.Response()
     (made.status_code,) = status or (200,)
@@ -39,13 +39,13 @@ def seen_age(headers: dict[str, str], wanted: RequestDirectives, age: float) -> 
 @pytest.mark.parametrize("status", [200, 203, 204, 300, 301, 308, 404, 410])
 def test_final_answers_are_worth_keeping(status: int) -> None:
     """A 404 that the server calls fresh is an answer too."""
-    assert is_cacheable(answer(status, Cache_Control="max-age=60"))
+    assert is_cacheable(made_response(status, Cache_Control="max-age=60"))
 
 
 @pytest.mark.parametrize("status", [100, 206, 302, 304, 400, 401, 403, 407, 419, 429, 500, 503])
 def test_refusals_failures_and_parts_are_not_kept(status: int) -> None:
     """A login that was refused once is not refused from here for ever after."""
-    assert not is_cacheable(answer(status, Cache_Control="public, max-age=60"))
+    assert not is_cacheable(made_response(status, Cache_Control="public, max-age=60"))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_refusals_failures_and_parts_are_not_kept(status: int) -> None:
 )
 def test_what_would_never_be_used_is_not_kept(headers: dict[str, str]) -> None:
     """Without a date of expiry or a validator there is nothing to be gained."""
-    made = answer()
+    made = made_response()
     made.headers.update(headers)
 
     assert not is_cacheable(made)
@@ -70,11 +70,11 @@ def test_what_would_never_be_used_is_not_kept(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", ["ETag", "Last_Modified", "Expires"])
 def test_one_word_of_the_server_is_enough(name: str) -> None:
     """A validator makes the next answer cheap, even where this one is stale at once."""
-    assert is_cacheable(answer(**{name: "x"}))
-    redirected = answer(**{name: "x"})
-    redirected.history = [answer(302)]
+    assert is_cacheable(made_response(**{name: "x"}))
+    redirected = made_response(**{name: "x"})
+    redirected.history = [made_response(302)]
     assert not is_cacheable(redirected)
-    below = answer(**{name: "x"})
+    below = made_response(**{name: "x"})
     vars(below)["from_cache"] = True
     assert not is_cacheable(below)
 
@@ -96,26 +96,26 @@ def test_an_answer_is_as_old_as_all_caches_on_its_way_say(
     headers: dict[str, str], asked: float, age: float
 ) -> None:
     """RFC 9111, section 4.2.3: by its date or by its Age, whichever is more, and the way here."""
-    made = answer()
+    made = made_response()
     made.headers.update(headers)
-    kept = headers_to_store(made, sent_at=NOW - asked, now=NOW)
+    stored = headers_to_store(made, sent_at=NOW - asked, now=NOW)
 
-    assert age_of(kept, NOW) == age
-    assert age_of(kept, NOW + 10) == age + 10
-    assert "age" not in kept
+    assert age_of(stored, NOW) == age
+    assert age_of(stored, NOW + 10) == age + 10
+    assert "age" not in stored
 
 
 def test_cookies_are_not_kept() -> None:
     """A login that somebody was given is not given again."""
-    kept = headers_to_store(
-        answer(Set_Cookie="sid=hush", ETag='"1"', X_SessionKit_Generated_At="0"),
+    stored = headers_to_store(
+        made_response(Set_Cookie="sid=hush", ETag='"1"', X_SessionKit_Generated_At="0"),
         sent_at=NOW,
         now=NOW,
     )
 
-    assert "set-cookie" not in kept
-    assert kept["etag"] == '"1"'
-    assert kept[GENERATED_AT] == repr(NOW)
+    assert "set-cookie" not in stored
+    assert stored["etag"] == '"1"'
+    assert stored[GENERATED_AT] == repr(NOW)
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_cookies_are_not_kept() -> None:
 )
 def test_what_a_request_wants_becomes_an_age(control: str, age: float, seen: float) -> None:
     """hishel knows dates alone, so it is told one that comes to the same."""
-    kept = headers_to_store(answer(Cache_Control="max-age=60"), sent_at=NOW, now=NOW)
+    stored = headers_to_store(made_response(Cache_Control="max-age=60"), sent_at=NOW, now=NOW)
 
-    assert seen_age(kept, RequestDirectives.read({"Cache-Control": control}), age) == seen
+    assert seen_age(stored, RequestDirectives.read({"Cache-Control": control}), age) == seen
 
 
 @pytest.mark.parametrize(
@@ -151,20 +151,20 @@ def test_what_a_request_refuses_is_asked_for_anew(
     response: str, request_: str, age: float, asks: bool
 ) -> None:
     """A caller who wants it younger gets it younger."""
-    kept = headers_to_store(answer(Cache_Control=response), sent_at=NOW, now=NOW)
+    stored = headers_to_store(made_response(Cache_Control=response), sent_at=NOW, now=NOW)
     wanted = RequestDirectives.read({"Cache-Control": request_})
-    seen = headers_for_hishel(kept, wanted, age=age, machine=NOW)
+    seen = headers_for_hishel(stored, wanted, age=age, machine=NOW)
 
     assert (seen["cache-control"] == "no-cache") is asks
 
 
 def test_must_revalidate_wins_over_max_stale() -> None:
     """RFC 9111, section 5.2.2.2: a server may forbid stale answers."""
-    kept = headers_to_store(
-        answer(Cache_Control="max-age=60, must-revalidate"), sent_at=NOW, now=NOW
+    stored = headers_to_store(
+        made_response(Cache_Control="max-age=60, must-revalidate"), sent_at=NOW, now=NOW
     )
 
-    assert seen_age(kept, RequestDirectives.read({"Cache-Control": "max-stale=100"}), 70) == 70
+    assert seen_age(stored, RequestDirectives.read({"Cache-Control": "max-stale=100"}), 70) == 70
 
 
 def test_expires_is_moved_with_the_date() -> None:
@@ -173,7 +173,7 @@ def test_expires_is_moved_with_the_date() -> None:
         "Date": formatdate(NOW - 10, usegmt=True),
         "Expires": formatdate(NOW + 50, usegmt=True),
     }
-    made = answer()
+    made = made_response()
     made.headers.update(dates)
     seen = headers_for_hishel(
         headers_to_store(made, sent_at=NOW, now=NOW),
@@ -200,11 +200,11 @@ def test_no_header_breaks_the_rules(
     control: str, date: str, expires: str, age: str, old: float
 ) -> None:
     """Servers send anything; a call never fails for it."""
-    made = answer(Cache_Control=control, Date=date, Expires=expires, Age=age)
-    kept = headers_to_store(made, sent_at=NOW, now=NOW)
+    made = made_response(Cache_Control=control, Date=date, Expires=expires, Age=age)
+    stored = headers_to_store(made, sent_at=NOW, now=NOW)
     headers_for_hishel(
-        kept, RequestDirectives.read({"Cache-Control": control}), age=old, machine=NOW
+        stored, RequestDirectives.read({"Cache-Control": control}), age=old, machine=NOW
     )
 
-    assert age_of(kept, NOW) >= 0
+    assert age_of(stored, NOW) >= 0
     is_cacheable(made)

@@ -30,7 +30,7 @@ from tests.unit.handlers.scripted import Reply, Script, stack_over
 FRESH = {"Cache-Control": "max-age=60"}
 
 
-def replies(count: int) -> list[Reply]:
+def scripted(count: int) -> list[Reply]:
     """Return fresh answers that can be told apart."""
     return [Reply(200, FRESH, b"%d" % number) for number in range(count)]
 
@@ -52,18 +52,18 @@ def stack_of(token: str, cache: CacheHandler, script: Script, scheme: Any = None
 def test_two_users_never_share_an_answer(scheme: Any, kind: str, tmp_path: Path) -> None:
     """However a token rides, and though the server says no more than ``max-age``."""
     cache = CacheHandler(None if kind == "memory" else tmp_path / "cache.db")
-    script = Script(*replies(2))
+    script = Script(*scripted(2))
     ada, bob = (stack_of(f"token-of-{name}", cache, script, scheme) for name in ("ada", "bob"))
 
-    answers = [stack.get("me").content for stack in (ada, bob, ada, bob)]
-    assert answers == [b"0", b"1", b"0", b"1"]
+    responses = [stack.get("me").content for stack in (ada, bob, ada, bob)]
+    assert responses == [b"0", b"1", b"0", b"1"]
     assert script.sent == 2
     cache.close()
 
 
 def test_sessions_with_logins_of_their_own_share_nothing_either() -> None:
     """Credentials that no handler placed count as well: the session's own."""
-    cache, script = CacheHandler(), Script(*replies(5))
+    cache, script = CacheHandler(), Script(*scripted(5))
     kinds: list[dict[str, Any]] = [
         {},
         {"auth": ("ada", "x")},
@@ -92,7 +92,7 @@ def test_what_a_session_adds_while_it_sends_is_never_kept() -> None:
             kwargs["headers"] = {"Authorization": f"Bearer {self.token}"}
             return super().request(method, url, **kwargs)
 
-    script, session = Script(*replies(3)), OwnToken()
+    script, session = Script(*scripted(3)), OwnToken()
     session.mount("http://", script)
     stack = SessionStack(session, [CacheHandler()], base_url="http://api.example/")
 
@@ -117,26 +117,26 @@ class Signing:
 
 def test_signed_requests_are_kept_only_where_it_is_said_who_asks() -> None:
     """A signature says nothing of its owner before it is made."""
-    script = Script(*replies(3))
+    script = Script(*scripted(3))
     unknown, _ = stack_over(script, Signing(), CacheHandler())
     known, _ = stack_over(script, Signing(), CacheHandler(principal=lambda _: "ada"))
 
-    answers = [stack.get("me").content for stack in (unknown, unknown, known, known)]
-    assert answers == [b"0", b"1", b"2", b"2"]
+    responses = [stack.get("me").content for stack in (unknown, unknown, known, known)]
+    assert responses == [b"0", b"1", b"2", b"2"]
 
 
 def test_a_principal_keeps_answers_over_new_tokens() -> None:
     """Where it is said who asks, his next token finds what the last one left."""
     cache = CacheHandler(principal=lambda exchange: exchange.option("operation"))
-    script = Script(*replies(2))
+    script = Script(*scripted(2))
     old, new = stack_of("token-1", cache, script), stack_of("token-2", cache, script)
     for stack in (old, new):
         stack.handlers.add(NamedOperation(), outermost=True)
 
-    answers = [
+    responses = [
         stack.get("me", operation=user).content for user in ("ada", "bob") for stack in (old, new)
     ]
-    assert answers == [b"0", b"0", b"1", b"1"]
+    assert responses == [b"0", b"0", b"1", b"1"]
 
 
 class NamedOperation:
@@ -158,7 +158,7 @@ def test_a_secret_that_is_added_further_in_keeps_nothing() -> None:
                 exchange.with_credential(Credential("header", "X-Odd", "hush", origins))
             )
 
-    script = Script(*replies(2))
+    script = Script(*scripted(2))
     stack, _ = stack_over(script, CacheHandler(), Inner())
 
     assert [stack.get("me").content for _ in range(2)] == [b"0", b"1"]
@@ -186,7 +186,7 @@ def test_no_secret_and_no_address_is_written_down(tmp_path: Path) -> None:
 
 def test_an_answer_from_the_cache_costs_no_budget_of_requests() -> None:
     """Only what goes out counts against the rate."""
-    script = Script(*replies(1))
+    script = Script(*scripted(1))
     stack, clock = stack_over(script, CacheHandler(), RateLimitHandler("1/minute"))
     for _ in range(3):
         stack.get("tasks")
@@ -204,8 +204,8 @@ def test_an_answer_from_the_cache_renews_no_token() -> None:
 
     seen: list[object] = []
 
-    def refuses(answer: requests.Response) -> bool:
-        seen.append(answer)
+    def refuses(response: requests.Response) -> bool:
+        seen.append(response)
         return len(seen) > 1
 
     policy = RenewalPolicy(is_expired=refuses)
@@ -229,17 +229,17 @@ def test_a_broken_cache_costs_a_request_and_a_warning(
     path = tmp_path / "cache.db"
     path.write_bytes(b"no database at all, though it is long enough to be one " * 99)
     with caplog.at_level(logging.WARNING):
-        stack, _ = stack_over(Script(*replies(2)), CacheHandler(path))
-        answers = [stack.get("tasks").content for _ in range(2)]
+        stack, _ = stack_over(Script(*scripted(2)), CacheHandler(path))
+        responses = [stack.get("tasks").content for _ in range(2)]
 
-    assert answers == [b"0", b"1"]
+    assert responses == [b"0", b"1"]
     assert [record.name for record in caplog.records] == ["sessionkit.cache"]
 
 
 def test_a_cache_can_be_cleared_and_closed() -> None:
     """After a logout nothing is left; after closing, calls go on."""
     cache = CacheHandler()
-    stack, _ = stack_over(Script(*replies(4)), cache)
+    stack, _ = stack_over(Script(*scripted(4)), cache)
 
     def get() -> bytes:
         return stack.get("tasks").content
@@ -259,7 +259,7 @@ def test_an_address_that_only_the_session_completes_passes_by() -> None:
             return super().request(method, f"http://api.example/{url}", **kwargs)
 
     session = Completing()
-    session.mount("http://", Script(*replies(2)))
+    session.mount("http://", Script(*scripted(2)))
     stack = SessionStack(session, [CacheHandler()])
 
     assert [stack.get("me").content for _ in range(2)] == [b"0", b"1"]

@@ -210,9 +210,9 @@ def test_a_call_says_what_it_takes(control: str, age: float, body: bytes) -> Non
 def test_nothing_is_sent_for_a_call_that_wants_kept_answers_only() -> None:
     """RFC 9111, section 5.2.1.7: a 504 says that there is none."""
     stack, script, _ = over()
-    answer = stack.get("tasks", headers={"Cache-Control": "only-if-cached"})
+    response = stack.get("tasks", headers={"Cache-Control": "only-if-cached"})
 
-    assert (answer.status_code, answer.content, script.sent) == (504, b"", 0)
+    assert (response.status_code, response.content, script.sent) == (504, b"", 0)
 
 
 def test_a_call_may_pass_the_cache_by() -> None:
@@ -227,8 +227,8 @@ def test_what_was_kept_is_not_for_other_requests() -> None:
     """Other address, other parameters: other answers."""
     stack, script, _ = over(*[Reply(200, FRESH, b"%d" % n) for n in range(3)])
 
-    answers = bodies(stack, {}, {"params": {"page": 2}}) + bodies(stack, {}, url="others")
-    assert answers == [b"0", b"1", b"2"]
+    responses = bodies(stack, {}, {"params": {"page": 2}}) + bodies(stack, {}, url="others")
+    assert responses == [b"0", b"1", b"2"]
     assert bodies(stack, {}) == [b"0"]
     assert script.sent == 3
 
@@ -239,8 +239,8 @@ def test_variants_are_kept_side_by_side() -> None:
     stack, script, _ = over(Reply(200, varied, b"de"), Reply(200, varied, b"en"))
     german, english = ({"headers": {"Accept-Language": tongue}} for tongue in ("de", "en"))
 
-    answers = bodies(stack, german, english, german, english)
-    assert answers == [b"de", b"en", b"de", b"en"]
+    responses = bodies(stack, german, english, german, english)
+    assert responses == [b"de", b"en", b"de", b"en"]
     assert script.sent == 2
 
 
@@ -304,8 +304,8 @@ def test_what_the_cache_cannot_answer_passes_by(call: dict[str, Any]) -> None:
     """A caller with an ETag of his own sees the 304; a part is no whole answer."""
     stack, script, _ = over(Reply(200, FRESH, b"one"), Reply(304, {}, b""), Reply(206, FRESH, b"p"))
 
-    answers = [stack.get("tasks", **options) for options in ({}, call, call)]
-    assert [answer.status_code for answer in answers] == [200, 304, 206]
+    responses = [stack.get("tasks", **options) for options in ({}, call, call)]
+    assert [response.status_code for response in responses] == [200, 304, 206]
     assert stack.get("tasks").content == b"one"
     assert script.sent == 3
 
@@ -364,12 +364,12 @@ def test_a_stream_is_kept_once_it_was_read_whole() -> None:
         left.raw.read(10)
     with stack.get("tasks", stream=True) as whole:
         first = list(whole.iter_content(1_000))
-    with stack.get("tasks", stream=True) as kept:
-        again = list(kept.iter_content(1_000))
+    with stack.get("tasks", stream=True) as stored:
+        again = list(stored.iter_content(1_000))
 
     assert script.sent == 2
     assert first == again
-    assert kept.from_cache is True  # type: ignore[attr-defined]  # as caches set it
+    assert stored.from_cache is True  # type: ignore[attr-defined]  # as caches set it
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -399,8 +399,8 @@ def test_a_prepared_request_is_answered_too() -> None:
     """By whichever door a call comes in."""
     stack, script, _ = over(Reply(200, FRESH, b"one"))
     prepared = requests.Request("GET", "http://api.example/tasks").prepare()
-    answers = [stack.send(prepared, timeout=1) for _ in range(2)]
+    responses = [stack.send(prepared, timeout=1) for _ in range(2)]
 
-    assert [answer.content for answer in answers] == [b"one", b"one"]
-    assert [answer.url for answer in answers] == [prepared.url] * 2
+    assert [response.content for response in responses] == [b"one", b"one"]
+    assert [response.url for response in responses] == [prepared.url] * 2
     assert script.sent == 1

@@ -20,120 +20,120 @@ MOST = 1_000_000
 
 
 @pytest.fixture(params=["memory", "file"])
-def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ResponseStorage]:
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ResponseStorage]:
     """Return an empty shelf of each kind."""
     made = ResponseStorage(None if request.param == "memory" else tmp_path / "cache.db", MOST)
     yield made
     made.close()
 
 
-def keep(shelf: ResponseStorage, key: str = "key", body: bytes = b"body") -> None:
+def store(storage: ResponseStorage, key: str = "key", body: bytes = b"body") -> None:
     """Keep an answer."""
     request, response = Request("GET", key), Response(200, Headers({"etag": '"1"'}))
-    shelf.store(request, response, key, body=body)
+    storage.store(request, response, key, body=body)
 
 
-def bodies(shelf: ResponseStorage, key: str = "key") -> list[bytes | None]:
+def bodies(storage: ResponseStorage, key: str = "key") -> list[bytes | None]:
     """Return all bodies that are kept under *key*."""
-    return [shelf.body(entry) for entry in shelf.find(key)]
+    return [storage.body(entry) for entry in storage.find(key)]
 
 
-def only(shelf: ResponseStorage) -> Entry:
+def only(storage: ResponseStorage) -> Entry:
     """Return the one entry."""
-    (entry,) = shelf.find("key")
+    (entry,) = storage.find("key")
     return entry
 
 
 @pytest.mark.parametrize("body", [b"", b"x", bytes(range(256)) * 2_000])
-def test_what_is_kept_is_found_again(shelf: ResponseStorage, body: bytes) -> None:
+def test_what_is_kept_is_found_again(storage: ResponseStorage, body: bytes) -> None:
     """To the byte, whatever its size."""
-    keep(shelf, body=body)
+    store(storage, body=body)
 
-    assert bodies(shelf) == [body]
-    assert bodies(shelf, "other") == []
+    assert bodies(storage) == [body]
+    assert bodies(storage, "other") == []
 
 
-def test_entries_are_updated_and_forgotten(shelf: ResponseStorage) -> None:
+def test_entries_are_updated_and_forgotten(storage: ResponseStorage) -> None:
     """A 304 gives an entry new headers; a change takes it away."""
-    keep(shelf)
-    shelf.update(only(shelf).id, Headers({"etag": '"2"'}))
-    assert only(shelf).response.headers["etag"] == '"2"'
+    store(storage)
+    storage.update(only(storage).id, Headers({"etag": '"2"'}))
+    assert only(storage).response.headers["etag"] == '"2"'
 
-    shelf.remove([only(shelf).id])
-    assert shelf.find("key") == []
-    keep(shelf)
-    shelf.clear()
-    assert shelf.find("key") == []
+    storage.remove([only(storage).id])
+    assert storage.find("key") == []
+    store(storage)
+    storage.clear()
+    assert storage.find("key") == []
 
 
 def test_a_closed_shelf_is_an_empty_one(
-    shelf: ResponseStorage, caplog: pytest.LogCaptureFixture
+    storage: ResponseStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Calls go on after the cache was closed, and say nothing."""
-    keep(shelf)
-    entry = only(shelf)
-    shelf.close()
-    shelf.close()
-    keep(shelf)
-    shelf.clear()
+    store(storage)
+    entry = only(storage)
+    storage.close()
+    storage.close()
+    store(storage)
+    storage.clear()
 
-    assert shelf.find("key") == []
-    assert shelf.body(entry) is None
+    assert storage.find("key") == []
+    assert storage.body(entry) is None
     assert caplog.records == []
 
 
-def test_a_forked_child_closes_its_copy(shelf: ResponseStorage) -> None:
+def test_a_forked_child_closes_its_copy(storage: ResponseStorage) -> None:
     """SQLite's files are not shared with a parent; the child's handler opens them anew."""
-    connection = shelf._connection
+    connection = storage._connection
     assert connection in GATE._open
 
-    shelf.close()
+    storage.close()
     assert connection not in GATE._open
 
 
-def test_threads_share_a_shelf(shelf: ResponseStorage) -> None:
+def test_threads_share_a_shelf(storage: ResponseStorage) -> None:
     """Each finds what the others kept, and nobody's answer is lost."""
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: keep(shelf, f"key {n}", b"%d" % n), range(80)))
-        found = list(pool.map(lambda n: bodies(shelf, f"key {n}"), range(80)))
+        list(pool.map(lambda n: store(storage, f"key {n}", b"%d" % n), range(80)))
+        found = list(pool.map(lambda n: bodies(storage, f"key {n}"), range(80)))
 
     assert found == [[b"%d" % n] for n in range(80)]
 
 
-def test_a_shelf_is_bounded(shelf: ResponseStorage) -> None:
+def test_a_shelf_is_bounded(storage: ResponseStorage) -> None:
     """A cache never fills the memory or the disk."""
     for number in range(40):
-        keep(shelf, f"key {number}", b"x" * 100_000)
+        store(storage, f"key {number}", b"x" * 100_000)
 
-    kept = sum(bool(bodies(shelf, f"key {number}")) for number in range(40))
-    assert 5 <= kept <= 11
+    stored = sum(bool(bodies(storage, f"key {number}")) for number in range(40))
+    assert 5 <= stored <= 11
 
 
 def test_old_answers_make_room_for_new_ones(tmp_path: Path) -> None:
     """What nobody has used lately goes first."""
     path = tmp_path / "cache.db"
-    shelf = ResponseStorage(path, MOST)
+    storage = ResponseStorage(path, MOST)
     for number in range(20):
-        keep(shelf, f"key {number}", b"x" * 100_000)
+        store(storage, f"key {number}", b"x" * 100_000)
     with sqlite3.connect(path) as other:
         other.execute("UPDATE entries SET last_accessed_at = last_accessed_at - 60")
     other.close()
-    keep(shelf, "new", b"x" * 100_000)
+    store(storage, "new", b"x" * 100_000)
 
-    assert bodies(shelf, "new") == [b"x" * 100_000]
-    shelf.close()
+    assert bodies(storage, "new") == [b"x" * 100_000]
+    storage.close()
 
 
 def test_a_file_is_its_owners_alone(tmp_path: Path) -> None:
     """Nobody else on the machine reads the answers, in none of SQLite's files."""
     path = tmp_path / "cache.db"
-    shelf = ResponseStorage(path, MOST)
-    keep(shelf)
+    storage = ResponseStorage(path, MOST)
+    store(storage)
 
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
     assert set(modes) >= {"cache.db", "cache.db-wal"}
     assert set(modes.values()) == {0o600}
-    shelf.close()
+    storage.close()
 
 
 def test_a_file_that_others_may_read_is_closed_to_them(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_file_is_shared_and_lasts(tmp_path: Path) -> None:
     """Another process finds the answers: its hashes come out the same."""
     path = tmp_path / "cache.db"
     first, second = ResponseStorage(path, MOST), ResponseStorage(path, MOST)
-    keep(first)
+    store(first)
 
     assert first.salt == second.salt
     assert len(first.salt) == 32
@@ -165,9 +165,9 @@ def test_a_damaged_file_is_an_empty_cache(tmp_path: Path, caplog: pytest.LogCapt
     content = b"this is no database, whatever its name says " * 99
     path.write_bytes(content)
     with caplog.at_level(logging.WARNING):
-        shelf = ResponseStorage(path, MOST)
-        keep(shelf)
-        assert shelf.find("key") == []
+        storage = ResponseStorage(path, MOST)
+        store(storage)
+        assert storage.find("key") == []
 
     assert [record.name for record in caplog.records] == ["sessionkit.cache"]
     assert "cannot be opened, and is not used" in caplog.text
@@ -183,9 +183,9 @@ def test_another_programs_tables_are_left_alone(
         mine.execute("CREATE TABLE entries (text TEXT)")
         mine.execute("INSERT INTO entries VALUES ('mine')")
     mine.close()
-    shelf = ResponseStorage(path, MOST)
-    keep(shelf)
-    shelf.close()
+    storage = ResponseStorage(path, MOST)
+    store(storage)
+    storage.close()
 
     assert "the cache at" in caplog.text
     with sqlite3.connect(path) as again:
@@ -197,9 +197,9 @@ def test_another_programs_tables_are_left_alone(
 def test_a_damaged_entry_is_no_entry(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """One bad sector costs one request."""
     path = tmp_path / "cache.db"
-    shelf = ResponseStorage(path, MOST)
-    keep(shelf)
-    entry = only(shelf)
+    storage = ResponseStorage(path, MOST)
+    store(storage)
+    entry = only(storage)
     with sqlite3.connect(path) as other:
         other.execute("DELETE FROM streams")
         other.execute("UPDATE entries SET data = x'ff00ff'")
@@ -207,10 +207,10 @@ def test_a_damaged_entry_is_no_entry(tmp_path: Path, caplog: pytest.LogCaptureFi
 
     with caplog.at_level(logging.WARNING):
         # Of a body without its rows, or of a row without sense, nothing is left to use.
-        assert shelf.body(entry) is None
-        assert shelf.find("key") == []
+        assert storage.body(entry) is None
+        assert storage.find("key") == []
     assert "sessionkit.cache" in {record.name for record in caplog.records}
-    shelf.close()
+    storage.close()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights here")
@@ -219,9 +219,9 @@ def test_a_link_in_the_files_place_is_refused(
 ) -> None:
     """Nobody else chooses where the answers go."""
     (tmp_path / "cache.db").symlink_to(tmp_path / "elsewhere")
-    shelf = ResponseStorage(tmp_path / "cache.db", MOST)
-    keep(shelf)
+    storage = ResponseStorage(tmp_path / "cache.db", MOST)
+    store(storage)
 
-    assert shelf.find("key") == []
+    assert storage.find("key") == []
     assert "symbolic link" in caplog.text
     assert not (tmp_path / "elsewhere").exists()

@@ -25,7 +25,7 @@ DATE = formatdate(2_000_000_000, usegmt=True)
 TEN = 10.05
 
 
-def told(remaining: int, reset: float, status: int = 200) -> Reply:
+def quota_of(remaining: int, reset: float, status: int = 200) -> Reply:
     """Return an answer that tells of its server's budget."""
     return Reply(status, {"RateLimit": f'"default";r={remaining};t={reset:.0f}'})
 
@@ -42,7 +42,7 @@ def sends(stack: SessionStack, count: int) -> list[float]:
 
 def test_a_spent_budget_is_waited_out() -> None:
     """Not one request is refused: the next call waits until the budget is whole again."""
-    script = Script(told(1, 30), told(0, 30), told(9, 60), 200)
+    script = Script(quota_of(1, 30), quota_of(0, 30), quota_of(9, 60), 200)
     stack, clock = stack_over(script, RateLimitHandler())
 
     assert sends(stack, 4) == [0.0, 0.0, 30.0, 30.0]
@@ -107,7 +107,7 @@ def test_a_reset_with_a_refusal_is_a_wait() -> None:
 def test_retry_after_takes_precedence() -> None:
     """draft-ietf-httpapi-ratelimit-headers, section 7: the shorter wait is the server's word."""
     refused = Reply(429, {"Retry-After": "5", "RateLimit": '"default";r=0;t=60'})
-    stack, clock = stack_over(Script(told(3, 60), refused, 200), RateLimitHandler())
+    stack, clock = stack_over(Script(quota_of(3, 60), refused, 200), RateLimitHandler())
 
     sends(stack, 3)
     assert list(clock.sleeps) == [5.0]
@@ -134,7 +134,9 @@ def test_an_answer_that_is_new_teaches_with_an_age_of_nothing() -> None:
 
 def test_a_cache_of_the_session_teaches_and_costs_nothing() -> None:
     """The answer of yesterday neither holds anybody back today nor uses today's budget."""
-    stack, clock = stack_over(Script(told(2, 60), *[told(0, 60)] * 9, 200), RateLimitHandler())
+    stack, clock = stack_over(
+        Script(quota_of(2, 60), *[quota_of(0, 60)] * 9, 200), RateLimitHandler()
+    )
     stack.get("tasks")
 
     def cached(exchange: Exchange, call_next: Any) -> requests.Response:
@@ -152,7 +154,7 @@ def test_a_cache_of_the_session_teaches_and_costs_nothing() -> None:
 def test_a_call_that_is_not_sent_uses_no_budget_of_the_server() -> None:
     """What the rate refuses, the server never counted."""
     handler = RateLimitHandler((1, 10.0), max_wait=0)
-    stack, clock = stack_over(Script(told(2, 60), 200), handler)
+    stack, clock = stack_over(Script(quota_of(2, 60), 200), handler)
     stack.get("tasks")
     for _ in range(5):
         with pytest.raises(RateLimitExhausted, match="the rate of 1 in 10 s"):
@@ -165,7 +167,7 @@ def test_a_call_that_is_not_sent_uses_no_budget_of_the_server() -> None:
 def test_the_end_of_a_redirect_elsewhere_teaches_nothing() -> None:
     """What another host says of its budget is not this host's."""
     away = Reply(302, {"Location": "http://other.example/"})
-    stack, clock = stack_over(Script(away, told(0, 60), 200), RateLimitHandler())
+    stack, clock = stack_over(Script(away, quota_of(0, 60), 200), RateLimitHandler())
 
     sends(stack, 2)
     assert list(clock.sleeps) == []
@@ -173,7 +175,7 @@ def test_the_end_of_a_redirect_elsewhere_teaches_nothing() -> None:
 
 def test_hosts_have_budgets_of_their_own() -> None:
     """One host's spent budget holds no other host back."""
-    stack, clock = stack_over(Script(told(0, 60), 200), RateLimitHandler())
+    stack, clock = stack_over(Script(quota_of(0, 60), 200), RateLimitHandler())
 
     stack.get("tasks")
     stack.get("http://other.example/")
@@ -182,7 +184,7 @@ def test_hosts_have_budgets_of_their_own() -> None:
 
 def test_learning_can_be_left_out() -> None:
     """Who knows better than a server that tells nonsense says so."""
-    stack, clock = stack_over(Script(told(0, 60), 200), RateLimitHandler(respect_server=False))
+    stack, clock = stack_over(Script(quota_of(0, 60), 200), RateLimitHandler(respect_server=False))
 
     sends(stack, 2)
     assert list(clock.sleeps) == []
@@ -197,7 +199,7 @@ def test_a_rate_holds_without_the_server_saying_anything() -> None:
 
 def test_both_kinds_of_budget_hold_at_once() -> None:
     """The tighter one counts at each moment."""
-    script = Script(200, told(0, 30), 200, 200, 200)
+    script = Script(200, quota_of(0, 30), 200, 200, 200)
     stack, _ = stack_over(script, RateLimitHandler((2, 10.0)))
 
     assert sends(stack, 5) == [0.0, 0.0, 30.0, 30.0, 30.0 + TEN]
@@ -205,7 +207,7 @@ def test_both_kinds_of_budget_hold_at_once() -> None:
 
 def test_a_wait_beyond_the_longest_is_an_error_at_once() -> None:
     """The caller learns when there is room again, without having waited for it."""
-    script = Script(told(0, 300))
+    script = Script(quota_of(0, 300))
     stack, clock = stack_over(script, RateLimitHandler())
     stack.get("tasks")
 
@@ -240,7 +242,7 @@ def test_a_wait_beyond_the_deadline_is_an_error_at_once() -> None:
 
 def test_all_waits_of_a_call_together_are_bounded() -> None:
     """Waiting for the server and then for the rate is one wait to the caller."""
-    script = Script(told(0, 30), 200)
+    script = Script(quota_of(0, 30), 200)
     stack, clock = stack_over(script, RateLimitHandler((1, 70.0), max_wait=65))
     stack.get("tasks")
 
@@ -303,7 +305,7 @@ def test_a_key_tells_budgets_apart(budget: str, wait: float) -> None:
         script = Script(200, 200, 200)
     else:
         handler = RateLimitHandler(key_func=by_tenant)
-        script = Script(told(0, 10), 200, 200)
+        script = Script(quota_of(0, 10), 200, 200)
     stack, clock = stack_over(script, handler)
 
     stack.get("tasks", headers={"X-Tenant": "north"})
@@ -319,7 +321,7 @@ def test_a_key_tells_budgets_apart(budget: str, wait: float) -> None:
 )
 def test_accounts_have_learned_budgets_of_their_own(other: dict[str, Any]) -> None:
     """What the server says to one account holds no other one back."""
-    stack, clock = stack_over(Script(told(0, 10), 200, 200), RateLimitHandler())
+    stack, clock = stack_over(Script(quota_of(0, 10), 200, 200), RateLimitHandler())
 
     mine: dict[str, Any] = {"headers": {"Authorization": "Bearer planted-7"}}
     stack.get("tasks", **mine)
@@ -359,7 +361,7 @@ def test_no_credential_is_kept_in_the_clear() -> None:
     handler = RateLimitHandler((9, 10.0))
     keyed = RateLimitHandler((9, 10.0), key_func=lambda _: "planted-7")
     for each in (handler, keyed):
-        stack, _ = stack_over(Script(told(5, 10), 200), carrying("planted-7"), each)
+        stack, _ = stack_over(Script(quota_of(5, 10), 200), carrying("planted-7"), each)
         stack.get("tasks", headers={"X-Other": "1"})
 
     for each in (handler, keyed):
@@ -374,7 +376,7 @@ def test_no_credential_is_kept_in_the_clear() -> None:
 def test_a_keys_digest_is_the_same_in_every_process() -> None:
     """Processes that share a budget agree on its name."""
 
-    class Keeping:
+    class CountingLimiter:
         def __init__(self) -> None:
             self.keys: list[str] = []
 
@@ -382,7 +384,7 @@ def test_a_keys_digest_is_the_same_in_every_process() -> None:
             self.keys.append(key)
             return iter(())
 
-    limiter = Keeping()
+    limiter = CountingLimiter()
     stack, _ = stack_over(Script(200), RateLimitHandler(limiter, key_func=lambda _: "north"))
     stack.get("tasks")
 
@@ -445,10 +447,10 @@ def test_a_call_without_an_origin_is_for_requests_to_refuse() -> None:
 
 def test_an_answer_without_a_url_teaches_nothing() -> None:
     """What a handler further in made up is no word of the server."""
-    answer = requests.Response()
-    answer.status_code = 429
-    answer.headers["Retry-After"] = "60"
-    stack, clock = stack_over(Script(), RateLimitHandler(), lambda *_: answer)
+    response = requests.Response()
+    response.status_code = 429
+    response.headers["Retry-After"] = "60"
+    stack, clock = stack_over(Script(), RateLimitHandler(), lambda *_: response)
 
     sends(stack, 2)
     assert list(clock.sleeps) == []

@@ -21,7 +21,7 @@ ROUNDING = 1e-6
 WINDOW = 1.05
 
 
-def most_in_any_window(moments: list[float], seconds: float) -> int:
+def count_in_any_window(moments: list[float], seconds: float) -> int:
     """Return the largest number of *moments* in any window of that length, its end left out."""
     moments = sorted(moments)
     return max(
@@ -71,7 +71,7 @@ def test_no_window_holds_more_than_the_rate(rate: Rate, threads: list[list[float
     moments = run(rate, threads)
 
     assert len(moments) == sum(map(len, threads))
-    assert most_in_any_window(moments, rate.period) <= rate.limit
+    assert count_in_any_window(moments, rate.period) <= rate.limit
 
 
 @pytest.mark.parametrize("threads", [1, 4, 16])
@@ -81,7 +81,7 @@ def test_the_rate_is_used_to_the_full(threads: int) -> None:
 
     # A wait is never shorter than the clock can tell, so a little may be lost to rounding.
     assert max(moments) == pytest.approx(6 * WINDOW, abs=0.1)
-    assert most_in_any_window(moments, WINDOW) == 10
+    assert count_in_any_window(moments, WINDOW) == 10
 
 
 @pytest.mark.parametrize(
