@@ -83,7 +83,7 @@ def configure(database: str, origin: str) -> None:
             "DEFAULT_SCOPES": ["read", "write"],
             "OIDC_ENABLED": True,
             "OIDC_RSA_PRIVATE_KEY": signing_key(),
-            "OAUTH2_VALIDATOR_CLASS": "tests.openid_site.Validator",
+            "OAUTH2_VALIDATOR_CLASS": "tests.support.servers.openid_site.Validator",
             "OAUTH_DEVICE_VERIFICATION_URI": f"{origin}/o/device/",
             # The server names itself in each redirect (RFC 9207).
             "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
