@@ -68,13 +68,13 @@ class ConnectTimedOut(TimedOut, ConnectFailed, requests_errors.ConnectTimeout):
     """No connection in time, so nothing was sent."""
 
     sent: Sent = "no"
-    hint = "check the address and the firewalls on the way, or raise the connect time-out"
+    hint = "check the address and the firewalls on the way, or raise the connect timeout"
 
 
 class ReadTimedOut(TimedOut, requests_errors.ReadTimeout):
     """The request was sent, and no answer began in time."""
 
-    hint = "raise the read time-out; repeat a request that changes things only if that is safe"
+    hint = "raise the read timeout; repeat a request that changes things only if that is safe"
 
 
 class BodyTimedOut(ReadTimedOut, requests_errors.ConnectionError):

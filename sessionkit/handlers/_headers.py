@@ -55,9 +55,9 @@ class HeadersHandler:
             none) and to *origins*.
         user_agent: Your product and version, such as ``acme-sdk/2.1``. It is put before that of
             requests, as RFC 9110 (section 10.1.5) orders products. It goes with every call.
-        request_id_header: Name of the header in which each call has an id of its own, a random
-            UUID, also found at ``response.record.request_id``; None sends none. It goes with
-            every call, so that the call can be found in the server's logs.
+        request_id_header: Name of the header of the call's id, a random UUID that is also
+            ``response.record.request_id``; None sends none. It goes with every call, so that the
+            call can be found in the server's logs.
         origins: Further origins to which *headers* go, such as ``https://files.example``.
 
     Raises:

@@ -46,7 +46,7 @@ class SizeHandler:
         self._max_bytes = checks.size("max_bytes", max_bytes)
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
-        """Forward, and let no more of the body through than is allowed.
+        """Send the call, and limit the body of its response.
 
         Raises:
             BodyTooLarge: The body is larger, and the status is below 400.

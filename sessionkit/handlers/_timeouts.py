@@ -61,7 +61,7 @@ class TimeoutHandler:
         self._read = _limit("read", read)
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
-        """Fill in the timeouts, set the deadline and forward.
+        """Send the call with its timeouts and its deadline.
 
         Raises:
             DeadlineExceeded: The total timeout passed before there was a response.
@@ -87,7 +87,7 @@ class TimeoutHandler:
 
 
 def _is_by_deadline(error: requests.RequestException, exchange: Exchange) -> bool:
-    """Tell whether *error* is a timeout that the deadline brought about."""
+    """Return whether *error* is a timeout that was shortened to the deadline."""
     # A stall inside a body is a ConnectionError to requests; the timeout is its argument.
     inner = error.args[0] if error.args else None
     timed_out = isinstance(error, requests.Timeout) or isinstance(inner, LowTimeout)

@@ -39,7 +39,7 @@ class ResponseStorage:
 
     Args:
         path: The file, absolute; made with mode 0600. None stores responses in memory.
-        most_bytes: All answers together; beyond, those that were used least recently go.
+        max_bytes: The most bytes of all responses; the least recently used are removed for others.
     """
 
     __slots__ = ("_connection", "_name", "_storage", "salt")

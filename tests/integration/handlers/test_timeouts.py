@@ -17,7 +17,7 @@ from sessionkit.testing import FakeClock
 from tests.support.servers.loopback import Loopback, Reply, Seen
 
 BUDGET = 0.2
-#: Far less than the time-outs that a budget is to shorten, with room for a loaded machine.
+#: Far less than the timeouts that a budget is to shorten, with room for a loaded machine.
 SOON = 3.0
 
 
@@ -38,7 +38,7 @@ def exceeded(server: Loopback, *further_in: RetryHandler) -> DeadlineExceeded:
 
 
 def test_a_server_that_does_not_answer_is_left_in_time(over: threading.Event) -> None:
-    """A silent server costs the budget, not the read time-out, and is not asked twice."""
+    """A silent server costs the budget, not the read timeout, and is not asked twice."""
 
     def respond(_: Seen) -> Reply:
         over.wait(5)
@@ -57,7 +57,7 @@ def test_a_server_that_does_not_answer_is_left_in_time(over: threading.Event) ->
 def test_a_body_that_trickles_is_left_in_time(
     over: threading.Event, further_in: list[RetryHandler], status: int
 ) -> None:
-    """Every piece comes within the read time-out, yet the call ends when its time is up."""
+    """Every piece comes within the read timeout, yet the call ends when its time is up."""
 
     def trickle() -> Iterator[bytes]:
         for _ in range(200):
@@ -76,7 +76,7 @@ def test_a_body_that_trickles_is_left_in_time(
 def test_a_budget_lengthens_no_time_out(
     over: threading.Event, further_in: list[RetryHandler]
 ) -> None:
-    """A body that stalls is noticed after the read time-out, however much time the call has."""
+    """A body that stalls is noticed after the read timeout, however much time the call has."""
 
     def stall() -> Iterator[bytes]:
         yield b"."

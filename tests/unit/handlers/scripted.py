@@ -42,7 +42,7 @@ class Script(BaseAdapter):
         """How many requests arrived."""
         return len(self.bodies)
 
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # only the time-out matters here
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # only the timeout matters here
         self.timeouts.append(kwargs["timeout"])
         self.headers.append(request.headers)
         body: Any = request.body

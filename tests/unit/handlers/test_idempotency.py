@@ -110,7 +110,7 @@ def test_a_get_needs_no_key() -> None:
 
 
 def test_an_attempt_that_meets_itself_waits_for_itself() -> None:
-    """A 409 after a time-out: the first attempt is still at work, and its answer will come."""
+    """A 409 after a timeout: the first attempt is still at work, and its answer will come."""
     slow = requests.ReadTimeout("slow")
     response, script = run(slow, 409, 409, 201, idempotency_key=True)
     assert (response.status_code, script.sent) == (201, 4)

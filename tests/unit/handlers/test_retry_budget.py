@@ -50,7 +50,7 @@ def test_a_retry_that_helped_costs_nothing() -> None:
 
 
 def test_a_retry_may_cost_more_and_is_taken_whole_or_not_at_all() -> None:
-    """After a time-out a retry may weigh double; a refusal leaves the budget as it was."""
+    """After a timeout a retry may weigh double; a refusal leaves the budget as it was."""
     budget = RetryBudget(3)
 
     assert budget.try_withdraw(2.0)

@@ -142,7 +142,7 @@ def test_a_spent_budget_sends_nothing(spent: float) -> None:
     ],
 )
 def test_a_time_out_at_the_deadline_is_a_deadline_exceeded(error: Exception) -> None:
-    """The error names what ended the call, and the time-out stands behind it."""
+    """The error names what ended the call, and the timeout stands behind it."""
     clock = FakeClock()
     stack, _ = stack_over(Script(stalling(3, error, clock)), TimeoutHandler(3), clock=clock)
 
