@@ -57,7 +57,7 @@ class SizeHandler:
             return call_next(exchange)
         allowed = checks.size("max_bytes", given, hint="a whole number; None sets no limit")
         limit = _Limit(allowed, exchange)
-        # With a late step the wire follows redirects itself, and reads no more of them than it
+        # With such a step the wire follows redirects itself, and reads no more of them than it
         # must; requests would take in whatever they hold.
         response = call_next(exchange.streamed().on_prepared(_as_it_is))
         limit.attach(response, exchange)
