@@ -28,9 +28,9 @@ def origin_of(url: str) -> str:
     start = head.find("//") + 2
     for mark in "/?#":
         # A backslash is left in: the parser must see it to be as suspicious as requests is.
-        place = head.find(mark, start)
-        if place >= 0:
-            head = head[:place]
+        end = head.find(mark, start)
+        if end >= 0:
+            head = head[:end]
     return _parse(head)
 
 
@@ -56,7 +56,7 @@ def _parse(head: str) -> str:
 
 
 def is_absolute(url: str) -> bool:
-    """Tell whether *url* names its own scheme and authority (RFC 3986, section 4.3)."""
+    """Return whether *url* names its own scheme and authority (RFC 3986, section 4.3)."""
     head, found, _ = url.lstrip().partition("://")
     if head in _DEFAULT_PORTS:
         return bool(found)
@@ -79,13 +79,13 @@ def join_base(base_url: str, url: str) -> str:
 def without_pairs(url: str, name: str, values: Iterable[str]) -> str:
     """Return *url* without the query pairs of *name* that hold one of *values*.
 
-    What is not taken out stays to the letter.
+    All other pairs stay as they are, to the letter.
     """
     head, mark, rest = url.partition("?")
     if not mark:
         return url
     query, hash_mark, fragment = rest.partition("#")
     unwanted = {f"{name}={value}" for value in values}
-    kept = [pair for pair in query.split("&") if unquote_plus(pair) not in unwanted]
-    query = "&".join(kept)
+    left = [pair for pair in query.split("&") if unquote_plus(pair) not in unwanted]
+    query = "&".join(left)
     return head + (mark if query else "") + query + hash_mark + fragment

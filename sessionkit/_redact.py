@@ -1,4 +1,4 @@
-"""What counts as a secret, and the mask that stands in its place.
+"""Find secrets by their names and forms, and mask them.
 
 Pure text work without state: safe to call from any thread. It errs on the side of masking, because
 a masked name in a log is a nuisance and a printed credential an incident.
@@ -22,9 +22,9 @@ def _words(text: str) -> frozenset[str]:
 
 
 #: Shorter texts are not masked as exact secrets: they would tear holes into every sentence.
-SHORTEST_SECRET = 4
+MIN_SECRET_LENGTH = 4
 #: As above, for values that are secret by their name only.
-SHORTEST_VALUE = 6
+MIN_VALUE_LENGTH = 6
 
 #: A name with one of these words is a secret.
 _SECRET_WORDS = _words(
@@ -70,19 +70,19 @@ _TO_END_OF_LINE = r"(?P<v>[^\r\n\"']+)"
 _ELEMENT = r"(<(?:[\w.-]{1,64}:)?([\w.-]{1,64})(?:\s[^<>]{0,256})?>)[^<>]+(?=</)"
 _SCHEME = r"\b(Bearer|Basic|Negotiate)(\s+)([\w.~+/=:-]+)"
 _LONG_VALUE = r"\b(Token|token|ApiKey|apikey)(\s+)([\w.-]{16,})"
-_USERINFO = r"(?<=//)[^{beyond}/?#\\]+@"
+_USERINFO = r"(?<=//)[^{end}/?#\\]+@"
 #: A password with an unescaped ``/``, ``?`` or ``#``: no valid URL, and so printed in an error.
 _BROKEN_USERINFO = (
-    r"(?<=//)(?!\[)[^{beyond}/?#@\\:]{{0,256}}:"
-    r"(?![0-9]{{1,5}}(?:[{beyond}/?#\\]|$))[^{beyond}]{{0,256}}@"
+    r"(?<=//)(?!\[)[^{end}/?#@\\:]{{0,256}}:"
+    r"(?![0-9]{{1,5}}(?:[{end}/?#\\]|$))[^{end}]{{0,256}}@"
 )
 #: What ends a URL inside a text; by itself it goes on to its end.
-_TEXT_BEYOND = r"\s\"'<>"
-_URL_BEYOND = r"\x00"
+_TEXT_END = r"\s\"'<>"
+_URL_END = r"\x00"
 
 
 def is_secret_name(name: str) -> bool:
-    """Tell whether a header, query parameter, form or JSON field of this name holds a secret.
+    """Return whether a header, query parameter, form or JSON field of this name holds a secret.
 
     Args:
         name: In any spelling: ``X-Api-Key``, ``access_token``, ``clientSecret``, ``auth[token]``.
@@ -111,11 +111,11 @@ def redact_url(url: str) -> str:
     return f"{base}{question_mark}{_query(query)}{hash_mark}{_query(fragment)}"
 
 
-def _without_userinfo(text: str, beyond: str = _URL_BEYOND) -> str:
+def _without_userinfo(text: str, end: str = _URL_END) -> str:
     if "@" not in text:
         return text
     for pattern in (_USERINFO, _BROKEN_USERINFO):
-        text = re.sub(pattern.format(beyond=beyond), f"{MASK}@", text)
+        text = re.sub(pattern.format(end=end), f"{MASK}@", text)
     return text
 
 
@@ -144,7 +144,7 @@ def secrets_in_url(url: str) -> list[str]:
     Short ones are left out: ``?key=name`` must not mask every ``name`` in a text.
     """
     found: list[str] = []
-    pattern = f"{_BROKEN_USERINFO}|{_USERINFO}".format(beyond=_URL_BEYOND)
+    pattern = f"{_BROKEN_USERINFO}|{_USERINFO}".format(end=_URL_END)
     for match in re.finditer(pattern, url) if "@" in url else ():
         user, colon, password = match[0].removesuffix("@").partition(":")
         # A password that broke the URL turns up in pieces.
@@ -153,7 +153,7 @@ def secrets_in_url(url: str) -> list[str]:
         name, sign, value = part.partition("=")
         if sign and is_secret_name(unquote_plus(name)):
             found += [value, unquote_plus(value)]
-    return [secret for secret in found if len(secret) >= SHORTEST_VALUE]
+    return [secret for secret in found if len(secret) >= MIN_VALUE_LENGTH]
 
 
 def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -187,7 +187,7 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     for spelling in spellings(secrets):
         text = text.replace(spelling, MASK)
     if "//" in text:
-        text = _without_userinfo(text, _TEXT_BEYOND)
+        text = _without_userinfo(text, _TEXT_END)
     if ":" in text or "=" in text:
         text = _scrub_pairs(text)
     if "</" in text:
@@ -221,22 +221,22 @@ def _scrub_pairs(text: str) -> str:
     return "".join((*parts, text[done:]))
 
 
-def _value_after(name: str, sign: str, text: str, place: int) -> re.Match[str] | None:
+def _value_after(name: str, sign: str, text: str, position: int) -> re.Match[str] | None:
     """Return the match of a secret value, or None where there is none to mask."""
     if not is_secret_name(unquote_plus(name)):
         return None
     for pattern in (_QUOTED, _QUOTED_TWICE):
-        if quoted := re.compile(pattern, re.DOTALL).match(text, place):
+        if quoted := re.compile(pattern, re.DOTALL).match(text, position):
             return quoted if quoted["v"] else None
-    if sign[0] in "\\\"'" and (number := re.compile(_NUMBER).match(text, place)):
+    if sign[0] in "\\\"'" and (number := re.compile(_NUMBER).match(text, position)):
         return number
     bare = name.lower().lstrip("-")
     if bare.endswith(("authorization", "cookie")):
-        return re.compile(_TO_END_OF_LINE).match(text, place)
+        return re.compile(_TO_END_OF_LINE).match(text, position)
     # `token: expired` is a sentence, `X-Api-Key: ab12` a header.
     if "=" not in sign and "-" not in bare:
         return None
-    return re.compile(_BARE).match(text, place)
+    return re.compile(_BARE).match(text, position)
 
 
 def _quoted(text: str) -> Iterator[str]:
@@ -247,11 +247,11 @@ def _quoted(text: str) -> Iterator[str]:
 
 
 def spellings(secrets: Iterable[str]) -> list[str]:
-    """Return the texts under which *secrets* may turn up, the longest first."""
+    """Return each spelling in which *secrets* may occur in a text, the longest first."""
     found: set[str] = set()
     for secret in secrets:
         bare = secret.strip()
-        if len(bare) >= SHORTEST_SECRET:
+        if len(bare) >= MIN_SECRET_LENGTH:
             found |= {secret, bare, repr(secret)[1:-1], json.dumps(bare)[1:-1]}
             found |= {*_quoted(bare)}
     return sorted(found, key=len, reverse=True)

@@ -64,7 +64,7 @@ class SessionKitError(Exception):
         hint: What to do next.
         method: HTTP method of the request.
         url: Its URL, redacted.
-        status: HTTP status, where there was an answer.
+        status: HTTP status, where there was a response.
         request_id: The server's name for this request, for its operator.
         attempts: How often the request went out.
         duration: Seconds from the start of the call to its failure.
@@ -73,7 +73,7 @@ class SessionKitError(Exception):
         retry_after: Seconds that the server asks to wait.
         details: What the server said, in its normal form.
         bookmark: Where a walk over pages can go on.
-        response: Redacted copy of the answer, its body cut at 64 KiB.
+        response: Redacted copy of the response, its body cut at 64 KiB.
         request: Redacted copy of the request.
     """
 
@@ -111,8 +111,8 @@ class SessionKitError(Exception):
     def complete(self, **evidence: Unpack[Evidence]) -> Self:
         """Add evidence that is missing so far, and return the error itself.
 
-        Whoever raises an error seldom knows the whole call; those further out do. What the error
-        knows already stays as it is, and None adds nothing.
+        Code that raises an error seldom knows the whole call; handlers further out do. What is set
+        already stays as it is, and None adds nothing.
         """
         known = vars(self)
         for name, value in evidence.items():

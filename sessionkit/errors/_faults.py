@@ -93,7 +93,7 @@ _BY_REASON: tuple[tuple[type[Exception], type[SessionKitError]], ...] = (
     (urllib3_errors.InvalidHeader, tree.InvalidRequest),
     (urllib3_errors.ProtocolError, tree.ConnectionLost),
 )
-_BODY_FAULTS: tuple[type[Exception], ...] = (
+_BODY_ERRORS: tuple[type[Exception], ...] = (
     requests_errors.ChunkedEncodingError,
     requests_errors.ContentDecodingError,
     requests_errors.ConnectionError,
@@ -103,7 +103,7 @@ _BODY_FAULTS: tuple[type[Exception], ...] = (
 #: What OpenSSL says of a certificate that we refuse, and of a handshake that the server refuses.
 _REFUSED = r"CERTIFICATE_VERIFY_FAILED|(?:SSLV3|TLSV1|TLSV13)_ALERT_(?!INTERNAL_ERROR)"
 #: urllib3 begins its texts with a pool or a connection.
-_BEFORE_TEXT = r"^(?:<[^>]*>|\w+\((?:host|port|[^()]*=)[^()]*\)): "
+_PREFIX = r"^(?:<[^>]*>|\w+\((?:host|port|[^()]*=)[^()]*\)): "
 
 
 def error_from_response(
@@ -134,7 +134,7 @@ def error_from_response(
     same = _letters(summary) in {_letters(name), _letters(phrase or "")}
     wait = read_wait(status, copy.headers, now)
     asked = "" if wait is None else f"the server asks to wait {wait:g} s before the next request"
-    return _made(
+    return _build(
         kind,
         f"{status} {name}" if same else f"{status} {name}: {summary}",
         hint=hint or asked,
@@ -148,7 +148,7 @@ def sent_before(error: Exception) -> Sent:
     """Return whether the server may have acted on a request that ended in *error*."""
     if isinstance(error, SessionKitError):
         return error.sent
-    kind = _kind(error, in_body=False)
+    kind = _class_of(error, in_body=False)
     return "maybe" if kind is None else kind.sent
 
 
@@ -157,7 +157,7 @@ def class_of_status(status: int) -> type[tree.StatusError]:
     return _BY_STATUS.get(status, _GENERIC[status >= 500])
 
 
-def _made(kind: type[SessionKitError], text: str, **evidence: Any) -> SessionKitError:
+def _build(kind: type[SessionKitError], text: str, **evidence: Any) -> SessionKitError:
     try:
         return kind(text, **evidence)
     except Exception:  # noqa: BLE001  # a vendor's class may have any signature
@@ -181,11 +181,11 @@ def error_from_exception(
 
     Args:
         error: What the session raised.
-        response: The answer whose body was being read, if one had begun.
+        response: The response whose body was being read, if one had begun.
         redirected: Whether a server had sent us on: what cannot be sent is then its fault.
         secrets: Exact texts to mask.
     """
-    kind = _kind(error, in_body=response is not None)
+    kind = _class_of(error, in_body=response is not None)
     if kind is tree.InvalidRequest and (redirected or redirect_of(error) is not None):
         kind = tree.RedirectFailed
     if kind is None:
@@ -193,66 +193,69 @@ def error_from_exception(
     request = getattr(error, "request", None)
     secrets = (*secrets, *secrets_in_request(request))
     fault = kind(
-        scrub(_message(kind, error), secrets),
+        scrub(_message_for(kind, error), secrets),
         request=None if request is None else redacted_request(request, secrets),
-        response=_last_answer(error, response, secrets),
+        response=_last_response(error, response, secrets),
     )
     if isinstance(fault, tree.RetriesExhausted):
         _read_last_status(fault)
     elif isinstance(fault, tree.TlsFailed):
         if response is not None:
             fault.sent, fault.retryable = "yes", False
-        elif re.search(_REFUSED, str(error)) or _holds(error, ssl.CertificateError):
+        elif re.search(_REFUSED, str(error)) or _wraps(error, ssl.CertificateError):
             # The same certificates will be as wrong the next time, theirs and ours.
             fault.retryable = False
     return fault
 
 
 def _read_last_status(fault: SessionKitError) -> None:
-    # urllib3's words are "too many 503 error responses"; the answer itself is gone.
-    if told := re.search(r"\b([45]\d\d)\b", fault.message):
-        fault.status = int(told[1])
+    # urllib3's words are "too many 503 error responses"; the response itself is gone.
+    if match := re.search(r"\b([45]\d\d)\b", fault.message):
+        fault.status = int(match[1])
         fault.retryable = class_of_status(fault.status).retryable
 
 
-def _last_answer(
+def _last_response(
     error: Exception, response: requests.Response | None, secrets: Iterable[str]
 ) -> requests.Response | None:
-    answer = getattr(error, "response", None) if response is None else response
-    return None if answer is None else redacted_response(answer, secrets)
+    found = getattr(error, "response", None) if response is None else response
+    return None if found is None else redacted_response(found, secrets)
 
 
 def is_body_error(error: Exception) -> bool:
-    """Tell whether *error* can be one of reading a body."""
-    return any(_is_a(error, base) for base in _BODY_FAULTS)
+    """Return whether *error* may have been raised while a body was read."""
+    return _is_instance(error, *_BODY_ERRORS)
 
 
-def _is_a(error: BaseException, base: type[BaseException]) -> bool:
-    """Tell whether *error* is of class *base*, or of its namesake in a fork of the library."""
-    if isinstance(error, base):
+def _is_instance(error: BaseException, *classes: type[BaseException]) -> bool:
+    """Return whether *error* is of one of *classes*, or of its namesake in a fork."""
+    if isinstance(error, classes):
         return True
-    fork = FORKS[base.__module__.partition(".")[0]]
-    bases = type(error).__mro__
-    return any(b.__name__ == base.__name__ and b.__module__.startswith(fork) for b in bases)
+    for kind in classes:
+        fork = FORKS[kind.__module__.partition(".")[0]]
+        bases = type(error).__mro__
+        if any(b.__name__ == kind.__name__ and b.__module__.startswith(fork) for b in bases):
+            return True
+    return False
 
 
-def _kind(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
+def _class_of(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
     if isinstance(error.args[0] if error.args else None, urllib3_errors.InvalidHeader):
         return tree.ConnectionLost  # the server's header, and not one of ours
     if isinstance(error, ValueError) and raised_while_redirecting(error):
         return tree.RedirectFailed  # a Location that is no URL, or no text in any encoding
     for base, kind in _BY_CLASS:
-        if _is_a(error, base):
+        if _is_instance(error, base):
             return tree.BodyTimedOut if in_body and kind is tree.ReadTimedOut else kind
-    if _is_a(error, requests_errors.ConnectionError) or _is_a(error, urllib3_errors.HTTPError):
-        return _kind_by_reason(error, in_body=in_body)
+    if _is_instance(error, requests_errors.ConnectionError, urllib3_errors.HTTPError):
+        return _class_by_reason(error, in_body=in_body)
     if type(error) is requests_errors.RequestException:
         return tree.TransportError
-    return _kind_unwrapped(error, in_body=in_body)
+    return _class_of_other(error, in_body=in_body)
 
 
-def _kind_unwrapped(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
-    """Return the kind of what requests raises, or lets through, as no exception of its own."""
+def _class_of_other(error: Exception, *, in_body: bool) -> type[SessionKitError] | None:
+    """Return the class for an exception that is none of requests or urllib3."""
     if isinstance(error, (ValueError, AssertionError)) and rejected_by_stdlib(error):
         if in_body:
             return tree.IncompleteBody  # a chunk of less than no bytes
@@ -263,35 +266,35 @@ def _kind_unwrapped(error: Exception, *, in_body: bool) -> type[SessionKitError]
     return None
 
 
-def _kind_by_reason(error: Exception, *, in_body: bool) -> type[SessionKitError]:
+def _class_by_reason(error: Exception, *, in_body: bool) -> type[SessionKitError]:
     inner = error.args[0] if error.args else None
-    if isinstance(inner, Exception) and _is_a(inner, urllib3_errors.ReadTimeoutError):
+    if isinstance(inner, Exception) and _is_instance(inner, urllib3_errors.ReadTimeoutError):
         return tree.BodyTimedOut
-    reason = _reason(error)
+    reason = _innermost(error)
     if any(map(raised_while_connecting, reason.args)):
-        return tree.ConnectFailed  # told as a lost connection by adapters for sockets of files
+        return tree.ConnectFailed  # a lost connection to adapters for Unix sockets
     for base, kind in _BY_REASON:
-        if _is_a(reason, base):
+        if _is_instance(reason, base):
             if in_body and kind is tree.ReadTimedOut:
                 return tree.BodyTimedOut
             return tree.IncompleteBody if in_body and kind is tree.ConnectionLost else kind
-    lost = _is_a(error, requests_errors.ConnectionError)
+    lost = _is_instance(error, requests_errors.ConnectionError)
     return tree.ConnectionLost if lost else tree.TransportError
 
 
-def _reason(error: BaseException) -> BaseException:
+def _innermost(error: BaseException) -> BaseException:
     """Return the innermost exception that *error* wraps."""
     inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
-    return _reason(inner) if isinstance(inner, BaseException) else error
+    return _innermost(inner) if isinstance(inner, BaseException) else error
 
 
-def _holds(error: BaseException, kind: type[BaseException]) -> bool:
-    reason = _reason(error)
+def _wraps(error: BaseException, kind: type[BaseException]) -> bool:
+    reason = _innermost(error)
     return isinstance(reason, kind) or any(isinstance(arg, kind) for arg in reason.args)
 
 
-def _message(kind: type[SessionKitError], error: Exception) -> str:
-    reason = _reason(error)
+def _message_for(kind: type[SessionKitError], error: Exception) -> str:
+    reason = _innermost(error)
     text = str(reason)
     if kind is tree.InvalidRequest and (
         "header" in text.lower() or isinstance(reason, UnicodeError)
@@ -302,5 +305,5 @@ def _message(kind: type[SessionKitError], error: Exception) -> str:
     if len(reason.args) > 1 and text.startswith("("):
         # The parts of a tuple; the second is often said in the first already.
         first, second = str(reason.args[0]).rstrip("."), str(reason.args[1])
-        text = first if second in first else f"{first}: {re.sub(_BEFORE_TEXT, '', second)}"
-    return re.sub(_BEFORE_TEXT, "", text) or type(error).__name__
+        text = first if second in first else f"{first}: {re.sub(_PREFIX, '', second)}"
+    return re.sub(_PREFIX, "", text) or type(error).__name__

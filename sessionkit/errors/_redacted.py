@@ -19,7 +19,7 @@ from urllib3 import exceptions as urllib3_errors
 
 from sessionkit._redact import (
     MASK,
-    SHORTEST_VALUE,
+    MIN_VALUE_LENGTH,
     is_secret_name,
     redact_headers,
     redact_url,
@@ -32,9 +32,9 @@ from sessionkit.errors._base import SessionKitError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Bytes of a body that are read for an error, looked at, and kept.
+#: Bytes of a body that an error looks at and keeps.
 MAX_BODY_BYTES = 65_536
-#: Characters of an answer's headers that are kept, all together.
+#: Characters of all headers of a response that are kept together.
 MAX_HEADER_CHARACTERS = 65_536
 #: Attribute of a copy, so that it is not copied again.
 _MARK = "_sessionkit_redacted"
@@ -68,7 +68,7 @@ def _credentials_in(value: str) -> list[str]:
     cookies = [pair.partition("=")[2].strip() for pair in value.split(";") if "=" in pair]
     # A short value, such as `lang=en`, would be masked all over the text.
     parts = [credential if scheme.isalpha() else "", *cookies]
-    return [value, *(part for part in parts if len(part) > SHORTEST_VALUE)]
+    return [value, *(part for part in parts if len(part) > MIN_VALUE_LENGTH)]
 
 
 def redacted_request(request: Any, secrets: Iterable[str] = ()) -> requests.PreparedRequest:
@@ -107,7 +107,7 @@ def _request_body(body: Any, secrets: tuple[str, ...]) -> str | None:
 
 
 def redacted_response(response: Any, secrets: Iterable[str] = ()) -> requests.Response:
-    """Return a ``requests.Response`` that shows what *response* said, and no secret.
+    """Return a ``requests.Response`` like *response*, without its secrets.
 
     Its body is what has been read of the original's so far, at most 64 KiB: nothing is read here.
 
@@ -155,7 +155,7 @@ def _fill_body(copy: Any, content: Any, secrets: tuple[str, ...]) -> None:
 def _without_partial_secret(body: AnyStr, known: Iterable[AnyStr]) -> AnyStr:
     """Return *body* without the secret at its end of which it holds but the beginning."""
     for spelling in known:
-        for size in range(len(spelling) - 1, SHORTEST_VALUE, -1):
+        for size in range(len(spelling) - 1, MIN_VALUE_LENGTH, -1):
             if body.endswith(spelling[:size]):
                 return body[:-size]
     return body
@@ -283,7 +283,7 @@ class _Scrubber:
             return _without_other_characters(error)
         if _shows_header(error):
             what = (
-                "of the answer makes no sense"
+                "of the response makes no sense"
                 if _shows_response_header(error)
                 else "cannot be sent"
             )
@@ -330,9 +330,9 @@ def _without_other_characters(error: UnicodeEncodeError | UnicodeDecodeError) ->
 
 
 def _shows_header(error: BaseException) -> bool:
-    """Tell whether the text of *error* shows a header's value."""
+    """Return whether the text of *error* shows a header's value."""
     if isinstance(error, requests_errors.InvalidHeader):
-        # Around one of urllib3's, it is what tells a header of the answer from one of ours.
+        # Around one of urllib3's, it is what tells a header of the response from one of ours.
         return not _shows_response_header(error.args[0] if error.args else None)
     if _shows_response_header(error):
         return True

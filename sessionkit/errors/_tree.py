@@ -1,4 +1,4 @@
-"""The tree of errors: one class for each thing that a caller may want to treat apart.
+"""The tree of errors: one class for each failure that a caller may want to handle.
 
 Each is also the very class that a plain session raises, where there is one, so code written
 against requests goes on working.
@@ -27,7 +27,7 @@ class InvalidRequest(SessionKitError, requests_errors.RequestException, ValueErr
 
 
 class TransportError(SessionKitError, requests_errors.RequestException):
-    """No whole answer came. ``sent`` tells whether the server may have acted all the same."""
+    """No whole response came; ``sent`` says whether the server may have acted all the same."""
 
     sent: Sent = "maybe"
 
@@ -59,7 +59,7 @@ class TlsFailed(ConnectFailed, requests_errors.SSLError):
 
 
 class TimedOut(TransportError, requests_errors.Timeout, TimeoutError):
-    """Something took longer than it was given."""
+    """A timeout passed."""
 
     hint = "give the call more time, or find out what the server is busy with"
 
@@ -72,21 +72,21 @@ class ConnectTimedOut(TimedOut, ConnectFailed, requests_errors.ConnectTimeout):
 
 
 class ReadTimedOut(TimedOut, requests_errors.ReadTimeout):
-    """The request was sent, and no answer began in time."""
+    """The request was sent, and no response began in time."""
 
     hint = "raise the read timeout; repeat a request that changes things only if that is safe"
 
 
 class BodyTimedOut(ReadTimedOut, requests_errors.ConnectionError):
-    """The answer began, then its body stalled."""
+    """The response began, then its body stalled."""
 
     sent: Sent = "yes"
 
 
 class DeadlineExceeded(TimedOut):
-    """The whole call, waits and renewals included, used up its budget of time."""
+    """The total timeout of the call passed, its waits and renewals included."""
 
-    hint = "give the call a later deadline, or look at its attempts and duration"
+    hint = "give the call a longer total_timeout, or look at its attempts and duration"
 
 
 class ConnectionLost(TransportError, requests_errors.ConnectionError):
@@ -96,10 +96,10 @@ class ConnectionLost(TransportError, requests_errors.ConnectionError):
 
 
 class IncompleteBody(TransportError, requests_errors.ChunkedEncodingError):
-    """The answer began, then the connection ended inside its body."""
+    """The response began, then the connection ended inside its body."""
 
     sent: Sent = "yes"
-    hint = "ask again; a server or proxy on the way cut the answer short"
+    hint = "send it again; a server or proxy on the way cut the response short"
 
 
 class UndecodableBody(IncompleteBody, requests_errors.ContentDecodingError):
@@ -109,10 +109,10 @@ class UndecodableBody(IncompleteBody, requests_errors.ContentDecodingError):
 
 
 class RedirectFailed(TransportError, requests_errors.TooManyRedirects):
-    """Redirects went on for longer than the session allows, or lead to what is no URL."""
+    """More redirects than the session allows, or one to what is no URL."""
 
     sent: Sent = "yes"
-    hint = "look at where the server sends you: in a loop, or to what is no URL that can be asked"
+    hint = "look at where the server redirects to: in a loop, or to what is no URL"
 
 
 class ReplayImpossible(TransportError, requests_errors.UnrewindableBodyError):
@@ -123,9 +123,9 @@ class ReplayImpossible(TransportError, requests_errors.UnrewindableBodyError):
 
 
 class RetriesExhausted(TransportError, requests_errors.RetryError):
-    """The session's own adapter tried again until it gave up, and kept the last answer.
+    """The retries of the session's own adapter are exhausted.
 
-    ``status`` is that answer's; nothing else of it is left.
+    ``status`` is that of the last response; nothing else of it is left.
     """
 
     sent: Sent = "yes"
@@ -133,23 +133,23 @@ class RetriesExhausted(TransportError, requests_errors.RetryError):
 
 
 class CircuitOpen(TransportError):
-    """The server failed so often that it is left alone for a while; nothing was sent."""
+    """The circuit breaker is open after repeated failures; nothing was sent."""
 
     sent: Sent = "no"
     retryable = True
-    hint = "wait until the breaker lets a trial request through"
+    hint = "wait until the circuit breaker lets a trial request through"
 
 
 class RateLimitExhausted(TransportError):
-    """The budget of requests is spent for now; nothing was sent."""
+    """The rate limit has no room for the request in time; nothing was sent."""
 
     sent: Sent = "no"
     retryable = True
-    hint = "wait for the next window, or raise the budget"
+    hint = "wait for the next window, or raise the rate or max_wait"
 
 
 class StatusError(SessionKitError, requests_errors.HTTPError):
-    """The server answered, and its answer is an error."""
+    """The server responded with an error."""
 
     sent: Sent = "yes"
 
@@ -157,7 +157,7 @@ class StatusError(SessionKitError, requests_errors.HTTPError):
 class ClientError(StatusError):
     """4xx: the request is at fault."""
 
-    hint = "correct the request; details tells what the server did not like"
+    hint = "correct the request; details says what the server refused"
 
 
 class BadRequest(ClientError):
@@ -179,7 +179,7 @@ class NotFound(ClientError):
 class MethodNotAllowed(ClientError):
     """405: the thing is there, but not for this method."""
 
-    hint = "the answer's Allow header lists the methods"
+    hint = "the response's Allow header lists the methods"
 
 
 class Conflict(ClientError):
@@ -195,7 +195,7 @@ class Gone(ClientError):
 
 
 class PreconditionFailed(ClientError):
-    """412: changed by somebody else since it was read."""
+    """412: changed by another client since it was read."""
 
     hint = "read it again, apply the change to what is there now, send its new ETag"
 
@@ -213,13 +213,13 @@ class Unprocessable(ClientError):
 
 
 class Locked(ClientError):
-    """423: in use by somebody else."""
+    """423: in use by another client."""
 
     hint = "try again when it is released"
 
 
 class RateLimited(ClientError):
-    """429: too many requests; ``retry_after`` tells how long to wait, if the server did."""
+    """429: too many requests; ``retry_after`` says how long to wait, if the server did."""
 
     retryable = True
     hint = "wait for retry_after seconds, and ask less often"
@@ -232,7 +232,7 @@ class ServerError(StatusError):
 
 
 class BadGateway(ServerError):
-    """502: a server further on gave no proper answer."""
+    """502: a server further on gave no proper response."""
 
     retryable = True
 
@@ -245,7 +245,7 @@ class ServiceUnavailable(ServerError):
 
 
 class GatewayTimeout(ServerError):
-    """504: a server further on did not answer in time."""
+    """504: a server further on did not respond in time."""
 
     retryable = True
 
@@ -253,23 +253,23 @@ class GatewayTimeout(ServerError):
 class UnexpectedStatus(StatusError):
     """A status outside those that the caller expects."""
 
-    hint = "add the status to expect=, or look at the answer"
+    hint = "add the status to expect=, or look at the response"
 
 
 class ApplicationError(StatusError):
     """A 2xx whose body says failure, by a rule."""
 
-    hint = "read details: the server reports its failures inside successful answers"
+    hint = "read details: the server reports its failures inside successful responses"
 
 
 class BodyError(SessionKitError, requests_errors.RequestException):
-    """The whole answer came, but its body is not what it should be."""
+    """The whole response came, but its body is not what it should be."""
 
     sent: Sent = "yes"
 
 
 class BodyTooLarge(BodyError):
-    """The body is larger than whoever reads it allows; what came of it was dropped."""
+    """The body is larger than its limit; what came of it was dropped."""
 
     hint = "ask for less at once, or raise the limit: max_bytes= of SizeHandler and of the call"
 
@@ -284,7 +284,7 @@ class MappingError(BodyError, ValueError):
     """The body does not fit the type that was asked for.
 
     Attributes:
-        problems: All that is wrong, each with its place.
+        problems: All that is wrong, each with its JSON Pointer.
         model: The type that was asked for; its name, where an unpickled error cannot import it.
         index: Which item of a list, counted from 0.
     """
@@ -292,7 +292,7 @@ class MappingError(BodyError, ValueError):
     problems: tuple[Problem, ...] = ()
     model: Any = None
     index: int | None = None
-    hint = "correct the model, or tell the server's operator; problems lists each place"
+    hint = "correct the model, or tell the server's operator; problems lists all of them"
 
 
 class AuthError(SessionKitError, requests_errors.RequestException):
@@ -312,13 +312,13 @@ class RenewalFailed(AuthError):
 
 
 class LoginRequired(AuthError):
-    """Nothing that is left can obtain a token; somebody has to log in."""
+    """No grant that is left can obtain a token; a user has to log in."""
 
     hint = "log in again"
 
 
 class StoreError(SessionKitError, requests_errors.RequestException):
-    """Tokens at rest could not be read, written or locked.
+    """A token store could not be read, written or locked.
 
     Attributes:
         store: Which store.
@@ -343,11 +343,11 @@ class LockTimedOut(StoreError):
 
 
 class PagingError(SessionKitError, requests_errors.RequestException):
-    """A walk over pages cannot go on; ``bookmark`` tells where it stopped."""
+    """A walk over pages cannot go on; ``bookmark`` says where it stopped."""
 
 
 class PageLoop(PagingError):
-    """The server sent us to a page that was fetched before; it was not fetched again."""
+    """The next page is one that was fetched before; it was not fetched again."""
 
     hint = "check the paginator's settings: what it sends does not lead on"
 
@@ -359,7 +359,7 @@ class CrossOriginPage(PagingError):
 
 
 class PaginationNotDetected(PagingError):
-    """There are more pages, but no known way to ask for them."""
+    """There are more pages, but how to request them is not known."""
 
     hint = "name the paginator yourself"
 

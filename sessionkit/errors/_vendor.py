@@ -24,19 +24,19 @@ _FIRST_ERROR_STATUS = 400
 class Rule:
     """One line of the table of an :class:`~sessionkit.handlers.ErrorHandler`; the first match wins.
 
-    A rule fits an answer if everything that it names does. Immutable, and shared by threads.
+    A rule fits a response if everything that it names does. Immutable, and shared by threads.
 
     Args:
-        raises: The error that such an answer is: a class of the tree or of yours, derived from
+        raises: The error that such a response is: a class of the tree or of yours, derived from
             :class:`StatusError` or another class of the tree that requests raises too. None: it
-            is no error, and the caller gets the answer.
+            is no error, and the caller gets the response.
         status: One status or several, such as ``range(500, 600)``; by default any from 400 on.
-            Name a status below 400 for failures that a server tells inside of successes.
+            Name a status below 400 for failures that a server reports inside of successes.
         method: Of the request.
-        header: A header that the answer has, or a pair of its name and its whole value.
+        header: A header that the response has, or a pair of its name and its whole value.
         code: What the server calls the failure; see :attr:`ErrorDetail.code`.
-        when: A function of the answer, true where the rule fits. Of an error's body it sees 64 KiB.
-            A body of another shape, on which it fails, does not fit.
+        when: A function of the response, true where the rule fits. Of an error's body it sees
+            64 KiB. A body of another shape, on which it fails, does not fit.
 
     Raises:
         ConfigError: Not an error that may leave a session, or not a status.
@@ -67,7 +67,7 @@ class Rule:
         return self._code is not None or self._when is not None
 
     def concerns(self, response: requests.Response) -> bool:
-        """Tell whether status, method and headers fit; the body is not looked at."""
+        """Return whether status, method and headers fit; the body is not looked at."""
         status = response.status_code
         if self.statuses is None and status < _FIRST_ERROR_STATUS:
             return False
@@ -81,7 +81,7 @@ class Rule:
         return self._header is None or self._header in response.headers
 
     def fits(self, response: requests.Response) -> bool:
-        """Tell whether the body fits too, as far as it has been read."""
+        """Return whether the body fits too, as far as it has been read."""
         if self._code is not None and read_details(response).code != self._code:
             return False
         try:
@@ -165,7 +165,10 @@ def _vendor_class(base_class: type[Exception], kind: type[SessionKitError]) -> A
     def reduce(self: SessionKitError) -> tuple[Any, ...]:
         build, (own, *rest) = kind.__reduce__(self)
         if own is not made:
-            return build, (own, *rest)  # a class that somebody derived, to be imported by its name
+            return build, (
+                own,
+                *rest,
+            )  # a class that was derived further, to be imported by its name
         return _rebuild_vendor_error, (base_class, kind, *rest)
 
     body = {

@@ -1,4 +1,4 @@
-"""What the headers of an answer say about a failure."""
+"""Reading waits (``Retry-After`` and spent quotas) and the names that servers give requests."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ REQUEST_ID_HEADERS = (
     "cf-ray",
 )
 #: A longer wait, in seconds (about 30 years), is garbage, or no wait but a moment.
-_LONGEST_WAIT = 1e9
-_LONGEST_ID = 200
+_MAX_WAIT = 1e9
+_MAX_ID = 200
 #: Waits in milliseconds, as some vendors tell them beside ``Retry-After``.
 _IN_MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
-#: Answers that may mean that a budget is spent; others bear the same headers and mean nothing.
+#: Statuses that may mean that a quota is spent; others bear the same headers and mean nothing.
 _REFUSALS = (403, 429, 503)
 
 
@@ -33,23 +33,23 @@ def read_request_id(headers: Mapping[str, str], first: Iterable[str] = ()) -> st
     """Return the server's name for the request, for its operator; None where it gave none.
 
     Args:
-        headers: Of the answer; case-insensitive.
+        headers: Of the response; case-insensitive.
         first: Names of headers to look at before the usual ones.
     """
     for name in (*first, *REQUEST_ID_HEADERS):
         value = headers.get(name)
         if value and value.strip():
-            return "".join(c for c in value.strip() if c.isprintable())[:_LONGEST_ID]
+            return "".join(c for c in value.strip() if c.isprintable())[:_MAX_ID]
     return None
 
 
 def read_wait(status: int, headers: Mapping[str, str], now: float) -> float | None:
-    """Return how long the server asks to wait, by ``Retry-After`` or as its budget is spent.
+    """Return how long the server asks to wait, by ``Retry-After`` or as its quota is spent.
 
     Args:
-        status: Of the answer; only with 403, 429 and 503 can a spent budget be its reason.
-        headers: Of the answer; case-insensitive.
-        now: Seconds since the epoch; used where the answer has no ``Date``.
+        status: Of the response; only with 403, 429 and 503 can a spent quota be its reason.
+        headers: Of the response; case-insensitive.
+        now: Seconds since the epoch; used where the response has no ``Date``.
 
     Returns:
         Zero or more seconds, or None where the server asks for nothing.
@@ -62,11 +62,11 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Return how long the server asks to wait, in seconds (RFC 9110, section 10.2.3).
 
     Seconds, fractions of them, HTTP dates, and milliseconds in ``retry-after-ms`` are understood.
-    A date is compared with the answer's own ``Date``, because the two clocks may differ.
+    A date is compared with the response's own ``Date``, because the two clocks may differ.
 
     Args:
-        headers: Of the answer; case-insensitive.
-        now: Seconds since the epoch; used where the answer has no ``Date``.
+        headers: Of the response; case-insensitive.
+        now: Seconds since the epoch; used where the response has no ``Date``.
 
     Returns:
         Zero or more seconds; None where the header is missing, garbage, past or absurdly far.
@@ -81,7 +81,7 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 def _until_reset(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds until the quotas that are spent are full again."""
-    # Only now: few answers are refusals, and the patterns of that module take time to load.
+    # Only now: few responses are refusals, and the patterns of that module take time to load.
     from sessionkit.headers._rate_limit import read_quotas
 
     quotas = read_quotas(headers, now)
@@ -101,4 +101,4 @@ def _sane(seconds: float) -> float | None:
 
 
 def _is_wait(seconds: float) -> bool:
-    return math.isfinite(seconds) and 0 <= seconds <= _LONGEST_WAIT
+    return math.isfinite(seconds) and 0 <= seconds <= _MAX_WAIT

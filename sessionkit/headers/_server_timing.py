@@ -1,7 +1,7 @@
 """What servers say of their own time: Server-Timing, and the headers of AWX, Rails and Express.
 
 Read leniently, as the specification of Server-Timing asks: what makes no sense is left out of the
-figures and kept in the raw text, and nothing here ever raises.
+figures, and stands in the raw text.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ HEADERS = (
 
 
 def read_server_timing(headers: Mapping[str, str]) -> ServerTiming:
-    """Read the timing headers of an answer; never raises.
+    """Read the timing headers of a response; never raises.
 
     Args:
-        headers: Of the answer; any mapping that finds names whatever their case.
+        headers: Of the response; any mapping that finds names whatever their case.
     """
     raw = {name: str(headers[name]) for name in HEADERS if name in headers}
     text = raw.get

@@ -17,7 +17,7 @@ class SetCookie(NamedTuple):
     Attributes:
         name: As written; never empty.
         value: As written, without quotes around it; empty where the cookie is taken away.
-        life: For how many seconds it is kept, or None where that is not said.
+        lifetime: Seconds for which it holds (``Max-Age``), or None where that is not said.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""From JSON to the user's own types, and back; pure, nothing here sends anything."""
+"""Load JSON into the user's own types, and dump them to JSON; nothing here sends anything."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The fast way from JSON to objects, which is msgspec's, and the slow one where that fails.
+"""Load JSON into objects by msgspec, and by a slow walk in Python where that fails.
 
-What fits is never walked in Python. What does not is walked once by ``_problems``: the walk
-mends what servers are known to leave out, and otherwise names every problem with its place.
+A document that fits is never walked. One that does not is walked once by ``_problems``, which
+mends what servers are known to leave out and names every other problem with its JSON Pointer.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import msgspec.inspect
 
 from sessionkit._redact import scrub
 from sessionkit.errors import ConfigError, DecodeError, InvalidRequest, MappingError, Problem
-from sessionkit.mapping._problems import Walk, pointer_of
+from sessionkit.mapping._messages import message_of
+from sessionkit.mapping._problems import ProblemFinder, pointer_of
 from sessionkit.mapping._shapes import fields_of, is_named
-from sessionkit.mapping._words import message_of
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class Loader(Generic[T]):
 
     def __init__(self, model: type[T]) -> None:
         self._model = model
-        # Found out at the first need; two threads may both do so, to no harm.
+        # Found out at the first need; two threads may both do so, which is harmless.
         self._known: msgspec.inspect.Type | None = None
 
     def __call__(self, raw: Any, where: str = "") -> T:
@@ -66,8 +66,8 @@ class Loader(Generic[T]):
         except RecursionError:
             raise self._too_deep(where) from None
         except (TypeError, NameError) as error:
-            raise self._unfit(error) from error
-        return self._mended(raw, where)
+            raise self._config_error(error) from error
+        return self._load_slowly(raw, where)
 
     def read(self, body: bytes, where: str = "") -> T:
         """Make one object of a whole JSON document, without decoding it first.
@@ -88,7 +88,7 @@ class Loader(Generic[T]):
         except RecursionError:
             raise self._too_deep(where) from None
         except (TypeError, NameError) as error:
-            raise self._unfit(error) from error
+            raise self._config_error(error) from error
         return self(decode(body), where)
 
     def many(self, rows: list[Any], where: str = "") -> list[T]:
@@ -117,7 +117,7 @@ class Loader(Generic[T]):
 
     @property
     def members(self) -> frozenset[str] | None:
-        """Names that an object of this type has in JSON; None for what has any, or is no object.
+        """Names of the members of this type in JSON; None where it has any names, or is no object.
 
         Raises:
             ConfigError: The type cannot be loaded from JSON at all.
@@ -125,12 +125,12 @@ class Loader(Generic[T]):
         shape = self._shape()
         return frozenset(f.encode_name for f in fields_of(shape)) if is_named(shape) else None
 
-    def _mended(self, raw: Any, where: str) -> T:
-        """Load what msgspec refused, or say all that is wrong with it."""
+    def _load_slowly(self, raw: Any, where: str) -> T:
+        """Load what msgspec refused, or raise an error that names all problems."""
         problems: list[Problem] = []
         try:
             shape = self._shape()
-            fixed = Walk(problems).visit(shape, raw, where)
+            fixed = ProblemFinder(problems).visit(shape, raw, where)
             if not problems:
                 try:
                     return msgspec.convert(fixed, self._model, str_keys=True)
@@ -138,33 +138,35 @@ class Loader(Generic[T]):
                     problems.append(Problem(where + pointer_of(str(error)), message_of(error)))
             # Once more, and thoroughly: a sound part may be refused by the model's own checks.
             thorough: list[Problem] = []
-            Walk(thorough, deep=True).visit(shape, raw, where)
+            ProblemFinder(thorough, deep=True).visit(shape, raw, where)
         except RecursionError:
             raise self._too_deep(where) from None
-        raise self._unmapped(thorough or problems)
+        raise self._mapping_error(thorough or problems)
 
     def _shape(self) -> msgspec.inspect.Type:
         if self._known is None:
             try:
                 shape = msgspec.inspect.type_info(self._model)
             except (TypeError, NameError) as error:
-                raise self._unfit(error) from error
+                raise self._config_error(error) from error
             if isinstance(shape, msgspec.inspect.CustomType):
-                raise self._unfit("no dataclass, Struct, attrs class, TypedDict or NamedTuple")
+                raise self._config_error(
+                    "no dataclass, Struct, attrs class, TypedDict or NamedTuple"
+                )
             self._known = shape
         return self._known
 
-    def _unmapped(self, problems: list[Problem]) -> MappingError:
+    def _mapping_error(self, problems: list[Problem]) -> MappingError:
         shown = "; ".join(f"{p.pointer or '(document)'}: {p.message}" for p in problems[:_SHOWN])
         more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         name = name_of(self._model)
-        message = f"the answer does not fit {name}: {shown}{more}"
+        message = f"the response does not fit {name}: {shown}{more}"
         return MappingError(message, problems=tuple(problems), model=self._model)
 
     def _too_deep(self, where: str) -> MappingError:
-        return self._unmapped([Problem(where, "nested too deeply to be read")])
+        return self._mapping_error([Problem(where, "nested too deeply to be read")])
 
-    def _unfit(self, reason: object) -> ConfigError:
+    def _config_error(self, reason: object) -> ConfigError:
         message = f"{name_of(self._model)} cannot be loaded from JSON: {reason}"
         hint = (
             "use a dataclass, msgspec Struct, attrs class, TypedDict or NamedTuple whose "
@@ -185,7 +187,7 @@ def loader_for(into: Callable[[Any], T]) -> Callable[[Any, str], T]: ...
 
 
 def loader_for(into: Any) -> Callable[[Any, str], Any]:
-    """Return a function that makes one object of decoded JSON and the place where it stood.
+    """Return a function that makes one object of decoded JSON and its JSON Pointer.
 
     Args:
         into: A type as :class:`Loader` takes it, or any function of the decoded JSON.
@@ -239,7 +241,7 @@ def dump(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Do what msgspec does not.
+    """Return *value* with what msgspec does not write itself made plain.
 
     UNSET is left out of mappings, and the fields of NamedTuples are named. Members of a dataclass
     are asked for by name: those that msgspec loaded with their default stand in the class alone,
@@ -259,7 +261,7 @@ def _plain(value: Any) -> Any:
 
 
 def _plain_struct(value: msgspec.Struct) -> Any:
-    """Write a Struct by its own rules (names, tags, what it omits), and its members by ours."""
+    """Return a Struct by its own rules (names, tags, what it omits), its members by ours."""
     written = msgspec.to_builtins(value, str_keys=True)
     if isinstance(written, dict):
         for name, key in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
@@ -272,13 +274,13 @@ def decode(body: bytes) -> Any:
     """Decode a JSON document as leniently as requests does: NaN, and UTF-16 with its mark.
 
     Raises:
-        DecodeError: *body* is no JSON; the message gives the place, never the text.
+        DecodeError: *body* is no JSON; the message gives the position, never the text.
     """
     try:
         return json.loads(body)
     except ValueError as error:
-        place = getattr(error, "pos", getattr(error, "start", 0))
-        reason = "it is empty" if not body.strip() else f"no JSON at character {place}"
+        position = getattr(error, "pos", getattr(error, "start", 0))
+        reason = "it is empty" if not body.strip() else f"no JSON at character {position}"
     except RecursionError:
         reason = "it is nested too deeply"
     raise DecodeError(f"the body cannot be decoded: {reason}")

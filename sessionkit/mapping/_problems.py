@@ -1,8 +1,8 @@
-"""The slow walk over what msgspec refused: it mends two habits of servers, and names the rest.
+"""Find all that is wrong with a document that msgspec refused.
 
-Mended are a member that may be null and is missing, and a null where the model has a default.
-Everything else that does not fit becomes a problem with its JSON Pointer (RFC 6901); the walk goes
-on behind it, so one answer shows all that is wrong.
+Two habits of servers are mended: a member that may be null and is missing, and a null where the
+model has a default. Everything else that does not fit becomes a problem with its JSON Pointer
+(RFC 6901); the walk goes on behind it, so that one error shows all problems of a response.
 """
 
 from __future__ import annotations
@@ -15,6 +15,13 @@ from msgspec import inspect as ms
 
 from sessionkit._redact import is_secret_name
 from sessionkit.errors import Problem
+from sessionkit.mapping._messages import (
+    describe,
+    describe_choices,
+    describe_shape,
+    has_format,
+    message_of,
+)
 from sessionkit.mapping._shapes import (
     ARRAYS,
     Mapped,
@@ -28,7 +35,6 @@ from sessionkit.mapping._shapes import (
     positions,
     tagged_in,
 )
-from sessionkit.mapping._words import choice, expected, found, has_form, message_of
 
 if TYPE_CHECKING:
     from sessionkit.mapping._shapes import Named
@@ -36,7 +42,7 @@ if TYPE_CHECKING:
 _STEP = re.compile(r"\.([^.\[\]`]+)|\[(\d+)\]")
 
 
-class Walk:
+class ProblemFinder:
     """One walk over one value; used once, by one thread.
 
     Args:
@@ -70,7 +76,7 @@ class Walk:
         if isinstance(value, list) and (shapes := positions(shape)):
             return self._row(shape, shapes, value, at)
         if not fits(shape, value):
-            self._refuse(shape, value, at)
+            self._add_mismatch(shape, value, at)
         return value
 
     def _object(self, shape: Named, value: dict[str, Any], at: str) -> Any:
@@ -88,17 +94,17 @@ class Walk:
 
     def _member(self, field: ms.Field, fixed: dict[str, Any], at: str) -> None:
         name = field.encode_name
-        place = f"{at}/{escape(name)}"
+        pointer = f"{at}/{escape(name)}"
         if name not in fixed:
-            # What may be anything may be null too, but nobody said that it may be left out.
+            # What may be anything may be null too, but not left out.
             if field.required and is_nullable(field.type) and type(field.type) is not ms.AnyType:
                 fixed[name] = None
             elif field.required:
-                self._add(place, f"missing, expected {expected(field.type)}")
+                self._add(pointer, f"missing, expected {describe_shape(field.type)}")
         elif fixed[name] is None and not field.required and not is_nullable(field.type):
             del fixed[name]
         else:
-            fixed[name] = self.visit(field.type, fixed[name], place)
+            fixed[name] = self.visit(field.type, fixed[name], pointer)
 
     def _unknown(self, shape: Any, value: dict[str, Any], at: str) -> None:
         known = {field.encode_name for field in shape.fields} | {shape.tag_field}
@@ -116,7 +122,7 @@ class Walk:
         self._length(shape, value, at)
         for key in value:
             if not fits_key(shape.key_type, key):
-                self._add(f"{at}/{escape(key)}", f"its name is no {expected(shape.key_type)}")
+                self._add(f"{at}/{escape(key)}", f"its name is no {describe_shape(shape.key_type)}")
         return {
             key: self.visit(shape.value_type, item, f"{at}/{escape(key)}")
             for key, item in value.items()
@@ -143,7 +149,7 @@ class Walk:
         if isinstance(value, dict) and tagged_in(shape):
             self._tag(shape, value, at)
         elif not any(fits(kind, value) for kind in shape.types):
-            self._refuse(shape, value, at)
+            self._add_mismatch(shape, value, at)
         return value
 
     def _tag(self, shape: ms.Type, value: dict[str, Any], at: str) -> None:
@@ -153,8 +159,9 @@ class Walk:
         if tagged and (name in value or len(tagged) > 1):
             tags = [kind.tag for kind in tagged]
             if value.get(name) not in tags:
-                seen = found(value[name], shown=True) if name in value else "nothing"
-                self._add(f"{at}/{escape(name)}", f"expected {choice(tags)}, found {seen}")
+                seen = describe(value[name], shown=True) if name in value else "nothing"
+                message = f"expected {describe_choices(tags)}, found {seen}"
+                self._add(f"{at}/{escape(name)}", message)
 
     def _length(self, shape: Any, value: Any, at: str) -> None:
         least, most = shape.min_length or 0, shape.max_length
@@ -162,9 +169,9 @@ class Walk:
             bounds = f"{least} or more" if most is None else f"{least} to {most}"
             self._add(at, f"expected {bounds} items, found {len(value)}")
 
-    def _refuse(self, shape: ms.Type, value: Any, at: str) -> None:
-        shown = has_form(shape) and not any(map(is_secret_name, at.split("/")))
-        self._add(at, f"expected {expected(shape)}, found {found(value, shown=shown)}")
+    def _add_mismatch(self, shape: ms.Type, value: Any, at: str) -> None:
+        shown = has_format(shape) and not any(map(is_secret_name, at.split("/")))
+        self._add(at, f"expected {describe_shape(shape)}, found {describe(value, shown=shown)}")
 
     def _add(self, at: str, message: str) -> None:
         self._problems.append(Problem(at, message))
@@ -176,6 +183,6 @@ def escape(name: str) -> str:
 
 
 def pointer_of(text: str) -> str:
-    """Return the place that a text of msgspec names at its end, ``$.lines[2].price``, if any."""
+    """Return the JSON Pointer of the path that ends a message of msgspec: ``$.lines[2].price``."""
     path = text.rpartition(" - at `$")[2] if " - at `$" in text else ""
     return "".join(f"/{escape(name or index)}" for name, index in _STEP.findall(path))

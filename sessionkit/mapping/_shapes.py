@@ -1,4 +1,4 @@
-"""Questions about the shape of a type, as msgspec's introspection describes it."""
+"""Helpers for the shapes of types, as msgspec's introspection describes them."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ _PLAIN: dict[type[ms.Type], Any] = {
 
 
 def is_named(shape: ms.Type) -> TypeGuard[Named]:
-    """Tell whether *shape* is read from a JSON object, member by member."""
+    """Return whether *shape* is read from a JSON object, member by member."""
     if isinstance(shape, ms.StructType):
         return not shape.array_like
     return isinstance(shape, ms.DataclassType | ms.TypedDictType | ms.NamedTupleType)
 
 
 def is_nullable(shape: ms.Type) -> bool:
-    """Tell whether null is a value of *shape*."""
+    """Return whether null is a value of *shape*."""
     if isinstance(shape, ms.UnionType):
         return any(is_nullable(kind) for kind in shape.types)
     if isinstance(shape, ms.LiteralType):
@@ -97,18 +97,18 @@ def fields_of(shape: Named) -> tuple[ms.Field, ...]:
     """Return the fields in the order in which the user wrote them; msgspec sorts a TypedDict's."""
     if isinstance(shape, ms.TypedDictType):
         names = getattr(get_origin(shape.cls) or shape.cls, "__annotations__", ())
-        order = {name: place for place, name in enumerate(names)}
+        order = {name: number for number, name in enumerate(names)}
         return tuple(sorted(shape.fields, key=lambda field: order.get(field.name, 0)))
     return shape.fields
 
 
 def fits(shape: ms.Type, value: Any) -> bool:
-    """Tell whether *value*, which needs no walk of its own, is what *shape* wants."""
+    """Return whether *value*, which needs no walk of its own, is what *shape* wants."""
     return _converts(value, _python_type(shape))
 
 
 def fits_key(shape: ms.Type, key: str) -> bool:
-    """Tell whether the name of a member, always text in JSON, can be what *shape* wants."""
+    """Return whether the name of a member, always text in JSON, can be what *shape* wants."""
     return _converts({key: None}, dict[_python_type(shape), Any])  # type: ignore[misc]  # computed
 
 

@@ -10,8 +10,8 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from sessionkit._redact import (
     MASK,
-    SHORTEST_SECRET,
-    SHORTEST_VALUE,
+    MIN_SECRET_LENGTH,
+    MIN_VALUE_LENGTH,
     is_secret_name,
     spellings,
 )
@@ -51,8 +51,8 @@ class StandIns:
             quoted = quote(written, safe="")
             self._hosts |= {real: written, **dict.fromkeys(_quoted(real), quoted)}
         for secret in [secrets] if isinstance(secrets, str) else secrets:
-            if len(secret.strip()) < SHORTEST_SECRET:
-                raise ConfigError(f"a secret has {SHORTEST_SECRET} characters at least")
+            if len(secret.strip()) < MIN_SECRET_LENGTH:
+                raise ConfigError(f"a secret has {MIN_SECRET_LENGTH} characters at least")
             self._add(secret, everywhere=True)
 
     def __repr__(self) -> str:
@@ -74,7 +74,7 @@ class StandIns:
         known = self._known.get(value) or self._known.get(unquote_plus(value))
         if known:
             return known
-        telling = is_secret_name(name) and len(value) >= SHORTEST_VALUE and not value.isdecimal()
+        telling = is_secret_name(name) and len(value) >= MIN_VALUE_LENGTH and not value.isdecimal()
         return self._add(value, everywhere=telling or len(value) >= LONG)
 
     def _add(self, value: str, *, everywhere: bool) -> str:
@@ -137,7 +137,7 @@ def _spellings(secret: str) -> set[str]:
         # Bytes that are no UTF-8 as a whole are looked through as Latin-1.
         secret.encode().decode("latin-1"),
     }
-    return {text for text in found if len(text) >= SHORTEST_SECRET}
+    return {text for text in found if len(text) >= MIN_SECRET_LENGTH}
 
 
 def _quoted(text: str) -> set[str]:

@@ -269,7 +269,7 @@ def test_the_error_says_what_does_not_fit_where_and_how_much_more() -> None:
 
     error = caught.value
     assert str(error).startswith(
-        "the answer does not fit list[Line]: /data/rows/0/price: missing, expected number; "
+        "the response does not fit list[Line]: /data/rows/0/price: missing, expected number; "
     )
     assert str(error).endswith("; and 2 more")
     assert [problem.pointer for problem in error.problems][-1] == "/data/rows/4/price"

@@ -14,7 +14,7 @@ import pytest
 
 from sessionkit.errors import MappingError, Problem
 from sessionkit.mapping import load
-from sessionkit.mapping._problems import Walk, escape, pointer_of
+from sessionkit.mapping._problems import ProblemFinder, escape, pointer_of
 
 Id = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -225,7 +225,7 @@ def test_the_walk_leaves_the_document_as_it_was() -> None:
     found: list[Problem] = []
     shape = msgspec.inspect.type_info(Pair)
 
-    assert Walk(found).visit(shape, raw, "") == [1, dt.date(2026, 1, 1), 0]
+    assert ProblemFinder(found).visit(shape, raw, "") == [1, dt.date(2026, 1, 1), 0]
     assert found == []
     assert raw == {"x": 1, "y": None}
 

@@ -10,7 +10,14 @@ import msgspec
 import pytest
 from msgspec.inspect import type_info
 
-from sessionkit.mapping._words import choice, excerpt, expected, found, has_form, message_of
+from sessionkit.mapping._messages import (
+    describe,
+    describe_choices,
+    describe_shape,
+    excerpt,
+    has_format,
+    message_of,
+)
 
 Many = enum.IntEnum("Many", "A B C D E F G H K L", start=0)
 
@@ -41,7 +48,7 @@ class Plain:
 )
 def test_what_is_expected_is_said_in_words_of_json(kind: Any, words: str) -> None:
     """A message can be compared with any documentation of an API."""
-    assert expected(type_info(kind)) == words
+    assert describe_shape(type_info(kind)) == words
 
 
 @pytest.mark.parametrize(
@@ -59,28 +66,28 @@ def test_what_is_expected_is_said_in_words_of_json(kind: Any, words: str) -> Non
 )
 def test_what_is_found_is_its_kind_and_not_its_value(value: Any, words: str) -> None:
     """A value is shown only where its form is the point."""
-    assert found(value) == words
+    assert describe(value) == words
 
 
 def test_a_shown_value_is_short_and_without_secrets() -> None:
     """The beginning is enough to recognise a wrong date; a whole token would be too much."""
-    assert found("2026-13-01", shown=True) == "text '2026-13-01'"
-    assert found(12, shown=True) == "integer 12"
+    assert describe("2026-13-01", shown=True) == "text '2026-13-01'"
+    assert describe(12, shown=True) == "integer 12"
     assert excerpt("x" * 21) == f"'{'x' * 19}..."
     assert excerpt("Bearer abc.def") == "'Bearer ***'"
 
 
 def test_a_choice_of_one_reads_like_a_value() -> None:
     """No list is announced where there is none."""
-    assert choice(["a"]) == "'a'"
-    assert choice(["a", 1]) == "one of 'a', 1"
+    assert describe_choices(["a"]) == "'a'"
+    assert describe_choices(["a", 1]) == "one of 'a', 1"
 
 
 def test_only_kinds_of_text_have_a_form() -> None:
     """For plain numbers and texts the kind says it all."""
-    assert has_form(type_info(dt.date | None))
-    assert has_form(type_info(Many))
-    assert not has_form(type_info(int | str))
+    assert has_format(type_info(dt.date | None))
+    assert has_format(type_info(Many))
+    assert not has_format(type_info(int | str))
 
 
 def test_a_models_own_words_are_cut_and_cleaned() -> None:

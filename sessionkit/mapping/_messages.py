@@ -1,4 +1,4 @@
-"""What the messages of the mapper say: what was expected, what was found, never a long value."""
+"""Texts of the mapper's messages: what was expected and what was found, never a long value."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 #: Characters of a value that a message shows, where it shows one at all.
 MAX_EXCERPT = 20
-_LONGEST_TEXT = 120
-_MOST_CHOICES = 8
+_MAX_TEXT = 120
+_MAX_CHOICES = 8
 
 _WORDS: dict[type[ms.Type], str] = {
     ms.AnyType: "anything",
@@ -47,14 +47,14 @@ _FORMS: dict[type[ms.Type], str] = {
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
-def expected(shape: ms.Type) -> str:
+def describe_shape(shape: ms.Type) -> str:
     """Return what *shape* asks for, in words of JSON."""
     if isinstance(shape, ms.UnionType):
-        return " or ".join(dict.fromkeys(expected(kind) for kind in shape.types))
+        return " or ".join(dict.fromkeys(describe_shape(kind) for kind in shape.types))
     if isinstance(shape, ms.EnumType):
-        return choice(member.value for member in shape.cls)
+        return describe_choices(member.value for member in shape.cls)
     if isinstance(shape, ms.LiteralType):
-        return choice(shape.values)
+        return describe_choices(shape.values)
     if isinstance(shape, ms.CustomType):
         return f"{shape.cls.__name__}, which no JSON can be"
     if isinstance(shape, ms.StructType) and shape.array_like:
@@ -65,14 +65,14 @@ def expected(shape: ms.Type) -> str:
     return f"{word} {', '.join(limits)}" if limits else word
 
 
-def choice(values: Iterable[Any]) -> str:
-    """Return a list of allowed values, which come from the user's model, not from the answer."""
+def describe_choices(values: Iterable[Any]) -> str:
+    """Return a list of allowed values, which come from the user's model, not from the response."""
     shown = [repr(value) for value in values]
-    more = ", ..." if len(shown) > _MOST_CHOICES else ""
-    return f"one of {', '.join(shown[:_MOST_CHOICES])}{more}" if len(shown) > 1 else shown[0]
+    more = ", ..." if len(shown) > _MAX_CHOICES else ""
+    return f"one of {', '.join(shown[:_MAX_CHOICES])}{more}" if len(shown) > 1 else shown[0]
 
 
-def found(value: Any, *, shown: bool = False) -> str:
+def describe(value: Any, *, shown: bool = False) -> str:
     """Return the JSON type of *value*.
 
     Args:
@@ -100,15 +100,15 @@ def excerpt(value: Any) -> str:
     return text if len(text) <= MAX_EXCERPT + 2 else f"{text[:MAX_EXCERPT]}..."
 
 
-def has_form(shape: ms.Type) -> bool:
-    """Tell whether *shape* is text or a number of a certain form, rather than any."""
+def has_format(shape: ms.Type) -> bool:
+    """Return whether *shape* is text or a number of a certain form, rather than any."""
     if isinstance(shape, ms.UnionType):
-        return any(has_form(kind) for kind in shape.types)
+        return any(has_format(kind) for kind in shape.types)
     return type(shape) in _FORMS or isinstance(shape, ms.EnumType | ms.LiteralType)
 
 
 def message_of(error: Exception) -> str:
-    """Return what a model's own check said: in one line, short, without secrets."""
+    """Return the message of a model's own check: in one line, short, without secrets."""
     text = str(error)
     text = " ".join(scrub(text.rpartition(" - at `")[0] or text).split())
-    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
+    return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 3]}..."
