@@ -14,48 +14,31 @@ if TYPE_CHECKING:
     from sessionkit._stack import SessionStack as SessionStack
     from sessionkit._tokens import Token as Token
     from sessionkit.chain._chain import Handlers as Handlers
-    from sessionkit.chain._exchange import CallNext as CallNext
-    from sessionkit.chain._exchange import Credential as Credential
-    from sessionkit.chain._exchange import Exchange as Exchange
-    from sessionkit.chain._exchange import Handler as Handler
-    from sessionkit.chain._record import Attempt as Attempt
-    from sessionkit.chain._record import CallRecord as CallRecord
+    from sessionkit.chain._exchange import (
+        CallNext as CallNext,
+        Credential as Credential,
+        Exchange as Exchange,
+        Handler as Handler,
+        Preview as Preview,
+    )
+    from sessionkit.chain._record import Attempt as Attempt, CallRecord as CallRecord
     from sessionkit.errors import SessionKitError as SessionKitError
 
 __version__ = "0.1.0"
 
-_PLACES = {
-    "ApiClient": "_client",
-    "Attempt": "chain._record",
-    "Clock": "_clock",
-    "Exchange": "chain._exchange",
-    "CallNext": "chain._exchange",
-    "Handler": "chain._exchange",
-    "Handlers": "chain._chain",
-    "CallRecord": "chain._record",
-    "Credential": "chain._exchange",
-    "SessionKitError": "errors",
-    "SessionStack": "_stack",
-    "StackSpec": "_spec",
-    "Token": "_tokens",
-    "recommended": "_recommended",
-}
 
-__all__ = [
-    "ApiClient",
-    "Attempt",
-    "CallNext",
-    "CallRecord",
-    "Clock",
-    "Credential",
-    "Exchange",
-    "Handler",
-    "Handlers",
-    "SessionKitError",
-    "SessionStack",
-    "StackSpec",
-    "Token",
-    "recommended",
-]
-
-__getattr__, __dir__ = lazy(__name__, _PLACES)
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "_client": ("ApiClient",),
+        "_clock": ("Clock",),
+        "_recommended": ("recommended",),
+        "_spec": ("StackSpec",),
+        "_stack": ("SessionStack",),
+        "_tokens": ("Token",),
+        "chain._chain": ("Handlers",),
+        "chain._exchange": ("CallNext", "Credential", "Exchange", "Handler", "Preview"),
+        "chain._record": ("Attempt", "CallRecord"),
+        "errors": ("SessionKitError",),
+    },
+)

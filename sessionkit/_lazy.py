@@ -10,24 +10,23 @@ if TYPE_CHECKING:
 
 
 def lazy(
-    face: str, places: Mapping[str, str]
-) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return ``__getattr__`` and ``__dir__`` of a package whose names live in other modules.
+    face: str, names: Mapping[str, tuple[str, ...]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package that shows other modules.
 
     Args:
         face: The package's ``__name__``.
-        places: The module of each name, without the package's own name in front; one of another
-            package in full.
+        names: The names that each module has, by the module's name without the package's own in
+            front; one of another package in full.
     """
+    modules = {name: module for module, shown in names.items() for name in shown}
 
     def load(name: str) -> Any:
-        if name not in places:
+        if name not in modules:
             raise AttributeError(f"module {face!r} has no attribute {name!r}")
-        place = places[name]
-        module = place if place.startswith("sessionkit.") else f"{face}.{place}"
-        return getattr(import_module(module), name)
+        module = modules[name]
+        full = module if module.startswith("sessionkit.") else f"{face}.{module}"
+        return getattr(import_module(full), name)
 
-    def names() -> list[str]:
-        return sorted(places)
-
-    return load, names
+    shown = sorted(modules)
+    return load, shown.copy, shown

@@ -55,8 +55,7 @@ from sessionkit.transport._wire import Wire
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from requests import PreparedRequest
-    from requests import Session as _Session
+    from requests import PreparedRequest, Session as _Session
 
     from sessionkit._clock import Clock
     from sessionkit.paging import Pages, Paginator

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
+__all__ = ["Event", "TokenAdopted", "TokenRenewalFailed", "TokenRenewed", "TokenWaited"]
+
 
 class TokenRenewed(NamedTuple):
     """A token was obtained and saved, by this process.

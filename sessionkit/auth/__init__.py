@@ -11,73 +11,47 @@ from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
     from sessionkit.auth._handler import AuthHandler as AuthHandler
-    from sessionkit.auth._schemes import Bearer as Bearer
-    from sessionkit.auth._schemes import Cookie as Cookie
-    from sessionkit.auth._schemes import Header as Header
-    from sessionkit.auth._schemes import Query as Query
-    from sessionkit.auth._schemes import Scheme as Scheme
-    from sessionkit.auth._schemes import SessionCookie as SessionCookie
+    from sessionkit.auth._schemes import (
+        Bearer as Bearer,
+        Cookie as Cookie,
+        Header as Header,
+        Query as Query,
+        Scheme as Scheme,
+        SessionCookie as SessionCookie,
+    )
     from sessionkit.auth._signing import SigningHandler as SigningHandler
-    from sessionkit.auth.grants._base import CallableGrant as CallableGrant
-    from sessionkit.auth.grants._base import Grant as Grant
-    from sessionkit.auth.grants._base import StaticToken as StaticToken
-    from sessionkit.auth.grants._base import Steps as Steps
-    from sessionkit.auth.grants._combined import FallbackGrant as FallbackGrant
-    from sessionkit.auth.grants._combined import InteractiveGrant as InteractiveGrant
-    from sessionkit.auth.grants._combined import ParsedGrant as ParsedGrant
+    from sessionkit.auth.grants._base import (
+        CallableGrant as CallableGrant,
+        Grant as Grant,
+        StaticToken as StaticToken,
+        Steps as Steps,
+    )
+    from sessionkit.auth.grants._combined import (
+        FallbackGrant as FallbackGrant,
+        InteractiveGrant as InteractiveGrant,
+        ParsedGrant as ParsedGrant,
+    )
     from sessionkit.auth.grants._login_form import LoginForm as LoginForm
-    from sessionkit.auth.grants._oauth2 import ClientCredentials as ClientCredentials
-    from sessionkit.auth.grants._oauth2 import Password as Password
-    from sessionkit.auth.grants._oauth2 import RefreshToken as RefreshToken
+    from sessionkit.auth.grants._oauth2 import (
+        ClientCredentials as ClientCredentials,
+        Password as Password,
+        RefreshToken as RefreshToken,
+    )
     from sessionkit.auth.grants._token_request import ClientAuth as ClientAuth
     from sessionkit.auth.renewal._policy import RenewalPolicy as RenewalPolicy
 
-_PLACES = {
-    "AuthHandler": "_handler",
-    "Bearer": "_schemes",
-    "CallableGrant": "grants._base",
-    "ClientAuth": "grants._token_request",
-    "ClientCredentials": "grants._oauth2",
-    "Cookie": "_schemes",
-    "FallbackGrant": "grants._combined",
-    "SessionCookie": "_schemes",
-    "Grant": "grants._base",
-    "Header": "_schemes",
-    "InteractiveGrant": "grants._combined",
-    "LoginForm": "grants._login_form",
-    "ParsedGrant": "grants._combined",
-    "Password": "grants._oauth2",
-    "Query": "_schemes",
-    "RefreshToken": "grants._oauth2",
-    "RenewalPolicy": "renewal._policy",
-    "Scheme": "_schemes",
-    "SigningHandler": "_signing",
-    "StaticToken": "grants._base",
-    "Steps": "grants._base",
-}
 
-__all__ = [
-    "AuthHandler",
-    "Bearer",
-    "CallableGrant",
-    "ClientAuth",
-    "ClientCredentials",
-    "Cookie",
-    "FallbackGrant",
-    "Grant",
-    "Header",
-    "InteractiveGrant",
-    "LoginForm",
-    "ParsedGrant",
-    "Password",
-    "Query",
-    "RefreshToken",
-    "RenewalPolicy",
-    "Scheme",
-    "SessionCookie",
-    "SigningHandler",
-    "StaticToken",
-    "Steps",
-]
-
-__getattr__, __dir__ = lazy(__name__, _PLACES)
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "_handler": ("AuthHandler",),
+        "_schemes": ("Bearer", "Cookie", "Header", "Query", "Scheme", "SessionCookie"),
+        "_signing": ("SigningHandler",),
+        "grants._base": ("CallableGrant", "Grant", "StaticToken", "Steps"),
+        "grants._combined": ("FallbackGrant", "InteractiveGrant", "ParsedGrant"),
+        "grants._login_form": ("LoginForm",),
+        "grants._oauth2": ("ClientCredentials", "Password", "RefreshToken"),
+        "grants._token_request": ("ClientAuth",),
+        "renewal._policy": ("RenewalPolicy",),
+    },
+)

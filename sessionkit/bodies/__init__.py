@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING
 from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from sessionkit.bodies._watched import BodyCopy, BodyObserver, watch
+    from sessionkit.bodies._watched import (
+        BodyCopy as BodyCopy,
+        BodyObserver as BodyObserver,
+        watch as watch,
+    )
 
-_PLACES = {
-    "BodyCopy": "_watched",
-    "BodyObserver": "_watched",
-    "watch": "_watched",
-}
 
-__all__ = [
-    "BodyCopy",
-    "BodyObserver",
-    "watch",
-]
-
-__getattr__, __dir__ = lazy(__name__, _PLACES)
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "_watched": ("BodyCopy", "BodyObserver", "watch"),
+    },
+)

@@ -249,7 +249,7 @@ def _make_call_next(
                 # unread; body errors so rise inside the handlers around this one.
                 exchange.read(response)
         finally:
-            call.record._spans[index] += now() - started
+            call.record._inner_durations[index] += now() - started
         return response
 
     return call_next

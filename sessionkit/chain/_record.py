@@ -69,8 +69,9 @@ class CallRecord:
     """
 
     __slots__ = (
-        *("_spans", "_names", "_url", "attempts", "credential_names", "duration", "from_cache"),
-        *("method", "renewal_duration", "renewals", "request_id", "server_timing", "started"),
+        *("_inner_durations", "_names", "_url", "attempts", "credential_names", "duration"),
+        *("from_cache", "method", "renewal_duration", "renewals", "request_id", "server_timing"),
+        "started",
     )
 
     def __init__(self, method: str, url: str, names: tuple[str, ...], started: float) -> None:
@@ -86,7 +87,7 @@ class CallRecord:
         self.request_id: str | None = None
         self.credential_names: frozenset[str] = frozenset()
         self._names = names
-        self._spans = [0.0] * len(names)
+        self._inner_durations = [0.0] * len(names)
 
     def __getstate__(self) -> tuple[None, dict[str, object]]:
         """Leave the URL's secrets out of pickles and copies."""
@@ -107,15 +108,15 @@ class CallRecord:
     @property
     def handlers(self) -> dict[str, float]:
         """Seconds that each handler took itself, outermost first; ``wire`` is the rest."""
-        spans = [self.duration, *self._spans]
+        spans = [self.duration, *self._inner_durations]
         names = (*self._names, "wire")
         own = [span - below for span, below in zip(spans, [*spans[1:], 0.0], strict=True)]
         return dict(zip(names, own, strict=True))
 
     def _count_reading(self, depth: int, seconds: float) -> None:
         """Count what reading a body took, inside the handler at *depth*, as the wire's time."""
-        for index in range(depth, len(self._spans)):
-            self._spans[index] += seconds
+        for index in range(depth, len(self._inner_durations)):
+            self._inner_durations[index] += seconds
 
     def __repr__(self) -> str:
         counts = f"attempts: {len(self.attempts)}, renewals: {len(self.renewals)}"

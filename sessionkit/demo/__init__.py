@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from sessionkit.demo._server import DemoServer
+    from sessionkit.demo._server import DemoServer as DemoServer
 
-_PLACES = {"DemoServer": "_server"}
 
-__all__ = ["DemoServer"]
-
-__getattr__, __dir__ = lazy(__name__, _PLACES)
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "_server": ("DemoServer",),
+    },
+)

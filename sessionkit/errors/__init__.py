@@ -71,11 +71,12 @@ from sessionkit.errors._tree import (
 )
 
 if TYPE_CHECKING:
-    from sessionkit.errors._formats import ErrorDetail as ErrorDetail
-    from sessionkit.errors._formats import FieldError as FieldError
-    from sessionkit.errors._formats import Problem as Problem
-    from sessionkit.errors._vendor import Rule as Rule
-    from sessionkit.errors._vendor import vendor_error as vendor_error
+    from sessionkit.errors._formats import (
+        ErrorDetail as ErrorDetail,
+        FieldError as FieldError,
+        Problem as Problem,
+    )
+    from sessionkit.errors._vendor import Rule as Rule, vendor_error as vendor_error
 
 __all__ = [
     "ApplicationError",
@@ -144,16 +145,13 @@ __all__ = [
 ]
 
 # Not needed to raise an error, nor to catch one.
-_load, _ = lazy(
+_load = lazy(
     face=__name__,
-    places={
-        "ErrorDetail": "_formats",
-        "FieldError": "_formats",
-        "Problem": "_formats",
-        "Rule": "_vendor",
-        "vendor_error": "_vendor",
+    names={
+        "_formats": ("ErrorDetail", "FieldError", "Problem"),
+        "_vendor": ("Rule", "vendor_error"),
     },
-)
+)[0]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,57 +11,49 @@ from typing import TYPE_CHECKING
 from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from sessionkit.errors._base import Evidence
+    from sessionkit.errors._base import Evidence as Evidence
     from sessionkit.errors._faults import (
-        class_of_status,
-        error_from_exception,
-        error_from_response,
-        is_body_error,
+        class_of_status as class_of_status,
+        error_from_exception as error_from_exception,
+        error_from_response as error_from_response,
+        is_body_error as is_body_error,
     )
-    from sessionkit.errors._formats import read_details
+    from sessionkit.errors._formats import read_details as read_details
     from sessionkit.errors._redacted import (
-        redacted_request,
-        redacted_response,
-        scrub_exception,
-        secrets_in_request,
+        redacted_request as redacted_request,
+        redacted_response as redacted_response,
+        scrub_exception as scrub_exception,
+        secrets_in_request as secrets_in_request,
     )
-    from sessionkit.errors._vendor import as_vendor_error, read_statuses
-    from sessionkit.headers._retry_after import read_request_id, read_retry_after, read_wait
+    from sessionkit.errors._vendor import (
+        as_vendor_error as as_vendor_error,
+        read_statuses as read_statuses,
+    )
+    from sessionkit.headers._retry_after import (
+        read_request_id as read_request_id,
+        read_retry_after as read_retry_after,
+        read_wait as read_wait,
+    )
 
-_PLACES = {
-    "Evidence": "_base",
-    "as_vendor_error": "_vendor",
-    "class_of_status": "_faults",
-    "error_from_exception": "_faults",
-    "error_from_response": "_faults",
-    "is_body_error": "_faults",
-    "read_details": "_formats",
-    "read_request_id": "sessionkit.headers._retry_after",
-    "read_retry_after": "sessionkit.headers._retry_after",
-    "read_statuses": "_vendor",
-    "read_wait": "sessionkit.headers._retry_after",
-    "redacted_request": "_redacted",
-    "redacted_response": "_redacted",
-    "scrub_exception": "_redacted",
-    "secrets_in_request": "_redacted",
-}
 
-__all__ = [
-    "Evidence",
-    "as_vendor_error",
-    "class_of_status",
-    "error_from_exception",
-    "error_from_response",
-    "is_body_error",
-    "read_details",
-    "read_request_id",
-    "read_retry_after",
-    "read_statuses",
-    "read_wait",
-    "redacted_request",
-    "redacted_response",
-    "scrub_exception",
-    "secrets_in_request",
-]
-
-__getattr__, __dir__ = lazy("sessionkit.errors", _PLACES)
+__getattr__, __dir__, __all__ = lazy(
+    "sessionkit.errors",
+    {
+        "_base": ("Evidence",),
+        "_faults": (
+            "class_of_status",
+            "error_from_exception",
+            "error_from_response",
+            "is_body_error",
+        ),
+        "_formats": ("read_details",),
+        "_redacted": (
+            "redacted_request",
+            "redacted_response",
+            "scrub_exception",
+            "secrets_in_request",
+        ),
+        "_vendor": ("as_vendor_error", "read_statuses"),
+        "sessionkit.headers._retry_after": ("read_request_id", "read_retry_after", "read_wait"),
+    },
+)

@@ -13,8 +13,10 @@ from sessionkit._lazy import lazy
 if TYPE_CHECKING:
     from sessionkit.handlers._breaker import CircuitBreakerHandler as CircuitBreakerHandler
     from sessionkit.handlers._curl import as_curl as as_curl
-    from sessionkit.handlers._deprecation import ApiDeprecationWarning as ApiDeprecationWarning
-    from sessionkit.handlers._deprecation import DeprecationHandler as DeprecationHandler
+    from sessionkit.handlers._deprecation import (
+        ApiDeprecationWarning as ApiDeprecationWarning,
+        DeprecationHandler as DeprecationHandler,
+    )
     from sessionkit.handlers._errors import ErrorHandler as ErrorHandler
     from sessionkit.handlers._headers import HeadersHandler as HeadersHandler
     from sessionkit.handlers._logging import LoggingHandler as LoggingHandler
@@ -26,47 +28,26 @@ if TYPE_CHECKING:
     from sessionkit.handlers._timing import TimingHandler as TimingHandler
     from sessionkit.handlers.ratelimit._handler import RateLimitHandler as RateLimitHandler
     from sessionkit.handlers.ratelimit._window import Limiter as Limiter
-    from sessionkit.headers._server_timing import Metric as Metric
-    from sessionkit.headers._server_timing import ServerTiming as ServerTiming
+    from sessionkit.headers._server_timing import Metric as Metric, ServerTiming as ServerTiming
 
-_PLACES = {
-    "ApiDeprecationWarning": "_deprecation",
-    "CircuitBreakerHandler": "_breaker",
-    "TimeoutHandler": "_timeouts",
-    "DeprecationHandler": "_deprecation",
-    "ErrorHandler": "_errors",
-    "HeadersHandler": "_headers",
-    "Limiter": "ratelimit._window",
-    "LoggingHandler": "_logging",
-    "Metric": "sessionkit.headers._server_timing",
-    "RateLimitHandler": "ratelimit._handler",
-    "RetryBudget": "_retry_budget",
-    "RetryHandler": "_retry",
-    "ServerTiming": "sessionkit.headers._server_timing",
-    "SizeHandler": "_size",
-    "TimingHandler": "_timing",
-    "RetryIf": "_retry_conditions",
-    "as_curl": "_curl",
-}
 
-__all__ = [
-    "ApiDeprecationWarning",
-    "CircuitBreakerHandler",
-    "DeprecationHandler",
-    "ErrorHandler",
-    "HeadersHandler",
-    "Limiter",
-    "LoggingHandler",
-    "Metric",
-    "RateLimitHandler",
-    "RetryBudget",
-    "RetryHandler",
-    "RetryIf",
-    "ServerTiming",
-    "SizeHandler",
-    "TimeoutHandler",
-    "TimingHandler",
-    "as_curl",
-]
-
-__getattr__, __dir__ = lazy(__name__, _PLACES)
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "_breaker": ("CircuitBreakerHandler",),
+        "_curl": ("as_curl",),
+        "_deprecation": ("ApiDeprecationWarning", "DeprecationHandler"),
+        "_errors": ("ErrorHandler",),
+        "_headers": ("HeadersHandler",),
+        "_logging": ("LoggingHandler",),
+        "_retry": ("RetryHandler",),
+        "_retry_budget": ("RetryBudget",),
+        "_retry_conditions": ("RetryIf",),
+        "_size": ("SizeHandler",),
+        "_timeouts": ("TimeoutHandler",),
+        "_timing": ("TimingHandler",),
+        "ratelimit._handler": ("RateLimitHandler",),
+        "ratelimit._window": ("Limiter",),
+        "sessionkit.headers._server_timing": ("Metric", "ServerTiming"),
+    },
+)

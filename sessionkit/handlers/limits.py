@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from sessionkit._clock import Clock
 
+__all__ = ["SharedRateLimiter"]
+
 #: Seconds to wait for a storage on the network: a call must not hang on it.
 _TIMEOUT = 5.0
 _NETWORKED = ("redis", "valkey")

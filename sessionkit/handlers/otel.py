@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sessionkit.chain._exchange import CallNext, Exchange
     from sessionkit.events import Event
 
+__all__ = ["OtelHandler"]
+
 _SCOPE = "sessionkit"
 _METHODS = frozenset(
     ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sessionkit.chain._exchange import CallNext, Exchange
     from sessionkit.events import Event
 
+__all__ = ["PrometheusHandler"]
+
 _METHODS = frozenset(
     ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE")
 )

@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING
 from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from sessionkit.errors import MappingError, Problem
-    from sessionkit.mapping._engine import Loader, dump, load
+    from sessionkit.errors import MappingError as MappingError, Problem as Problem
+    from sessionkit.mapping._engine import Loader as Loader, dump as dump, load as load
 
-_PLACES = {
-    "Loader": "_engine",
-    "MappingError": "_engine",
-    "Problem": "_engine",
-    "dump": "_engine",
-    "load": "_engine",
-}
 
-__all__ = ["Loader", "MappingError", "Problem", "dump", "load"]
-
-__getattr__, __dir__ = lazy(__name__, _PLACES)
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "_engine": ("Loader", "MappingError", "Problem", "dump", "load"),
+    },
+)

@@ -10,39 +10,27 @@ from typing import TYPE_CHECKING
 from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from sessionkit.paging._base import Page, PageRequest, PageResponse, Paginator
-    from sessionkit.paging._counted import Offset, PageNumber
-    from sessionkit.paging._cursor import Cursor
-    from sessionkit.paging._links import LinkHeader, NextUrl
-    from sessionkit.paging._pages import Pages
-    from sessionkit.paging._paths import JsonPath
+    from sessionkit.paging._base import (
+        Page as Page,
+        PageRequest as PageRequest,
+        PageResponse as PageResponse,
+        Paginator as Paginator,
+    )
+    from sessionkit.paging._counted import Offset as Offset, PageNumber as PageNumber
+    from sessionkit.paging._cursor import Cursor as Cursor
+    from sessionkit.paging._links import LinkHeader as LinkHeader, NextUrl as NextUrl
+    from sessionkit.paging._pages import Pages as Pages
+    from sessionkit.paging._paths import JsonPath as JsonPath
 
-_PLACES = {
-    "PageResponse": "_base",
-    "Cursor": "_cursor",
-    "LinkHeader": "_links",
-    "NextUrl": "_links",
-    "Offset": "_counted",
-    "Page": "_base",
-    "PageNumber": "_counted",
-    "Pages": "_pages",
-    "Paginator": "_base",
-    "JsonPath": "_paths",
-    "PageRequest": "_base",
-}
 
-__all__ = [
-    "Cursor",
-    "JsonPath",
-    "LinkHeader",
-    "NextUrl",
-    "Offset",
-    "Page",
-    "PageNumber",
-    "PageRequest",
-    "PageResponse",
-    "Pages",
-    "Paginator",
-]
-
-__getattr__, __dir__ = lazy(__name__, _PLACES)
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "_base": ("Page", "PageRequest", "PageResponse", "Paginator"),
+        "_counted": ("Offset", "PageNumber"),
+        "_cursor": ("Cursor",),
+        "_links": ("LinkHeader", "NextUrl"),
+        "_pages": ("Pages",),
+        "_paths": ("JsonPath",),
+    },
+)

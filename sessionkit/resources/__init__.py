@@ -7,35 +7,24 @@ from typing import TYPE_CHECKING
 from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from sessionkit.resources._codec import Codec, PlainJson
-    from sessionkit.resources._collection import Collection
-    from sessionkit.resources._operations import delete, get, patch, post, put
-    from sessionkit.resources._urls import UNSET, UnsetType
+    from sessionkit.resources._codec import Codec as Codec, PlainJson as PlainJson
+    from sessionkit.resources._collection import Collection as Collection
+    from sessionkit.resources._operations import (
+        delete as delete,
+        get as get,
+        patch as patch,
+        post as post,
+        put as put,
+    )
+    from sessionkit.resources._urls import UNSET as UNSET, UnsetType as UnsetType
 
-_PLACES = {
-    "Codec": "_codec",
-    "Collection": "_collection",
-    "PlainJson": "_codec",
-    "UNSET": "_urls",
-    "UnsetType": "_urls",
-    "delete": "_operations",
-    "get": "_operations",
-    "patch": "_operations",
-    "post": "_operations",
-    "put": "_operations",
-}
 
-__all__ = [
-    "UNSET",
-    "Codec",
-    "Collection",
-    "PlainJson",
-    "UnsetType",
-    "delete",
-    "get",
-    "patch",
-    "post",
-    "put",
-]
-
-__getattr__, __dir__ = lazy(__name__, _PLACES)
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "_codec": ("Codec", "PlainJson"),
+        "_collection": ("Collection",),
+        "_operations": ("delete", "get", "patch", "post", "put"),
+        "_urls": ("UNSET", "UnsetType"),
+    },
+)

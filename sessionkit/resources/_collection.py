@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection as Statuses
-from collections.abc import Mapping
+from collections.abc import Collection as Statuses, Mapping
 from copy import copy
 from datetime import date
 from enum import Enum

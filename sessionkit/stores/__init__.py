@@ -19,31 +19,25 @@ from typing import TYPE_CHECKING
 from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from sessionkit.stores._base import ListableTokenStore, TokenStore
-    from sessionkit.stores._callable import CallableTokenStore
-    from sessionkit.stores._memory import MemoryTokenStore
-    from sessionkit.stores._open import open_store
-    from sessionkit.stores._purge import purge
-    from sessionkit.stores._sqlite import SqliteTokenStore
+    from sessionkit.stores._base import (
+        ListableTokenStore as ListableTokenStore,
+        TokenStore as TokenStore,
+    )
+    from sessionkit.stores._callable import CallableTokenStore as CallableTokenStore
+    from sessionkit.stores._memory import MemoryTokenStore as MemoryTokenStore
+    from sessionkit.stores._open import open_store as open_store
+    from sessionkit.stores._purge import purge as purge
+    from sessionkit.stores._sqlite import SqliteTokenStore as SqliteTokenStore
 
-_PLACES = {
-    "CallableTokenStore": "_callable",
-    "ListableTokenStore": "_base",
-    "MemoryTokenStore": "_memory",
-    "SqliteTokenStore": "_sqlite",
-    "TokenStore": "_base",
-    "open_store": "_open",
-    "purge": "_purge",
-}
 
-__all__ = [
-    "CallableTokenStore",
-    "ListableTokenStore",
-    "MemoryTokenStore",
-    "SqliteTokenStore",
-    "TokenStore",
-    "open_store",
-    "purge",
-]
-
-__getattr__, __dir__ = lazy(__name__, _PLACES)
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "_base": ("ListableTokenStore", "TokenStore"),
+        "_callable": ("CallableTokenStore",),
+        "_memory": ("MemoryTokenStore",),
+        "_open": ("open_store",),
+        "_purge": ("purge",),
+        "_sqlite": ("SqliteTokenStore",),
+    },
+)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from sessionkit._clock import Clock
     from sessionkit._tokens import Token
 
+__all__ = ["DjangoCacheTokenStore"]
+
 T = TypeVar("T")
 
 #: Backends on which one renewal for all is not to be had, and why.

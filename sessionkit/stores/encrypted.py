@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from sessionkit.stores._base import TokenStore
 
+__all__ = ["EncryptedTokenStore"]
+
 _OPTION: Final = "keys_env"
 _WRITE: Final = f"write encrypted+sqlite:///path.db?{_OPTION}=APP_TOKEN_KEYS"
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from sessionkit._clock import Clock
 
+__all__ = ["FileTokenStore"]
+
 T = TypeVar("T")
 
 _LOG = logging.getLogger("sessionkit.stores")

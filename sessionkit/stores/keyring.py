@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sessionkit._clock import Clock
     from sessionkit._tokens import Token
 
+__all__ = ["KeyringTokenStore"]
+
 T = TypeVar("T")
 
 #: UTF-16 characters in the largest secret that the Windows Credential Manager takes (2,560 bytes).

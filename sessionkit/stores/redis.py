@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sessionkit._clock import Clock
     from sessionkit._tokens import Token
 
+__all__ = ["RedisTokenStore"]
+
 #: Seconds that an answer of the server may take.
 _PATIENCE: Final = 5.0
 _SHORTEST_LEASE: Final = 0.1

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sessionkit._clock import Clock
     from sessionkit._tokens import Token
 
+__all__ = ["SqlTokenStore"]
+
 T = TypeVar("T")
 
 _TABLE: Final = "sessionkit_tokens"

@@ -11,22 +11,21 @@ from typing import TYPE_CHECKING
 from sessionkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from sessionkit.testing._clock import FakeClock
-    from sessionkit.testing.contracts import ListableTokenStoreContract, TokenStoreContract
-    from sessionkit.testing.shared_contracts import SharedTokenStoreContract
+    from sessionkit.testing._clock import FakeClock as FakeClock
+    from sessionkit.testing.contracts import (
+        ListableTokenStoreContract as ListableTokenStoreContract,
+        TokenStoreContract as TokenStoreContract,
+    )
+    from sessionkit.testing.shared_contracts import (
+        SharedTokenStoreContract as SharedTokenStoreContract,
+    )
 
-_PLACES = {
-    "FakeClock": "_clock",
-    "ListableTokenStoreContract": "contracts",
-    "SharedTokenStoreContract": "shared_contracts",
-    "TokenStoreContract": "contracts",
-}
 
-__all__ = [
-    "FakeClock",
-    "ListableTokenStoreContract",
-    "SharedTokenStoreContract",
-    "TokenStoreContract",
-]
-
-__getattr__, __dir__ = lazy(__name__, _PLACES)
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "_clock": ("FakeClock",),
+        "contracts": ("ListableTokenStoreContract", "TokenStoreContract"),
+        "shared_contracts": ("SharedTokenStoreContract",),
+    },
+)

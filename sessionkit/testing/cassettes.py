@@ -28,6 +28,8 @@ from sessionkit.testing._vcr import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+__all__ = ["Cassette", "NotRecorded", "cassette", "find_secrets"]
+
 Mode: TypeAlias = Literal["none", "once", "all"]
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from sessionkit.stores import ListableTokenStore, TokenStore
 
+__all__ = ["ListableTokenStoreContract", "TokenStoreContract"]
+
 T = TypeVar("T")
 
 

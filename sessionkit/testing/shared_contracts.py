@@ -16,6 +16,8 @@ from sessionkit._tokens import Token
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+__all__ = ["SharedTokenStoreContract"]
+
 
 class Worker:
     """A process with a store of its own, driven from here.

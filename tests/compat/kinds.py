@@ -13,8 +13,10 @@ import requests
 import requests_cache
 import requests_oauthlib
 import requests_unixsocket
-from authlib.integrations.requests_client import OAuth1Session as AuthlibOAuth1
-from authlib.integrations.requests_client import OAuth2Session as AuthlibOAuth2
+from authlib.integrations.requests_client import (
+    OAuth1Session as AuthlibOAuth1,
+    OAuth2Session as AuthlibOAuth2,
+)
 from authlib.oauth1 import ClientAuth
 from google.auth.transport.requests import AuthorizedSession
 from requests_toolbelt.sessions import BaseUrlSession

@@ -182,6 +182,17 @@ def dotted(node: ast.AST) -> str:
     return ""
 
 
+def shown_names(source: Source) -> tuple[str, ...]:
+    """Return what a module shows: its literal ``__all__``, or the names given to ``lazy``."""
+    shown = literal_names(source, "__all__")
+    for node in [] if shown else source.tree.body:
+        call = node.value if isinstance(node, ast.Assign) else None
+        if isinstance(call, ast.Call) and dotted(call.func) == "lazy":
+            table = ast.literal_eval(call.args[1])
+            shown = tuple(name for names in table.values() for name in names)
+    return shown
+
+
 def literal_names(source: Source, variable: str) -> tuple[str, ...]:
     """Return the strings in a module-level list or tuple, such as ``__all__``; () without it."""
     for node in source.tree.body:

@@ -7,7 +7,7 @@ import importlib
 
 import pytest
 
-from tests.house.source import Source, faces, is_type_checking, listed, literal_names
+from tests.house.source import Source, faces, is_type_checking, listed, shown_names
 
 ROOT_NAMES = {
     "ApiClient",
@@ -24,7 +24,7 @@ ROOT_NAMES = {
     "Token",
     "recommended",
 }
-SHOWING = [face for face in faces() if literal_names(face, "__all__")]
+SHOWING = [face for face in faces() if shown_names(face)]
 LAZY = [face for face in SHOWING if "lazy(__name__" in face.text]
 
 
@@ -48,7 +48,7 @@ def test_every_name_of_a_face_can_be_had(face: Source) -> None:
 @pytest.mark.parametrize("face", LAZY, ids=str)
 def test_checkers_and_users_see_the_same_names(face: Source) -> None:
     """What an editor completes is what the interpreter finds, and the other way round."""
-    shown = set(literal_names(face, "__all__"))
+    shown = set(shown_names(face))
     seen = _names_for_checkers(face)
 
     assert seen == shown, listed(sorted(seen ^ shown))

@@ -6,7 +6,7 @@ import ast
 from functools import cache
 from typing import TYPE_CHECKING
 
-from tests.house.source import faces, listed, literal_names, package
+from tests.house.source import faces, listed, package, shown_names
 
 if TYPE_CHECKING:
     from tests.house.source import Definition, Function
@@ -170,7 +170,7 @@ def _is_shown(definition: Definition) -> bool:
 
 @cache
 def _shown_names() -> frozenset[str]:
-    return frozenset(name for face in faces() for name in literal_names(face, "__all__"))
+    return frozenset(name for face in faces() for name in shown_names(face))
 
 
 def _positional(definition: Definition, node: Function) -> list[str]:

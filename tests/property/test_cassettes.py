@@ -6,8 +6,7 @@ import base64
 import json
 from urllib.parse import quote, urlencode
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sessionkit.testing._recorded import Message
 from sessionkit.testing._standins import StandIns, unmasked_names

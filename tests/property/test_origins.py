@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import requests
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from sessionkit._origins import is_absolute, join_base, origin_of
 

@@ -7,8 +7,7 @@ from urllib.parse import quote, urljoin
 
 import pytest
 import requests
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from sessionkit._origins import origin_of
 from sessionkit.errors import CrossOriginPage, PagingError, SessionKitError

@@ -11,8 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import requests
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sessionkit._redact import MASK, redact_headers, redact_url, scrub
 from sessionkit.errors import ErrorDetail, SessionKitError

@@ -11,15 +11,15 @@ from sessionkit._lazy import lazy
 
 def test_a_name_is_loaded_from_its_module_when_it_is_asked_for() -> None:
     """Who uses one name pays for one module."""
-    load, names = lazy("email", {"Message": "message", "Parser": "parser"})
+    load, listing, shown = lazy("email", {"parser": ("Parser",), "message": ("Message",)})
 
     assert load("Message") is sys.modules["email.message"].Message
-    assert names() == ["Message", "Parser"]
+    assert listing() == shown == ["Message", "Parser"]
 
 
 def test_another_name_is_refused_as_python_itself_does_it() -> None:
     """A typing error names the package and itself."""
-    load, _ = lazy("email", {})
+    load, _, _ = lazy("email", {})
 
     with pytest.raises(AttributeError, match="module 'email' has no attribute 'Massage'"):
         load("Massage")

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from sessionkit import SessionStack, StackSpec
-from sessionkit import _spec as module
+from sessionkit import SessionStack, StackSpec, _spec as module
 from sessionkit.auth import AuthHandler
 from sessionkit.errors import ConfigError, LoginRequired, SessionKitError
 from sessionkit.stores import MemoryTokenStore, SqliteTokenStore

@@ -9,8 +9,10 @@ from sessionkit._lazy import lazy
 if TYPE_CHECKING:
     from sessionkit.handlers.cache._handler import CacheHandler as CacheHandler
 
-_PLACES = {"CacheHandler": "_handler"}
 
-__all__ = ["CacheHandler"]
-
-__getattr__, __dir__ = lazy(__name__, _PLACES)
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "_handler": ("CacheHandler",),
+    },
+)

@@ -20,7 +20,7 @@ def answered(text: str = "", *, server: float | None = None) -> requests.Respons
     """An answer to a call of one second, half of it in ``auth``."""
     record = CallRecord("GET", "http://127.0.0.1/", ("errors", "auth"), 0.0)
     record.duration = 1.0
-    record._spans[:] = [0.9, 0.4]
+    record._inner_durations[:] = [0.9, 0.4]
     record.renewal_duration = 0.3
     if server is not None:
         record.server_timing = read_server_timing({"X-API-Time": f"{server}s"})

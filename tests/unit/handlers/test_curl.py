@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import Cookie, Header, Query, StaticToken

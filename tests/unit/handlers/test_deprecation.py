@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 import requests
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import Header, StaticToken
@@ -20,8 +19,7 @@ from sessionkit.handlers import ApiDeprecationWarning, DeprecationHandler
 from sessionkit.handlers._deprecation import MAX_ENDPOINTS
 from tests.support.servers.loopback import Reply, Seen
 from tests.support.stacks import opened, passing
-from tests.unit.handlers.scripted import Reply as Scripted
-from tests.unit.handlers.scripted import Script, stack_over
+from tests.unit.handlers.scripted import Reply as Scripted, Script, stack_over
 
 OLD = {"Deprecation": "@1688169599"}
 

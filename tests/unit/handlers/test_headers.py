@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sessionkit import Exchange, SessionStack, recommended
 from sessionkit.auth import StaticToken

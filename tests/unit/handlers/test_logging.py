@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import Bearer, ClientCredentials, Cookie, Header, Query, StaticToken
@@ -19,8 +18,7 @@ from sessionkit.errors import ConnectFailed, IncompleteBody, NotFound, RenewalFa
 from sessionkit.handlers import ErrorHandler, HeadersHandler, LoggingHandler, RetryHandler
 from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 from tests.support.stacks import opened, passing
-from tests.unit.handlers.scripted import Reply as Scripted
-from tests.unit.handlers.scripted import Script, stack_over
+from tests.unit.handlers.scripted import Reply as Scripted, Script, stack_over
 
 SECRET = "planted-4711"
 

@@ -9,8 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from requests import Request
 
 from sessionkit.errors import ConfigError, InvalidRequest

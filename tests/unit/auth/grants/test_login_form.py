@@ -10,8 +10,7 @@ from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sessionkit import SessionStack, Token
 from sessionkit.auth import AuthHandler, LoginForm

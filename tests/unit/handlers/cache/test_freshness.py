@@ -6,8 +6,7 @@ from email.utils import formatdate, parsedate_to_datetime
 
 import pytest
 import requests
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sessionkit.handlers.cache._freshness import (
     GENERATED_AT,

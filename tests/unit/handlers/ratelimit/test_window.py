@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sessionkit.errors import ConfigError
 from sessionkit.handlers.ratelimit._window import MAX_KEYS, Rate, SlidingWindow, read_rate
