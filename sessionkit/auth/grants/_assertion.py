@@ -10,13 +10,13 @@ from sessionkit import _checks as checks
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._optional import require
 from sessionkit._redact import redact_url
-from sessionkit.auth.grants._token_request import UNSET, NotPickled, TokenEndpoint
+from sessionkit.auth.grants._token_request import UNSET, NotPickled, OAuthGrant
 from sessionkit.errors import ConfigError, RenewalFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from requests import Request, Response
+    from requests import Response
 
     from sessionkit._clock import Clock
     from sessionkit._tokens import Token
@@ -144,7 +144,7 @@ class PrivateKeyJwt(NotPickled):
         return f"PrivateKeyJwt({self._algorithm!r})"
 
 
-class JwtBearer:
+class JwtBearer(OAuthGrant):
     """A token for a signed assertion (RFC 7523, section 2.1): service accounts, trusted issuers.
 
     Args:
@@ -161,9 +161,7 @@ class JwtBearer:
         ConfigError: Neither an assertion nor a function, or a URL that is not absolute.
     """
 
-    __slots__ = ("_assertion", "_endpoint", "_scope", "store_key")
-
-    renewable = True
+    __slots__ = ("_assertion",)
 
     def __init__(
         self,
@@ -178,39 +176,26 @@ class JwtBearer:
     ) -> None:
         if not isinstance(assertion, SignedJwt) and not callable(assertion):
             raise ConfigError("assertion must be a SignedJwt or a function that returns a text")
-        self._endpoint = TokenEndpoint(
-            token_url,
-            client_id,
-            client_secret=client_secret,
-            client_auth=client_auth,
-            headers=headers,
+        super().__init__(
+            token_url, client_id, secret=client_secret, auth=client_auth, headers=headers
         )
-        self._assertion = assertion
         self._scope = scope
+        self._assertion = assertion
         subject = assertion.subject if isinstance(assertion, SignedJwt) else ""
-        self.store_key = f"{subject or client_id or 'jwt-bearer'}@{redact_url(self._endpoint.url)}"
+        self.store_key = f"{subject or client_id or 'jwt-bearer'}@{redact_url(self._url)}"
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         given, scope = self._assertion, self._scope
-        text = (
-            given.sign(self._endpoint.url)
-            if isinstance(given, SignedJwt)
-            else _call_for_text(given)
-        )
+        text = given.sign(self._url) if isinstance(given, SignedJwt) else _call_for_text(given)
         form = {"grant_type": f"{_URN}:grant-type:jwt-bearer", "assertion": text, "scope": scope}
         hint = "is the key registered, are the claims as wanted, is this machine's clock right?"
-        return (
-            yield from self._endpoint.token_steps(form, scope=scope, secrets=(text,), hint=hint)
-        )
-
-    def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
-        return self._endpoint.revoke_steps(token)
+        return self._token_steps(form, text, scope=scope, hint=hint)
 
     def __repr__(self) -> str:
-        return f"JwtBearer({redact_url(self._endpoint.url)!r}, {self._assertion!r})"
+        return f"JwtBearer({redact_url(self._url)!r}, {self._assertion!r})"
 
 
-class TokenExchange:
+class TokenExchange(OAuthGrant):
     """A token for another token (RFC 8693): for a service further on, on a user's behalf.
 
     Args:
@@ -229,9 +214,7 @@ class TokenExchange:
         ConfigError: No subject, or a URL that is not absolute.
     """
 
-    __slots__ = ("_endpoint", "_extra_params", "_subject", "store_key")
-
-    renewable = True
+    __slots__ = ("_extra_params", "_subject")
 
     def __init__(
         self,
@@ -246,19 +229,15 @@ class TokenExchange:
     ) -> None:
         if not subject:
             raise ConfigError("subject must not be empty", hint=UNSET)
-        self._endpoint = TokenEndpoint(
-            token_url,
-            client_id,
-            client_secret=client_secret,
-            client_auth=client_auth,
-            headers=headers,
+        super().__init__(
+            token_url, client_id, secret=client_secret, auth=client_auth, headers=headers
         )
         self._subject = subject
         self._extra_params = dict(extra_params or {})
         # What is asked for differs by these, and so do the tokens.
         asked = repr(sorted((k, v) for k, v in self._extra_params.items() if k != "actor_token"))
         whose = f"#{hashlib.sha256(asked.encode()).hexdigest()[:16]}" if self._extra_params else ""
-        self.store_key = f"{client_id or 'token-exchange'}@{redact_url(self._endpoint.url)}{whose}"
+        self.store_key = f"{client_id or 'token-exchange'}@{redact_url(self._url)}{whose}"
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
         subject = self._subject if isinstance(self._subject, str) else _call_for_text(self._subject)
@@ -269,21 +248,12 @@ class TokenExchange:
             **self._extra_params,
         }
         hint = "the subject's token has ended, perhaps; give a function that returns it as it is"
-        return (
-            yield from self._endpoint.token_steps(
-                form,
-                scope=form.get("scope", ""),
-                secrets=(subject, form.get("actor_token", "")),
-                hint=hint,
-            )
-        )
-
-    def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
-        return self._endpoint.revoke_steps(token)
+        secrets = (subject, form.get("actor_token", ""))
+        return self._token_steps(form, *secrets, scope=form.get("scope", ""), hint=hint)
 
     def __repr__(self) -> str:
         names = sorted(self._extra_params)
-        return f"TokenExchange({redact_url(self._endpoint.url)!r}, extra_params={names})"
+        return f"TokenExchange({redact_url(self._url)!r}, extra_params={names})"
 
 
 def _call_for_text(function: Callable[[], str]) -> str:

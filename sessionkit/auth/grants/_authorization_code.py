@@ -10,14 +10,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from sessionkit._redact import redact_url
 from sessionkit.auth.grants._browser import Browser, BrowserRequest
-from sessionkit.auth.grants._oauth2 import refresh_without_user
-from sessionkit.auth.grants._token_request import TokenEndpoint, checked_url, is_secure_url
+from sessionkit.auth.grants._token_request import OAuthGrant, checked_url, is_secure_url
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
 
-    from requests import Request, Response
+    from requests import Response
 
     from sessionkit._tokens import Token
     from sessionkit.auth.grants._base import Steps
@@ -34,7 +33,7 @@ _REFUSED_BY_USER = frozenset(
 _AGAIN = "log in again by login(stack)"
 
 
-class AuthorizationCode:
+class AuthorizationCode(OAuthGrant):
     """A user logs in with a browser on this machine; the refresh token serves from then on.
 
     Only ``login(stack)`` asks the user. A call that finds no token that can be renewed raises
@@ -54,9 +53,7 @@ class AuthorizationCode:
         ConfigError: A URL that is missing, or that others could read.
     """
 
-    __slots__ = ("_browser", "_endpoint", "_scope", "store_key")
-
-    renewable = True
+    __slots__ = ("_browser",)
 
     def __init__(
         self,
@@ -73,51 +70,38 @@ class AuthorizationCode:
         if not is_secure_url(server.authorization_url):
             message = "authorization_url must be https: the user types a password there"
             raise ConfigError(message)
-        self._endpoint = TokenEndpoint(
-            server,
-            client_id,
-            client_secret=client_secret,
-            client_auth=client_auth,
-            headers=headers,
+        super().__init__(
+            server, client_id, secret=client_secret, auth=client_auth, scope=scope, headers=headers
         )
-        self._scope = scope
         self._browser = browser if browser is not None else Browser()
-        self.store_key = self._endpoint.store_key
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
-        return refresh_without_user(self._endpoint, token, rejected)
+        return self._refresh_without_user(token, rejected)
 
     def login_steps(self) -> Steps:
         """Have the user log in with a browser, and trade the code for a token."""
-        server = self._endpoint.endpoints
         verifier = secrets.token_urlsafe(48)
         fields = {
             "response_type": "code",
-            "client_id": self._endpoint.client_id or "",
+            "client_id": self._client_id or "",
             "code_challenge": code_challenge(verifier),
             "code_challenge_method": "S256",
         }
         if self._scope:
             fields["scope"] = self._scope
-        landed = yield BrowserRequest(self._browser, server.authorization_url, fields)
+        landed = yield BrowserRequest(self._browser, self._server.authorization_url, fields)
         form = {
             "grant_type": "authorization_code",
-            "code": _code(landed, server),
+            "code": _code(landed, self._server),
             "redirect_uri": landed.url.partition("?")[0],
             "code_verifier": verifier,
         }
-        return (
-            yield from self._endpoint.token_steps(
-                form, scope=self._scope, secrets=(form["code"], verifier), hint=_AGAIN
-            )
-        )
-
-    def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
-        return self._endpoint.revoke_steps(token)
+        secrets_sent = (form["code"], verifier)
+        return (yield from self._token_steps(form, *secrets_sent, scope=self._scope, hint=_AGAIN))
 
     def __repr__(self) -> str:
-        url = redact_url(self._endpoint.endpoints.authorization_url)
-        return f"AuthorizationCode({url!r}, {self._endpoint.client_id!r})"
+        url = redact_url(self._server.authorization_url)
+        return f"AuthorizationCode({url!r}, {self._client_id!r})"
 
 
 def code_challenge(verifier: str) -> str:

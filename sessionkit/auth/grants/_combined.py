@@ -12,7 +12,7 @@ from sessionkit._tokens import Token
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from requests import Response
 
@@ -22,7 +22,33 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("sessionkit.auth")
 
 
-class FallbackGrant:
+class _Wrapper:
+    """A grant made of others: their store key, and what they can do besides."""
+
+    __slots__ = ("_grants", "store_key")
+
+    renewable = True
+
+    def __init__(self, *grants: Grant) -> None:
+        self._grants = grants
+        self.store_key = grants[0].store_key
+
+    def _optional(self, name: str) -> Any:
+        """Return the method *name* of the first grant that has it, or None; grants need not."""
+        found = (getattr(grant, name, None) for grant in self._grants)
+        return next((method for method in found if method is not None), None)
+
+    @property
+    def revoke_steps(self) -> Callable[[Token], Any] | None:
+        """The first grant's ``revoke_steps``, of those that can revoke a token; else None."""
+        begin: Callable[[Token], Any] | None = self._optional("revoke_steps")
+        return begin
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self._grants))})"
+
+
+class FallbackGrant(_Wrapper):
     """One grant after another: the next is asked where the one before it needs a login.
 
     A failure that may pass (the server is down) is raised as it is: falling back to a password for
@@ -35,16 +61,13 @@ class FallbackGrant:
         ConfigError: Fewer than two grants, or something that is none.
     """
 
-    __slots__ = ("_grants", "store_key")
-
-    renewable = True
+    __slots__ = ()
 
     def __init__(self, *grants: Grant) -> None:
         if len(grants) < 2 or not all(callable(getattr(g, "steps", None)) for g in grants):
             message = "FallbackGrant takes two grants or more, in the order in which they are tried"
             raise ConfigError(message)
-        self._grants = grants
-        self.store_key = grants[0].store_key
+        super().__init__(*grants)
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         *first, last = self._grants
@@ -60,20 +83,11 @@ class FallbackGrant:
     @property
     def login_steps(self) -> Callable[[], Steps] | None:
         """The first grant's ``login_steps``, of those that can ask a user; else None."""
-        begin: Callable[[], Steps] | None = _first(self._grants, "login_steps")
+        begin: Callable[[], Steps] | None = self._optional("login_steps")
         return begin
 
-    @property
-    def revoke_steps(self) -> Callable[[Token], Any] | None:
-        """The first grant's ``revoke_steps``, of those that can revoke a token; else None."""
-        begin: Callable[[Token], Any] | None = _first(self._grants, "revoke_steps")
-        return begin
 
-    def __repr__(self) -> str:
-        return f"FallbackGrant({', '.join(map(repr, self._grants))})"
-
-
-class ParsedGrant:
+class ParsedGrant(_Wrapper):
     """A grant whose server responds in a way of its own, read by a function of yours.
 
     Args:
@@ -83,30 +97,23 @@ class ParsedGrant:
             itself. What it raises about a body that is not as it expects is a ``RenewalFailed``.
     """
 
-    __slots__ = ("_grant", "_parse", "renewable", "store_key")
+    __slots__ = ("_parse", "renewable")
 
     def __init__(self, grant: Grant, *, parse_token: Callable[[Response], Token | None]) -> None:
         if not callable(parse_token):
             raise ConfigError("parse_token must be a function of the response")
-        self._grant = grant
+        super().__init__(grant)
         self._parse = parse_token
-        self.store_key = grant.store_key
         self.renewable = grant.renewable
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
-        return self._read(self._grant.steps(token, rejected))
+        return self._read(self._grants[0].steps(token, rejected))
 
     @property
     def login_steps(self) -> Callable[[], Steps] | None:
         """The grant's ``login_steps``, each response read by the function; else None."""
-        begin = _first((self._grant,), "login_steps")
+        begin = self._optional("login_steps")
         return None if begin is None else lambda: self._read(begin())
-
-    @property
-    def revoke_steps(self) -> Callable[[Token], Any] | None:
-        """The grant's ``revoke_steps``; None if it cannot revoke a token."""
-        begin: Callable[[Token], Any] | None = _first((self._grant,), "revoke_steps")
-        return begin
 
     def _read(self, steps: Steps) -> Steps:
         parsed: Token | None = None
@@ -139,10 +146,10 @@ class ParsedGrant:
 
     def __repr__(self) -> str:
         name = getattr(self._parse, "__qualname__", type(self._parse).__name__)
-        return f"ParsedGrant({self._grant!r}, parse_token={name})"
+        return f"ParsedGrant({self._grants[0]!r}, parse_token={name})"
 
 
-class InteractiveGrant:
+class InteractiveGrant(_Wrapper):
     """A grant that may ask its user in the middle of a call: for programs in front of which one is.
 
     Without it only ``login(stack)`` opens a browser or shows a code, and a call that would need it
@@ -156,42 +163,24 @@ class InteractiveGrant:
         ConfigError: It cannot.
     """
 
-    __slots__ = ("_ask_user", "_grant", "store_key")
-
-    renewable = True
+    __slots__ = ("_ask_user",)
 
     def __init__(self, grant: Grant) -> None:
-        begin: Callable[[], Steps] | None = _first((grant,), "login_steps")
+        super().__init__(grant)
+        begin: Callable[[], Steps] | None = self._optional("login_steps")
         if begin is None:
             message = f"{type(grant).__name__} asks no user to log in"
             raise ConfigError(message, hint="wrap an AuthorizationCode or a DeviceCode")
         self._ask_user = begin
-        self._grant = grant
-        self.store_key = grant.store_key
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         try:
-            return (yield from self._grant.steps(token, rejected))
+            return (yield from self._grants[0].steps(token, rejected))
         except LoginRequired:
             pass
         return (yield from self._ask_user())
 
     # No login_steps of its own: `login(stack)` would ask a user again who has just said no.
-
-    @property
-    def revoke_steps(self) -> Callable[[Token], Any] | None:
-        """The grant's ``revoke_steps``; None if it cannot revoke a token."""
-        begin: Callable[[Token], Any] | None = _first((self._grant,), "revoke_steps")
-        return begin
-
-    def __repr__(self) -> str:
-        return f"InteractiveGrant({self._grant!r})"
-
-
-def _first(grants: Iterable[Grant], steps: str) -> Any:
-    """Return the *steps* of the first of *grants* that has them; grants need not."""
-    found = (getattr(grant, steps, None) for grant in grants)
-    return next((begin for begin in found if begin is not None), None)
 
 
 def _completed(token: Token, parsed: Token | None) -> Token:

@@ -7,9 +7,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionkit._redact import redact_url
-from sessionkit.auth.grants._oauth2 import refresh_without_user
 from sessionkit.auth.grants._runner import DelayedRequest, UserRequest
-from sessionkit.auth.grants._token_request import TokenEndpoint, checked_url
+from sessionkit.auth.grants._token_request import OAuthGrant, checked_url
 from sessionkit.auth.grants._token_response import (
     TRANSIENT,
     error_code,
@@ -21,9 +20,9 @@ from sessionkit.auth.grants._token_response import (
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from requests import Request, Response
+    from requests import Response
 
     from sessionkit._tokens import Token
     from sessionkit.auth.grants._base import Steps
@@ -53,7 +52,7 @@ class _DeviceResponse(NamedTuple):
     interval: float
 
 
-class DeviceCode:
+class DeviceCode(OAuthGrant):
     """A user logs in on a phone or another machine; for servers and screens without a browser.
 
     Only ``login(stack)`` asks the user, as with ``AuthorizationCode``.
@@ -71,9 +70,7 @@ class DeviceCode:
         ConfigError: A URL is missing, or *prompt_callback* is no function.
     """
 
-    __slots__ = ("_endpoint", "_prompt_callback", "_scope", "store_key")
-
-    renewable = True
+    __slots__ = ("_prompt_callback",)
 
     def __init__(
         self,
@@ -90,33 +87,26 @@ class DeviceCode:
         if not callable(prompt_callback):
             message = "prompt_callback must be a function of the code and the URL, such as print"
             raise ConfigError(message)
-        self._endpoint = TokenEndpoint(
-            server,
-            client_id,
-            client_secret=client_secret,
-            client_auth=client_auth,
-            headers=headers,
+        super().__init__(
+            server, client_id, secret=client_secret, auth=client_auth, scope=scope, headers=headers
         )
-        self._scope = scope
         self._prompt_callback = prompt_callback
-        self.store_key = self._endpoint.store_key
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
-        return refresh_without_user(self._endpoint, token, rejected)
+        return self._refresh_without_user(token, rejected)
 
     def login_steps(self) -> Steps:
         """Show the user a code, and poll the server until it has been typed in."""
-        endpoint = self._endpoint
-        url = endpoint.endpoints.device_authorization_url
-        response = yield UserRequest.of(endpoint.request({"scope": self._scope}, url))
-        device = _read(response, endpoint.secrets())
+        url = self._server.device_authorization_url
+        response = yield UserRequest.of(self._request({"scope": self._scope}, url))
+        device = _read(response, self._secrets())
         self._prompt_callback(device.user_code, device.url)
         form = {"grant_type": _GRANT_TYPE, "device_code": device.device_code}
         interval, left, last = device.interval, device.lifetime, ""
         while left > 0:
             left -= interval
             try:
-                response = yield DelayedRequest(endpoint.request(form), interval)
+                response = yield DelayedRequest(self._request(form), interval)
             except RenewalFailed as error:
                 if not error.retryable:
                     raise
@@ -131,20 +121,17 @@ class DeviceCode:
             last = "" if pending else f"; at last the token endpoint said {response.status_code}"
         raise LoginRequired(f"the code was not typed in while it was valid{last}", hint=_AGAIN)
 
-    def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
-        return self._endpoint.revoke_steps(token)
-
     def _token(self, response: Response, device_code: str) -> Token:
         code = error_code(response)
         if code in {"access_denied", "expired_token"}:
             why = "the user said no" if code == "access_denied" else "the code ended"
             raise LoginRequired(f"the user was not logged in: {why} ({code})", hint=_AGAIN)
-        secrets = self._endpoint.secrets(device_code)
+        secrets = self._secrets(device_code)
         return read_token(response, scope=self._scope, secrets=secrets, hint=_AGAIN)
 
     def __repr__(self) -> str:
-        url = redact_url(self._endpoint.endpoints.device_authorization_url)
-        return f"DeviceCode({url!r}, {self._endpoint.client_id!r})"
+        url = redact_url(self._server.device_authorization_url)
+        return f"DeviceCode({url!r}, {self._client_id!r})"
 
 
 def _next_interval(response: Response, interval: float) -> float | None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from sessionkit._redact import redact_url
 from sessionkit._tokens import Token
-from sessionkit.auth.grants._token_request import UNSET, TokenEndpoint
+from sessionkit.auth.grants._token_request import UNSET, OAuthGrant
 from sessionkit.errors import ConfigError, LoginRequired
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
 
-    from requests import Request, Response
+    from requests import Response
 
     from sessionkit.auth.grants._base import Steps
     from sessionkit.auth.grants._token_request import ClientAuth, Endpoints
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SEED = "seed"
 
 
-class ClientCredentials:
+class ClientCredentials(OAuthGrant):
     """The client's own credentials (RFC 6749, section 4.4).
 
     Args:
@@ -40,9 +40,7 @@ class ClientCredentials:
             gateway before it. They are sent nowhere else, and shown nowhere.
     """
 
-    __slots__ = ("_endpoint", "_extra_params", "_scope", "store_key")
-
-    renewable = True
+    __slots__ = ("_extra_params",)
 
     def __init__(
         self,
@@ -55,34 +53,22 @@ class ClientCredentials:
         extra_params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self._endpoint = TokenEndpoint(
-            token_url,
-            client_id,
-            # A client without any proof has no credentials.
-            client_secret=(client_secret or "") if isinstance(client_auth, str) else client_secret,
-            client_auth=client_auth,
-            headers=headers,
+        # A client without any proof has no credentials.
+        secret = (client_secret or "") if isinstance(client_auth, str) else client_secret
+        super().__init__(
+            token_url, client_id, secret=secret, auth=client_auth, scope=scope, headers=headers
         )
-        self._scope = scope
         self._extra_params = dict(extra_params or {})
-        self.store_key = self._endpoint.store_key
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:  # noqa: ARG002  # what all grants take
-        scope = _with_wanted(self._scope, rejected)
+        scope = self._scope_for(rejected)
         form = {"grant_type": "client_credentials", **self._extra_params}
         if scope:
             form["scope"] = scope
-        return self._endpoint.token_steps(form, scope=scope)
-
-    def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
-        return self._endpoint.revoke_steps(token)
-
-    def __repr__(self) -> str:
-        url = redact_url(self._endpoint.url)
-        return f"ClientCredentials({url!r}, {self._endpoint.client_id!r})"
+        return self._token_steps(form, scope=scope)
 
 
-class RefreshToken:
+class RefreshToken(OAuthGrant):
     """A refresh token that somebody obtained by logging in (RFC 6749, section 6).
 
     With a server that rotates (RFC 9700, section 4.14.2) each response holds the next refresh
@@ -101,9 +87,7 @@ class RefreshToken:
         headers: Likewise.
     """
 
-    __slots__ = ("_endpoint", "_refresh_token", "_scope", "_seed", "store_key")
-
-    renewable = True
+    __slots__ = ("_refresh_token", "_seed")
 
     def __init__(
         self,
@@ -116,38 +100,28 @@ class RefreshToken:
         client_auth: str | ClientAuth = "client_secret_basic",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self._endpoint = TokenEndpoint(
-            token_url,
-            client_id,
-            client_secret=client_secret,
-            client_auth=client_auth,
-            headers=headers,
+        super().__init__(
+            token_url, client_id, secret=client_secret, auth=client_auth, headers=headers
         )
+        self._scope = scope
         self._refresh_token = refresh_token
         # Kept with each descendant, so that a text given anew is told from an old one: presenting
         # a refresh token that was used already ends the whole family at a strict server.
         self._seed = _fingerprint(refresh_token) if refresh_token else ""
-        self._scope = scope
         # Two users of one client, in one store, are told apart by the token they began with.
         whose = f"#{self._seed}" if self._seed else ""
-        self.store_key = f"{self._endpoint.store_key}{whose}"
+        self.store_key += whose
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         refresh = token.refresh_token if token is not None else None
         seed = token.extra.get(_SEED, "") if token is not None else ""
         if self._refresh_token and (refresh is None or (seed and seed != self._seed)):
             refresh, seed = self._refresh_token, self._seed
-        fresh = yield from refresh_steps(self._endpoint, refresh, rejected, scope=self._scope)
+        fresh = yield from self._refresh_steps(refresh, rejected)
         return Token.from_dict({**fresh.to_dict(), "extra": {_SEED: seed} if seed else {}})
 
-    def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
-        return self._endpoint.revoke_steps(token)
 
-    def __repr__(self) -> str:
-        return f"RefreshToken({redact_url(self._endpoint.url)!r}, {self._endpoint.client_id!r})"
-
-
-class Password:
+class Password(OAuthGrant):
     """A user's name and password (RFC 6749, section 4.3), for servers that know nothing newer.
 
     A refresh token that a response holds is used first; the password again once that has ended.
@@ -163,9 +137,7 @@ class Password:
         headers: See :class:`ClientCredentials`.
     """
 
-    __slots__ = ("_endpoint", "_password", "_scope", "_username", "store_key")
-
-    renewable = True
+    __slots__ = ("_password", "_username")
 
     def __init__(
         self,
@@ -180,22 +152,16 @@ class Password:
     ) -> None:
         if not username or not password:
             raise ConfigError("username and password must not be empty", hint=UNSET)
-        self._endpoint = TokenEndpoint(
-            token_url, client_id, client_secret=client_secret, headers=headers
-        )
+        super().__init__(token_url, client_id, secret=client_secret, scope=scope, headers=headers)
         self._username = username
         self._password = password
-        self._scope = scope
-        self.store_key = f"{username}:{self._endpoint.store_key}"
+        self.store_key = f"{username}:{self.store_key}"
 
     def steps(self, token: Token | None, rejected: Response | None) -> Steps:
         if token is not None and token.refresh_token is not None:
             with suppress(LoginRequired):
-                refresh = token.refresh_token
-                return (
-                    yield from refresh_steps(self._endpoint, refresh, rejected, scope=self._scope)
-                )
-        scope = _with_wanted(self._scope, rejected)
+                return (yield from self._refresh_steps(token.refresh_token, rejected))
+        scope = self._scope_for(rejected)
         form = {
             "grant_type": "password",
             "username": self._username,
@@ -203,70 +169,10 @@ class Password:
             "scope": scope,
         }
         hint = f"check the password of {self._username}: the server no longer accepts it"
-        secrets = (self._password,)
-        return (
-            yield from self._endpoint.token_steps(form, scope=scope, secrets=secrets, hint=hint)
-        )
-
-    def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
-        return self._endpoint.revoke_steps(token)
+        return (yield from self._token_steps(form, self._password, scope=scope, hint=hint))
 
     def __repr__(self) -> str:
-        return f"Password({redact_url(self._endpoint.url)!r}, {self._username!r})"
-
-
-def refresh_steps(
-    endpoint: TokenEndpoint,
-    refresh_token: str | None,
-    rejected: Response | None = None,
-    *,
-    scope: str = "",
-) -> Steps:
-    """Present a refresh token, and return the new token with its successor (RFC 6749, section 6).
-
-    Raises:
-        LoginRequired: There is none, or the server no longer accepts it.
-        RenewalFailed: No token could be had this time.
-    """
-    if refresh_token is None:
-        message = "there is no refresh token to renew with"
-        hint = "log in, then give the Token to stack.handlers['auth'].login()"
-        raise LoginRequired(message, hint=hint)
-    scope = _with_wanted(scope, rejected)
-    form = {"grant_type": "refresh_token", "refresh_token": refresh_token, "scope": scope}
-    token = yield from endpoint.token_steps(form, scope=scope, secrets=(refresh_token,))
-    # A server that does not rotate sends none: the old one stays valid.
-    successor = token.refresh_token or refresh_token
-    return Token.from_dict({**token.to_dict(), "refresh_token": successor})
-
-
-def refresh_without_user(
-    endpoint: TokenEndpoint, token: Token | None, rejected: Response | None
-) -> Steps:
-    """Present the refresh token of *token*; where that is not enough, say how to ask the user.
-
-    Raises:
-        LoginRequired: The user has to log in.
-        RenewalFailed: No token could be had this time.
-    """
-    refresh = token.refresh_token if token is not None else None
-    try:
-        return (yield from refresh_steps(endpoint, refresh, rejected))
-    except LoginRequired as error:
-        hint = "call stack.handlers['auth'].login(stack), which asks the user"
-        raise LoginRequired(
-            error.message, hint=hint, method=error.method, url=error.url, status=error.status
-        ) from error
-
-
-def _with_wanted(scope: str, rejected: Response | None) -> str:
-    """Return the configured *scope* and that which the rejecting response asks for."""
-    wanted = ""
-    if rejected is not None:
-        from sessionkit.headers._challenge import wanted_scope  # needed by refused calls alone
-
-        wanted = wanted_scope(rejected.headers.get("WWW-Authenticate"))
-    return " ".join(dict.fromkeys([*scope.split(), *wanted.split()]))
+        return f"Password({redact_url(self._url)!r}, {self._username!r})"
 
 
 def _fingerprint(text: str) -> str:

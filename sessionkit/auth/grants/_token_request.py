@@ -13,20 +13,20 @@ from requests.utils import check_header_validity
 
 from sessionkit._origins import origin_of
 from sessionkit._redact import redact_url
+from sessionkit._tokens import Token
 from sessionkit.auth.grants._token_response import (
     LOG_IN_AGAIN,
     error_code,
     read_refusal,
     read_token,
 )
-from sessionkit.errors import AuthError, ConfigError, RenewalFailed
+from sessionkit.errors import AuthError, ConfigError, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from requests import Response
 
-    from sessionkit._tokens import Token
     from sessionkit.auth.grants._base import Steps
 
 #: How a client sends its secret, by the names that servers publish (RFC 7591, section 2).
@@ -79,14 +79,15 @@ class NotPickled:
         raise ConfigError(message, hint="build it where it is used, from the names of its secrets")
 
 
-class TokenEndpoint(NotPickled):
-    """The token endpoint of an identity server, as one client uses it.
+class OAuthGrant:
+    """What grants of OAuth 2.0 share: a client of a server, its token requests, revocation.
 
     Args:
         server: Absolute URL of the token endpoint, or the server's :class:`Endpoints`.
         client_id: Public identifier of the client; None where the server asks for none.
-        client_secret: Its secret; None for a public client, or where *client_auth* is a proof.
-        client_auth: One of :data:`CLIENT_AUTHS`, or a :class:`ClientAuth`.
+        secret: Its secret; None for a public client, or where *auth* is a proof.
+        auth: One of :data:`CLIENT_AUTHS`, or a :class:`ClientAuth`.
+        scope: Scopes asked for, separated by blanks.
         headers: Added to each request.
 
     Raises:
@@ -94,74 +95,120 @@ class TokenEndpoint(NotPickled):
             a header that cannot be sent.
     """
 
-    __slots__ = ("_auth", "_headers", "_secret", "client_id", "endpoints", "url")
+    __slots__ = (
+        *("_auth", "_client_id", "_headers", "_scope", "_secret", "_server", "_url"),
+        "store_key",
+    )
+
+    renewable = True
 
     def __init__(
         self,
         server: str | Endpoints,
         client_id: str | None,
         *,
-        client_secret: str | None = None,
-        client_auth: str | ClientAuth = CLIENT_AUTHS[0],
-        headers: Mapping[str, str] | None = None,
+        secret: str | None,
+        auth: str | ClientAuth = CLIENT_AUTHS[0],
+        scope: str = "",
+        headers: Mapping[str, str] | None,
     ) -> None:
-        self.endpoints = server if isinstance(server, Endpoints) else Endpoints(server)
-        self.url = checked_url(self.endpoints.token_url)
-        _check_client(client_id, client_secret, client_auth)
-        self.client_id = client_id
-        self._secret = client_secret
-        self._auth = client_auth
+        self._server = server if isinstance(server, Endpoints) else Endpoints(server)
+        self._url = checked_url(self._server.token_url)
+        _check_client(client_id, secret, auth)
+        self._client_id = client_id
+        self._secret = secret
+        self._auth = auth
+        self._scope = scope
         self._headers = _checked_headers(headers, has_own_authorization=self._uses_basic)
+        self.store_key = f"{client_id}@{redact_url(self._url)}"
+
+    __reduce__ = NotPickled.__reduce__
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({redact_url(self._url)!r}, {self._client_id!r})"
 
     @property
     def _uses_basic(self) -> bool:
         return self._secret is not None and self._auth == "client_secret_basic"
 
-    @property
-    def store_key(self) -> str:
-        """The name of this client at this server; no password of the URL is in it."""
-        return f"{self.client_id}@{redact_url(self.url)}"
-
-    def request(self, form: Mapping[str, str], url: str = "") -> Request:
+    def _request(self, form: Mapping[str, str], url: str = "") -> Request:
         """Return a request with *form*, authenticated.
 
         Args:
             form: Its fields. Empty ones are left out, which says the same (section 3.2).
             url: Another endpoint of the same server.
         """
-        url = url or self.url
+        url = url or self._url
         data = {name: text for name, text in form.items() if text}
-        if self.client_id is None:
+        if self._client_id is None:
             return Request("POST", url, headers=self._headers, data=data)
         if self._uses_basic:
             # Both halves are form-encoded first (section 2.3.1).
-            basic = HTTPBasicAuth(quote_plus(self.client_id), quote_plus(self._secret or ""))
+            basic = HTTPBasicAuth(quote_plus(self._client_id), quote_plus(self._secret or ""))
             return Request("POST", url, headers=self._headers, data=data, auth=basic)
-        data["client_id"] = self.client_id
+        data["client_id"] = self._client_id
         if not isinstance(self._auth, str):
-            data |= self._auth.fields(self.client_id, url)
+            data |= self._auth.fields(self._client_id, url)
         elif self._secret is not None:
             data["client_secret"] = self._secret
         return Request("POST", url, headers=self._headers, data=data)
 
-    def token_steps(
-        self,
-        form: Mapping[str, str],
-        *,
-        scope: str = "",
-        secrets: tuple[str, ...] = (),
-        hint: str = LOG_IN_AGAIN,
+    def _token_steps(
+        self, form: Mapping[str, str], *secrets: str, scope: str, hint: str = LOG_IN_AGAIN
     ) -> Steps:
-        """Send *form* and read the token; the rest is :func:`read_token`'s."""
-        response = yield self.request(form)
-        return read_token(response, scope=scope, secrets=self.secrets(*secrets), hint=hint)
+        """Send *form* and read the token; see :func:`read_token`."""
+        response = yield self._request(form)
+        return read_token(response, scope=scope, secrets=self._secrets(*secrets), hint=hint)
 
-    def secrets(self, *texts: str) -> tuple[str, ...]:
+    def _refresh_steps(self, refresh_token: str | None, rejected: Response | None) -> Steps:
+        """Present a refresh token; return the new token with its successor (section 6).
+
+        Raises:
+            LoginRequired: There is none, or the server no longer accepts it.
+            RenewalFailed: No token could be had this time.
+        """
+        if refresh_token is None:
+            message = "there is no refresh token to renew with"
+            hint = "log in, then give the Token to stack.handlers['auth'].login()"
+            raise LoginRequired(message, hint=hint)
+        scope = self._scope_for(rejected)
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token, "scope": scope}
+        token = yield from self._token_steps(form, refresh_token, scope=scope)
+        # A server that does not rotate sends none: the old one stays valid.
+        successor = token.refresh_token or refresh_token
+        return Token.from_dict({**token.to_dict(), "refresh_token": successor})
+
+    def _refresh_without_user(self, token: Token | None, rejected: Response | None) -> Steps:
+        """Present the refresh token of *token*; where that is not enough, say how to ask the user.
+
+        Raises:
+            LoginRequired: The user has to log in.
+            RenewalFailed: No token could be had this time.
+        """
+        refresh = token.refresh_token if token is not None else None
+        try:
+            return (yield from self._refresh_steps(refresh, rejected))
+        except LoginRequired as error:
+            hint = "call stack.handlers['auth'].login(stack), which asks the user"
+            raise LoginRequired(
+                error.message, hint=hint, method=error.method, url=error.url, status=error.status
+            ) from error
+
+    def _scope_for(self, rejected: Response | None) -> str:
+        """Return the configured scope and that which the rejecting response asks for."""
+        wanted = ""
+        if rejected is not None:
+            from sessionkit.headers._challenge import wanted_scope  # needed by refused calls alone
+
+            wanted = wanted_scope(rejected.headers.get("WWW-Authenticate"))
+        return " ".join(dict.fromkeys([*self._scope.split(), *wanted.split()]))
+
+    def _secrets(self, *texts: str) -> tuple[str, ...]:
         """Return *texts*, the secret and the headers, in the forms in which servers quote them."""
         known = (*texts, *self._headers.values())
-        if self._secret is None or self.client_id is None:
+        if self._secret is None or self._client_id is None:
             return known
-        pair = f"{quote_plus(self.client_id)}:{quote_plus(self._secret)}"
+        pair = f"{quote_plus(self._client_id)}:{quote_plus(self._secret)}"
         return *known, self._secret, b64encode(pair.encode()).decode()
 
     def revoke_steps(self, token: Token) -> Generator[Request, Response, None]:
@@ -171,8 +218,8 @@ class TokenEndpoint(NotPickled):
             ConfigError: There is no revocation endpoint, or no client.
             AuthError: The server did not confirm it.
         """
-        url = self.endpoints.revocation_url
-        if self.client_id is None:
+        url = self._server.revocation_url
+        if self._client_id is None:
             raise ConfigError("only a client can revoke its tokens", hint="give a client_id")
         if not url:
             message = "nothing says where this server revokes tokens"
@@ -183,11 +230,11 @@ class TokenEndpoint(NotPickled):
             if text is None:
                 continue
             try:
-                response = yield self.request({"token": text, "token_type_hint": kind}, url)
+                response = yield self._request({"token": text, "token_type_hint": kind}, url)
             except RenewalFailed as error:
                 failures.append(f"{kind}: {error}")
                 continue
-            refusal = _refusal_to_revoke(response, self.secrets(text))
+            refusal = _refusal_to_revoke(response, self._secrets(text))
             # Self-contained access tokens cannot be revoked (section 3); they end soon.
             is_minor = error_code(response) == "unsupported_token_type"
             if refusal and not (is_minor and token.refresh_token and not failures):

@@ -20,7 +20,7 @@ from sessionkit.auth import (
     Password,
     RefreshToken,
 )
-from sessionkit.auth.grants._token_request import TokenEndpoint, checked_url, is_secure_url
+from sessionkit.auth.grants._token_request import checked_url, is_secure_url
 from sessionkit.auth.oauth import (
     AuthorizationCode,
     Browser,
@@ -206,14 +206,6 @@ def test_a_url_that_is_missing_is_named() -> None:
         checked_url("", "device_authorization_url")
 
     assert checked_url("https://id.example/token") == "https://id.example/token"
-
-
-def test_a_bare_token_url_is_endpoints_enough() -> None:
-    """Who needs no more writes no more."""
-    url = "https://id.example/token"
-
-    assert TokenEndpoint(url, "app").endpoints == Endpoints(url)
-    assert TokenEndpoint(Endpoints(url), "app").url == url
 
 
 def test_every_grant_takes_endpoints_in_place_of_a_url() -> None:
