@@ -298,11 +298,16 @@ def _statuses() -> Iterator[Fault]:
         kind = tools.error_from_response(_answer(status), now=0.0)
         retried = SAFELY if status in transient else NEVER
         yield Fault(
-            f"an answer of {status}", _polite(Reply(status)), type(kind), "yes", retried, status
+            f"a response with status {status}",
+            _polite(Reply(status)),
+            type(kind),
+            "yes",
+            retried,
+            status,
         )
     for status, kind_of, what in (
-        (418, ours.ClientError, "an answer of any other 4xx"),
-        (500, ours.ServerError, "an answer of any other 5xx"),
+        (418, ours.ClientError, "a response with any other 4xx"),
+        (500, ours.ServerError, "a response with any other 5xx"),
     ):
         yield Fault(what, _polite(Reply(status)), kind_of, "yes", NEVER, status)
 
@@ -342,7 +347,7 @@ FAULTS = (
         "no",
         ALWAYS,
     ),
-    Fault("nobody listens on the port", _nobody_listens, ours.ConnectFailed, "no", ALWAYS),
+    Fault("nothing listens on the port", _nobody_listens, ours.ConnectFailed, "no", ALWAYS),
     Fault("no connection in time", _too_busy_to_accept, ours.ConnectTimedOut, "no", ALWAYS),
     Fault("the proxy is away", _proxy_away, ours.ProxyFailed, "no", ALWAYS),
     Fault("the proxy refuses to connect further", _proxy_refuses, ours.ProxyFailed, "no"),
@@ -362,7 +367,7 @@ FAULTS = (
     ),
     # No status came
     Fault(
-        "no answer begins in time",
+        "no response begins in time",
         _rude(sending(b""), stays=True),
         ours.ReadTimedOut,
         "maybe",
@@ -371,7 +376,7 @@ FAULTS = (
     Fault("the connection is closed", _rude(sending(b"")), ours.ConnectionLost, "maybe", SAFELY),
     Fault("the connection is reset", _rude(resetting(b"")), ours.ConnectionLost, "maybe", SAFELY),
     Fault(
-        "the answer is no HTTP",
+        "the response is no HTTP",
         _rude(sending(b"SSH-2.0-OpenSSH\r\n\r\n")),
         ours.ConnectionLost,
         "maybe",
@@ -456,7 +461,7 @@ FAULTS = (
         "redirects go round and round", _rude(sending(LOOP)), ours.RedirectFailed, "yes", NEVER, 302
     ),
     Fault(
-        "a redirect leads to where nobody listens",
+        "a redirect leads to a port where nothing listens",
         _redirects_nowhere,
         ours.ConnectFailed,
         "yes",
@@ -522,7 +527,7 @@ def parents(kind: type[SessionKitError]) -> list[str]:
 
 def table() -> str:
     """Return the table of the page."""
-    lines = ["| what happens | error | also a | sent | tried again |", "|---|---|---|---|---|"]
+    lines = ["| what happens | error | also a | sent | retried |", "|---|---|---|---|---|"]
     for fault in FAULTS:
         also = ", ".join(f"`{name}`" for name in parents(fault.kind))
         cells = (fault.name, f"`{fault.kind.__name__}`", also, fault.sent, fault.retried)
