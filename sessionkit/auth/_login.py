@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from sessionkit._fork import PerProcess
 from sessionkit.auth.renewal._single_flight import Flight, kept, shared
 from sessionkit.errors import ConfigError, RenewalFailed
-from sessionkit.stores._locks import PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from cachetools import LRUCache
 
 from sessionkit import _checks as checks
+from sessionkit._fork import PerProcess
 from sessionkit._origins import origin_or_none
 from sessionkit.errors import (
     CircuitOpen,
@@ -24,7 +25,6 @@ from sessionkit.errors import (
     TimedOut,
     tools,
 )
-from sessionkit.stores._locks import PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

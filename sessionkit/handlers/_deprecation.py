@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
+from sessionkit._fork import PerProcess
 from sessionkit._redact import redact_url, scrub
 from sessionkit.headers._deprecation import read_deprecation
-from sessionkit.stores._locks import PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Collection

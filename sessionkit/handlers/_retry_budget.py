@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 
 from sessionkit import _checks as checks
-from sessionkit.stores._locks import PerProcess
+from sessionkit._fork import PerProcess
 
 
 class _Bucket:

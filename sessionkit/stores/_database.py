@@ -6,8 +6,8 @@ import sqlite3
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from sessionkit._fork import ForkGate
 from sessionkit.stores import _locks
-from sessionkit.stores._fork import ForkGate
 from sessionkit.stores._private import claim
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from sessionkit._fork import PerProcess
 from sessionkit.errors import StoreError
-from sessionkit.stores._locks import PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,13 +1,13 @@
-"""Locks by key within one process, and what keeps them whole over a fork."""
+"""Locks by key between the threads of one process, and repeated tries for a busy file."""
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
 
+from sessionkit._fork import PerProcess
 from sessionkit.errors import LockTimedOut
 
 if TYPE_CHECKING:
@@ -21,34 +21,6 @@ SHORTEST_PAUSE: Final = 0.001
 """Seconds between the first two tries for a busy file; each pause is twice the one before."""
 LONGEST_PAUSE: Final = 0.020
 """Seconds between two tries after a while: what a waiter may lose when the file comes free."""
-
-
-class PerProcess(Generic[T]):
-    """A state that a forked child makes anew at its first use.
-
-    A lock that another thread held at the moment of the fork would stay locked in the child for
-    ever, since the thread that could free it was not copied. Thread-safe.
-
-    Args:
-        make: Builds the state. It is given the parent's state in a forked child, else None. Two
-            threads of a child may both call it; one result is used.
-    """
-
-    __slots__ = ("_make", "_states")
-
-    def __init__(self, make: Callable[[T | None], T]) -> None:
-        self._make = make
-        self._states: dict[int, T] = {os.getpid(): make(None)}
-
-    def get(self) -> T:
-        """Return this process's own state."""
-        pid = os.getpid()
-        state = self._states.get(pid)
-        if state is None:
-            parents = list(self._states.values())[-1]
-            # One atomic step, for no lock could guard it that is not itself in question.
-            state = self._states.setdefault(pid, self._make(parents))
-        return state
 
 
 class _Table:

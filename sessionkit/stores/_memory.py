@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NoReturn, Self
 from cachetools import LRUCache
 
 from sessionkit import _checks as checks
+from sessionkit._fork import PerProcess
 from sessionkit.errors import ConfigError
-from sessionkit.stores._locks import KeyedLocks, PerProcess
+from sessionkit.stores._locks import KeyedLocks
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from sessionkit import _checks as checks
 from sessionkit._clock import SYSTEM_CLOCK
+from sessionkit._fork import PerProcess
 from sessionkit._optional import require
 from sessionkit.errors import ConfigError, SessionKitError, StoreError
 from sessionkit.stores._leases import (
@@ -20,7 +21,7 @@ from sessionkit.stores._leases import (
     let_go,
     superseded,
 )
-from sessionkit.stores._locks import KeyedLocks, PerProcess, keep_trying, timed_out
+from sessionkit.stores._locks import KeyedLocks, keep_trying, timed_out
 from sessionkit.stores._text import digest, from_text, to_text
 
 if TYPE_CHECKING:

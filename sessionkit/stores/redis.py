@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from sessionkit import _checks as checks
 from sessionkit._clock import SYSTEM_CLOCK
+from sessionkit._fork import PerProcess
 from sessionkit._optional import require
 from sessionkit._redact import redact_url
 from sessionkit.errors import ConfigError, StoreError
@@ -18,7 +19,7 @@ from sessionkit.stores._leases import (
     let_go,
     superseded,
 )
-from sessionkit.stores._locks import KeyedLocks, PerProcess, timed_out
+from sessionkit.stores._locks import KeyedLocks, timed_out
 from sessionkit.stores._text import from_name, from_text, to_name, to_text
 from sessionkit.stores._urls import take_options
 

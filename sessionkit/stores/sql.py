@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 
 from sessionkit._clock import SYSTEM_CLOCK
+from sessionkit._fork import PerProcess
 from sessionkit._optional import require
 from sessionkit._redact import redact_url
 from sessionkit.errors import ConfigError, StoreError
 from sessionkit.stores._leases import Holdings, superseded
-from sessionkit.stores._locks import KeyedLocks, PerProcess, timed_out
+from sessionkit.stores._locks import KeyedLocks, timed_out
 from sessionkit.stores._sql_locks import locks_of
 from sessionkit.stores._text import digest, from_name, from_text, to_name, to_text
 from sessionkit.stores._urls import take_options

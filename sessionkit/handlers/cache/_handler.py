@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from sessionkit import _checks as checks
+from sessionkit._fork import PerProcess
 from sessionkit._optional import require
 from sessionkit.errors import ConfigError
 from sessionkit.handlers.cache._lookup import CacheLookup, CacheParts
 from sessionkit.handlers.cache._storage import ResponseStorage
-from sessionkit.stores._locks import PerProcess
 from sessionkit.stores._private import absolute
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from cachetools import LRUCache
 
+from sessionkit._fork import PerProcess
 from sessionkit.headers._rate_limit import Quota
-from sessionkit.stores._locks import PerProcess
 
 #: Seconds; whatever a server says, one request a day finds out whether it is still so.
 MAX_HOLD = 86_400.0

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cachetools import LRUCache
 
+from sessionkit._fork import PerProcess
 from sessionkit.errors import ConfigError
-from sessionkit.stores._locks import PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,36 +9,8 @@ import threading
 import pytest
 
 from sessionkit.errors import LockTimedOut
-from sessionkit.stores._locks import KeyedLocks, PerProcess, keep_trying, timed_out
+from sessionkit.stores._locks import KeyedLocks, keep_trying, timed_out
 from sessionkit.testing import FakeClock
-
-
-def test_a_state_is_made_once_in_a_process() -> None:
-    """All threads share one lock, or it would be none."""
-    states = PerProcess(lambda _parents: object())
-
-    assert states.get() is states.get()
-
-
-def test_a_forked_child_makes_its_state_from_its_parents(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a parent knew is there in the child; what was locked there is free."""
-    made: list[tuple[object, ...]] = []
-
-    def make(parents: tuple[object, ...] | None) -> tuple[object, ...]:
-        made.append(("made from", parents))
-        return made[-1]
-
-    states = PerProcess(make)
-    parents = states.get()
-    monkeypatch.setattr(os, "getpid", lambda: -1)
-    child = states.get()
-    monkeypatch.setattr(os, "getpid", lambda: -2)
-    grandchild = states.get()
-
-    assert parents == ("made from", None)
-    assert child == ("made from", parents)
-    assert grandchild == ("made from", child)
-    assert len(made) == 3
 
 
 def test_a_lock_held_at_a_fork_is_free_in_the_child(monkeypatch: pytest.MonkeyPatch) -> None:

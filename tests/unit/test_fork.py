@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
-from sessionkit.stores._fork import ForkGate
+import pytest
+
+from sessionkit._fork import ForkGate, PerProcess
 
 
 class Connection:
@@ -151,3 +154,31 @@ def test_a_connection_that_was_lost_is_not_kept_alive() -> None:
 
     gate.before_fork()
     gate.after_fork_in_child()
+
+
+def test_a_state_is_made_once_in_a_process() -> None:
+    """All threads share one lock, or it would be none."""
+    states = PerProcess(lambda _parents: object())
+
+    assert states.get() is states.get()
+
+
+def test_a_forked_child_makes_its_state_from_its_parents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a parent knew is there in the child; what was locked there is free."""
+    made: list[tuple[object, ...]] = []
+
+    def make(parents: tuple[object, ...] | None) -> tuple[object, ...]:
+        made.append(("made from", parents))
+        return made[-1]
+
+    states = PerProcess(make)
+    parents = states.get()
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    child = states.get()
+    monkeypatch.setattr(os, "getpid", lambda: -2)
+    grandchild = states.get()
+
+    assert parents == ("made from", None)
+    assert child == ("made from", parents)
+    assert grandchild == ("made from", child)
+    assert len(made) == 3

@@ -1,8 +1,8 @@
-"""What keeps SQLite whole when the process is forked.
+"""Fork safety: state that a child process makes anew, and SQLite kept whole over a fork.
 
 SQLite remembers per process which of its files it has locked. A child inherits that memory with
 the connections in it, but not the locks: were it forked while a connection holds a file, that file
-would look busy in the child for ever. Hence two rules:
+would look busy in the child for ever. Hence two rules of :class:`ForkGate`:
 
 - a fork waits for the moment in which no thread is inside SQLite;
 - a connection that stays open longer, such as one that holds a renewal lock, is closed in the
@@ -14,11 +14,41 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 from weakref import WeakSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+
+class PerProcess(Generic[T]):
+    """A state that a forked child makes anew at its first use.
+
+    A lock that another thread held at the moment of the fork would stay locked in the child for
+    ever, since the thread that could free it was not copied. Thread-safe.
+
+    Args:
+        make: Builds the state. It is given the parent's state in a forked child, else None. Two
+            threads of a child may both call it; one result is used.
+    """
+
+    __slots__ = ("_make", "_states")
+
+    def __init__(self, make: Callable[[T | None], T]) -> None:
+        self._make = make
+        self._states: dict[int, T] = {os.getpid(): make(None)}
+
+    def get(self) -> T:
+        """Return this process's own state."""
+        pid = os.getpid()
+        state = self._states.get(pid)
+        if state is None:
+            parents = list(self._states.values())[-1]
+            # One atomic step, for no lock could guard it that is not itself in question.
+            state = self._states.setdefault(pid, self._make(parents))
+        return state
 
 
 class Closable(Protocol):
