@@ -89,11 +89,11 @@ class AuthorizationCode(OAuthGrant):
         }
         if self._scope:
             fields["scope"] = self._scope
-        landed = yield BrowserRequest(self._browser, self._server.authorization_url, fields)
+        redirect = yield BrowserRequest(self._browser, self._server.authorization_url, fields)
         form = {
             "grant_type": "authorization_code",
-            "code": _code(landed, self._server),
-            "redirect_uri": landed.url.partition("?")[0],
+            "code": _code(redirect, self._server),
+            "redirect_uri": redirect.url.partition("?")[0],
             "code_verifier": verifier,
         }
         secrets_sent = (form["code"], verifier)
@@ -110,9 +110,9 @@ def code_challenge(verifier: str) -> str:
     return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
-def _code(landed: Response, server: Endpoints) -> str:
+def _code(redirect: Response, server: Endpoints) -> str:
     """Return the code that the redirect holds."""
-    fields = dict(parse_qsl(urlsplit(landed.url).query))
+    fields = dict(parse_qsl(urlsplit(redirect.url).query))
     issuer = fields.get("iss")
     error = fields.get("error")
     # Another server's redirect would have us hand its code to this one (RFC 9207). Some name
