@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from benchmarks.side_by_side import report, told
-from tests.support.servers.loopback import Identity, Loopback
+from sessionkit.testing.server import IdentityProvider, LoopbackServer
 from tests.support.servers.oauth_site import CLIENT_SECRET, PASSWORD
 from tests.support.servers.real import maria_server, oauth_server, postgres_server, redis_server
 from tests.support.workers.fleet import Fleet
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class StandIn:
     """The stand-in of the tests."""
 
-    def __init__(self, origin: str, identity: Identity) -> None:
+    def __init__(self, origin: str, identity: IdentityProvider) -> None:
         self.origin, self._identity = origin, identity
         self.login: dict[str, str] = {}
 
@@ -43,7 +43,7 @@ class StandIn:
 
     def counts(self) -> tuple[int, int]:
         """Return the renewals so far, and the refresh tokens that came twice."""
-        return self._identity.renewals, self._identity.reused
+        return self._identity.renewals, self._identity.reuse_detected
 
 
 class Site:
@@ -74,8 +74,8 @@ class Site:
 @contextmanager
 def stand_in() -> Iterator[StandIn]:
     """Start the stand-in."""
-    identity = Identity()
-    with Loopback(identity.answer) as server:
+    identity = IdentityProvider()
+    with LoopbackServer(identity.respond) as server:
         yield StandIn(server.origin, identity)
 
 

@@ -38,7 +38,7 @@ from requests.utils import rewind_body
 from benchmarks.side_by_side import cost, interleaved, median, ratio, report, serving, told
 from sessionkit import SessionStack
 from sessionkit.auth import AuthHandler, CallableGrant, Header
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -228,31 +228,31 @@ class Gateway:
         self.key = "key-0"
         self.elsewhere = ""
 
-    def answer(self, seen: Seen) -> Reply:
+    def answer(self, seen: ServerRequest) -> ServerResponse:
         """Answer what was asked, and how."""
         if seen.headers.get(NAME.lower()) != self.key and seen.path != "/open":
-            return Reply(401, {"detail": "no key"})
+            return ServerResponse(401, {"detail": "no key"})
         if seen.path == "/leave":
-            return Reply(302, {}, {"Location": f"{self.elsewhere}/land"})
+            return ServerResponse(302, {}, {"Location": f"{self.elsewhere}/land"})
         if seen.path == "/missing":
-            return Reply(404)
+            return ServerResponse(404)
         headers = {"Set-Cookie": "a=b"} if seen.path == "/cookie" else {}
         if seen.path == "/cached":
             headers["Cache-Control"] = "max-age=60"
-        return Reply(200, {"ok": True}, headers)
+        return ServerResponse(200, {"ok": True}, headers)
 
 
 class Place(NamedTuple):
     """Where one cell of the matrix is measured."""
 
     gateway: Gateway
-    server: Loopback
-    other: Loopback
+    server: LoopbackServer
+    other: LoopbackServer
     base: str
 
-    def only(self, path: str) -> Seen:
+    def only(self, path: str) -> ServerRequest:
         """Return the one request that was answered at *path*."""
-        return self.server.at(path)[-1]
+        return self.server.requests_to(path)[-1]
 
 
 @contextmanager
@@ -405,12 +405,12 @@ def asks(name: str) -> Callable[[Call, Place], bool]:
 def caches(call: Call, place: Place) -> bool:
     """Tell whether the second answer comes from the cache."""
     answers = [call("GET", f"{place.base}/cached").ok for _ in range(2)]
-    return all(answers) and len(place.server.at("/cached")) == 1
+    return all(answers) and len(place.server.requests_to("/cached")) == 1
 
 
 def resolves(call: Call, place: Place) -> bool:
     """Tell whether a relative URL is resolved."""
-    return call("GET", "orders").ok and bool(place.server.at("/api/orders"))
+    return call("GET", "orders").ok and bool(place.server.requests_to("/api/orders"))
 
 
 def raises(call: Call, place: Place) -> bool:
@@ -499,7 +499,7 @@ def renews(call: Call, place: Place) -> bool:
 def keeps(call: Call, place: Place) -> bool:
     """Tell whether the key stays with the host that it is for."""
     call("GET", f"{place.base}/leave")
-    return NAME.lower() not in place.other.at("/land")[-1].headers
+    return NAME.lower() not in place.other.requests_to("/land")[-1].headers
 
 
 def public(session: requests.Session) -> dict[str, Any]:
@@ -526,7 +526,7 @@ def follows(session: requests.Session, call: Call, place: Place) -> bool:
     with patch.object(session, "request", return_value=mocked):
         answer = call("GET", f"{place.base}/mocked")
     held = place.only("/later").headers.get("x-later") == "1"
-    return held and answer is mocked and not place.server.at("/mocked")
+    return held and answer is mocked and not place.server.requests_to("/mocked")
 
 
 def cell(way: Callable[[requests.Session, Key], Call], kind: Kind, place: Place) -> dict[str, Any]:
@@ -535,7 +535,7 @@ def cell(way: Callable[[requests.Session, Key], Call], kind: Kind, place: Place)
     def tried(probe: Callable[[requests.Session, Call], bool], *, fresh: bool = True) -> Any:
         place.gateway.key = "key-0"
         for server in (place.server, place.other):
-            server.seen.clear()
+            server.requests.clear()
         with kind.make(place) as session:
             before = public(session)
             call = way(session, Key(lambda: place.gateway.key))
@@ -561,8 +561,8 @@ def matrix() -> dict[str, Any]:
     gateway = Gateway()
     cells: dict[str, dict[str, Any]] = {name: {} for name in WAYS}
     with (
-        Loopback(gateway.answer) as server,
-        Loopback(lambda _: Reply()) as other,
+        LoopbackServer(gateway.answer) as server,
+        LoopbackServer(lambda _: ServerResponse()) as other,
         unix_socket(server.origin) as unix,
     ):
         gateway.elsewhere = other.origin

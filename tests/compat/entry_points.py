@@ -12,7 +12,7 @@ import spnego
 from requests.auth import AuthBase
 from requests.utils import parse_dict_header
 
-from tests.support.servers.loopback import Reply, Seen
+from sessionkit.testing.server import ServerRequest, ServerResponse
 
 USER, PASSWORD = "user", "pass word"
 
@@ -31,27 +31,27 @@ class Door:
         self.renewals += 1
         return self.key
 
-    def answer(self, seen: Seen) -> Reply:
+    def answer(self, seen: ServerRequest) -> ServerResponse:
         """Answer; the key is asked for first, so that its 401 can be told apart."""
         if "x-key" in seen.headers and seen.headers["x-key"] != self.key:
-            return Reply(401, {"detail": "this key has ended"})
+            return ServerResponse(401, {"detail": "this key has ended"})
         if (refused := self.refusal(seen)) is not None:
             return refused
         if seen.path == "/moved":
-            return Reply(307, b"", {"Location": "/end"})
-        return Reply(200, {"path": seen.path, "body": seen.body.decode()}, self.farewell())
+            return ServerResponse(307, b"", {"Location": "/end"})
+        return ServerResponse(200, {"path": seen.path, "body": seen.body.decode()}, self.farewell())
 
-    def refusal(self, seen: Seen) -> Reply | None:
+    def refusal(self, seen: ServerRequest) -> ServerResponse | None:
         """Return the answer to a request that is not let in, or None."""
         return None if self.admits(seen) else self.refuse(self.challenge)
 
-    def admits(self, seen: Seen) -> bool:
+    def admits(self, seen: ServerRequest) -> bool:
         """Tell whether the request is let in."""
         raise NotImplementedError
 
-    def refuse(self, challenge: str) -> Reply:
+    def refuse(self, challenge: str) -> ServerResponse:
         """Ask for a login."""
-        return Reply(401, b"who are you? " * 100, {"WWW-Authenticate": challenge})
+        return ServerResponse(401, b"who are you? " * 100, {"WWW-Authenticate": challenge})
 
     def farewell(self) -> dict[str, str]:
         """Return headers of an answer."""
@@ -63,7 +63,7 @@ class BasicDoor(Door):
 
     challenge = 'Basic realm="door"'
 
-    def admits(self, seen: Seen) -> bool:
+    def admits(self, seen: ServerRequest) -> bool:
         """Compare."""
         pair = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         return seen.headers.get("authorization") == f"Basic {pair}"
@@ -74,12 +74,12 @@ class DigestDoor(Door):
 
     challenge = 'Digest realm="door", nonce="n-1", qop="auth", algorithm=SHA-256'
 
-    def admits(self, seen: Seen) -> bool:
+    def admits(self, seen: ServerRequest) -> bool:
         """Compute what the client should have."""
         return is_digest(seen, seen.headers.get("authorization", ""))
 
 
-def is_digest(seen: Seen, header: str) -> bool:
+def is_digest(seen: ServerRequest, header: str) -> bool:
     """Verify a Digest response."""
 
     def hashed(*parts: str) -> str:
@@ -103,7 +103,7 @@ class ByConnection(Door):
         # A thread of the server is a connection.
         self.here = threading.local()
 
-    def refusal(self, seen: Seen) -> Reply | None:
+    def refusal(self, seen: ServerRequest) -> ServerResponse | None:
         """Take the next step of this connection's conversation."""
         if getattr(self.here, "user", None) is not None:
             return None

@@ -18,16 +18,23 @@ import requests
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import Header, RefreshToken, StaticToken
 from sessionkit.errors import ConnectFailed, NotFound, SessionKitError
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 
 
-class Api(Identity):
+class Api(IdentityProvider):
     """An API with a page that is missing."""
 
-    def answer(self, seen: Seen) -> Reply:
+    def respond(self, request: ServerRequest) -> ServerResponse:
         """Answer; 404 under /missing."""
         return (
-            Reply(404, {"detail": "not here"}) if seen.path == "/missing" else super().answer(seen)
+            ServerResponse(404, {"detail": "not here"})
+            if request.path == "/missing"
+            else super().respond(request)
         )
 
 
@@ -61,7 +68,7 @@ def report(path: str) -> None:
 def main() -> None:
     """Check every way in, renewal, errors, and that the session is left as it was."""
     api = Api()
-    with Loopback(api.answer) as server, niquests.Session() as session:
+    with LoopbackServer(api.respond) as server, niquests.Session() as session:
         before = settings(session)
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         stack = SessionStack(session, recommended(grant), base_url=f"{server.origin}/")
@@ -81,7 +88,7 @@ def main() -> None:
             session, recommended(StaticToken("k"), scheme=Header("X-Key")), base_url=server.origin
         )
         check(that=raised(key, "/x") is not None, what="a key travels in a header")
-        check(that=server.seen[-1].headers["x-key"] == "k", what="and arrives")
+        check(that=server.requests[-1].headers["x-key"] == "k", what="and arrives")
         check(that=settings(session) == before, what="its settings are what they were")
     for path in sys.argv[1:]:
         report(path)

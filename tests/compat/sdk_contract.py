@@ -19,8 +19,8 @@ from sessionkit.auth import (
     Scheme,
 )
 from sessionkit.stores import SqliteTokenStore
+from sessionkit.testing.server import IdentityProvider, ServerRequest, ServerResponse
 from tests.compat.vendor import OWN, Vendor
-from tests.support.servers.loopback import Identity, Reply, Seen
 
 #: For SDKs that insist on a credential: worth nothing anywhere.
 PLACEHOLDER = "placeholder"
@@ -48,7 +48,9 @@ class SdkContract:
     """
 
     scheme: ClassVar[Scheme] = Bearer()
-    refusal: ClassVar[Reply] = Reply(401, {"error": "token ended"}, {"WWW-Authenticate": "Bearer"})
+    refusal: ClassVar[ServerResponse] = ServerResponse(
+        401, {"error": "token ended"}, {"WWW-Authenticate": "Bearer"}
+    )
     home: ClassVar[str] = ""
     login: ClassVar[str] = "/token"
     insists: ClassVar[bool] = False
@@ -56,11 +58,11 @@ class SdkContract:
     missing: ClassVar[type[Exception]]
     refused: ClassVar[type[Exception]]
 
-    def api(self, seen: Seen) -> Reply:
+    def api(self, seen: ServerRequest) -> ServerResponse:
         """Answer a request whose token is good."""
         raise NotImplementedError
 
-    def log_in(self, seen: Seen, identity: Identity) -> Reply:
+    def log_in(self, seen: ServerRequest, identity: IdentityProvider) -> ServerResponse:
         """Answer a login."""
         return identity.token(seen)
 
@@ -233,6 +235,6 @@ class SdkContract:
         self.read(client)
         self.stray(client, vendor)
 
-        assert vendor.foreign.seen
+        assert vendor.foreign.requests
         assert "access-" in repr(vendor.calls())
-        assert "access-" not in repr(vendor.foreign.seen)
+        assert "access-" not in repr(vendor.foreign.requests)

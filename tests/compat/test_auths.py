@@ -19,6 +19,7 @@ from requests_toolbelt.auth.http_proxy_digest import HTTPProxyDigestAuth
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import CallableGrant, Header
 from sessionkit.errors import AuthenticationFailed
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.compat.entry_points import (
     PASSWORD,
     USER,
@@ -30,7 +31,6 @@ from tests.compat.entry_points import (
     TicketDoor,
     is_digest,
 )
-from tests.support.servers.loopback import Loopback, Reply, Seen
 
 
 @pytest.fixture(autouse=True)
@@ -97,9 +97,9 @@ def recommended_with_key(door: Door) -> Any:
     return recommended(CallableGrant(door.renewed), scheme=Header("X-Key"), errors=False)
 
 
-def told(way: Any, session: Any, server: Loopback, **given: Any) -> tuple[Any, ...]:
+def told(way: Any, session: Any, server: LoopbackServer, **given: Any) -> tuple[Any, ...]:
     """Call twice, and return what the caller and the server see of it."""
-    begun = len(server.seen)
+    begun = len(server.requests)
     seen: list[Any] = []
     headers: Any = ()
     for _ in range(2):
@@ -109,7 +109,7 @@ def told(way: Any, session: Any, server: Loopback, **given: Any) -> tuple[Any, .
             headers = response.request.headers.keys() - {"X-Key"}
     requests_seen = [
         (r.method, r.path, r.body, r.headers.get("authorization", "").partition(" ")[0])
-        for r in server.seen[begun:]
+        for r in server.requests[begun:]
     ]
     return (*seen, requests_seen, headers)
 
@@ -123,7 +123,7 @@ def test_rounds_of_a_login_are_no_ended_token(
     """As many rounds as bare, the final answer, and not one renewal of the key besides."""
     seen = []
     answering = door()
-    with Loopback(answering.answer) as server:
+    with LoopbackServer(answering.answer) as server:
         chains: tuple[Any, ...] = (None, {}, recommended_with_key(answering))
         for chain in chains:
             login = auth(f"DOMAIN\\{USER}" if door is NtlmDoor else USER, PASSWORD)
@@ -146,7 +146,7 @@ def test_a_key_that_ends_is_renewed_beside_a_login_in_rounds(
 ) -> None:
     """The one 401 that means the key is told from those that belong to the login."""
     answering = door()
-    with Loopback(answering.answer) as server, requests.Session() as session:
+    with LoopbackServer(answering.answer) as server, requests.Session() as session:
         session.auth = auth(f"DOMAIN\\{USER}" if door is NtlmDoor else USER, PASSWORD)
         stack = SessionStack(session, recommended_with_key(answering), base_url=server.origin)
         assert stack.post("/one", data=wanted(session.auth)).json()["body"] == "wanted"
@@ -164,7 +164,7 @@ def test_a_wrong_password_is_an_error_and_never_a_storm(
 ) -> None:
     """The server's last 401 is what the caller learns; a key is renewed once at most, not on."""
     answering = door()
-    with Loopback(answering.answer) as server, requests.Session() as session:
+    with LoopbackServer(answering.answer) as server, requests.Session() as session:
         session.auth = auth(f"DOMAIN\\{USER}" if door is NtlmDoor else USER, "wrong")
         chain = recommended(CallableGrant(answering.renewed), scheme=Header("X-Key"))
         stack = SessionStack(session, chain, base_url=server.origin)
@@ -182,21 +182,21 @@ def test_a_login_given_on_the_call_takes_the_place_of_the_stacks_own(
     """The handler steps aside for ``auth=``: no token is sent, and none is renewed."""
     answering = door()
     login = auth(f"DOMAIN\\{USER}" if door is NtlmDoor else USER, PASSWORD)
-    with Loopback(answering.answer) as server, requests.Session() as session:
+    with LoopbackServer(answering.answer) as server, requests.Session() as session:
         stack = SessionStack(
             session, recommended(CallableGrant(answering.renewed)), base_url=server.origin
         )
         assert stack.get("/x", auth=login).ok
         assert stack.post("/x", data=b"body", auth=login).json()["body"] == "body"
         assert answering.renewals == 0
-        assert not any(seen.bearer == answering.key for seen in server.seen)
+        assert not any(seen.bearer == answering.key for seen in server.requests)
 
 
 def test_a_mutual_login_is_finished_at_every_call() -> None:
     """The hook sees the server's own proof on the final answer."""
     answering = TicketDoor()
     login = TicketAuth()
-    with Loopback(answering.answer) as server, requests.Session() as session:
+    with LoopbackServer(answering.answer) as server, requests.Session() as session:
         session.auth = login
         stack = SessionStack(session, recommended_with_key(answering), base_url=server.origin)
         assert [stack.get("/x").status_code for _ in range(3)] == [200] * 3
@@ -208,23 +208,23 @@ def test_a_mutual_login_is_finished_at_every_call() -> None:
 
 
 @pytest.fixture
-def proxy() -> Iterator[Loopback]:
+def proxy() -> Iterator[LoopbackServer]:
     """Start a proxy that wants Digest or, under /basic, Basic; it answers for the API itself."""
     pair = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         given = seen.headers.get("proxy-authorization", "")
         if seen.path == "/basic":
             challenge, let_in = BasicDoor.challenge, given == pair
         else:
             challenge, let_in = DigestDoor.challenge, is_digest(seen, given)
         if not let_in:
-            return Reply(407, b"who are you?", {"Proxy-Authenticate": challenge})
+            return ServerResponse(407, b"who are you?", {"Proxy-Authenticate": challenge})
         if seen.bearer != "k-1":
-            return Reply(401)
-        return Reply(200, {"path": seen.path})
+            return ServerResponse(401)
+        return ServerResponse(200, {"path": seen.path})
 
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         yield server
 
 
@@ -237,7 +237,7 @@ def proxy() -> Iterator[Loopback]:
     ],
     ids=["digest", "guessed basic"],
 )
-def test_a_proxy_that_asks_for_a_login_gets_it(proxy: Loopback, auth: Any, path: str) -> None:
+def test_a_proxy_that_asks_for_a_login_gets_it(proxy: LoopbackServer, auth: Any, path: str) -> None:
     """Its 407 is answered by the hook; the API behind it gets the token of the session."""
     with requests.Session() as session:
         session.proxies = {"http": proxy.origin}

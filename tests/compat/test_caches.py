@@ -13,7 +13,12 @@ import requests_cache
 from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import AuthHandler, CallableGrant, ClientCredentials, Header, StaticToken
 from sessionkit.errors import RateLimited
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 
 CACHED = {"Cache-Control": "max-age=60"}
 
@@ -23,18 +28,18 @@ class Keyed:
 
     key = "k-1"
 
-    def answer(self, seen: Seen) -> Reply:
+    def answer(self, seen: ServerRequest) -> ServerResponse:
         """Answer 401 to another key."""
         if seen.headers.get("x-key") != self.key:
-            return Reply(401, {"detail": "another key"}, CACHED)
-        return Reply(200, {"path": seen.path}, CACHED)
+            return ServerResponse(401, {"detail": "another key"}, CACHED)
+        return ServerResponse(200, {"path": seen.path}, CACHED)
 
 
 @pytest.fixture
-def keyed() -> Iterator[tuple[Keyed, Loopback, dict[str, Any]]]:
+def keyed() -> Iterator[tuple[Keyed, LoopbackServer, dict[str, Any]]]:
     """Start it; with the chain that knows its key."""
     api = Keyed()
-    with Loopback(api.answer) as server:
+    with LoopbackServer(api.answer) as server:
         grant = CallableGrant(lambda *_: api.key)
         yield api, server, recommended(grant, scheme=Header("X-Key"))
 
@@ -57,7 +62,7 @@ def controlled() -> requests.Session:
     ],
 )
 def test_what_was_cached_is_served_without_a_request_and_a_refusal_is_not_cached(
-    make: Callable[[], requests.Session], keyed: tuple[Keyed, Loopback, dict[str, Any]]
+    make: Callable[[], requests.Session], keyed: tuple[Keyed, LoopbackServer, dict[str, Any]]
 ) -> None:
     """The 401 is renewed for; what it kept from the caller is what the cache then holds."""
     api, server, chain = keyed
@@ -73,18 +78,18 @@ def test_what_was_cached_is_served_without_a_request_and_a_refusal_is_not_cached
         assert [answer.json()["path"] for answer in answers[:4]] == ["/x", "/x", "/y", "/y"]
         record = [answer.record.from_cache for answer in answers]
         assert record == [False, True, False, True, True]
-        assert len(server.at("/x")) == 1
-        assert len(server.at("/y")) == 2
+        assert len(server.requests_to("/x")) == 1
+        assert len(server.requests_to("/y")) == 2
 
 
 @pytest.mark.package("requests-cache", "session")
 def test_the_second_hit_of_a_cache_has_its_own_record_and_time() -> None:
     """What a cache hands out again is not overwritten by the next call."""
-    with Loopback(lambda _: Reply(200, {"n": 1})) as server, in_memory() as session:
+    with LoopbackServer(lambda _: ServerResponse(200, {"n": 1})) as server, in_memory() as session:
         stack = SessionStack(session, recommended(StaticToken("t")), base_url=server.origin)
         answers: list[Any] = [stack.get("/x") for _ in range(3)]
 
-        assert len(server.seen) == 1
+        assert len(server.requests) == 1
         assert [answer.record.from_cache for answer in answers] == [False, True, True]
         assert len({id(answer.record) for answer in answers}) == 3
         assert len({id(answer.headers) for answer in answers}) == 3
@@ -93,7 +98,7 @@ def test_the_second_hit_of_a_cache_has_its_own_record_and_time() -> None:
 
 @pytest.mark.package("requests-cache", "session")
 def test_what_only_requests_cache_knows_is_reached_through_the_stack(
-    keyed: tuple[Keyed, Loopback, dict[str, Any]],
+    keyed: tuple[Keyed, LoopbackServer, dict[str, Any]],
 ) -> None:
     """Its arguments, its settings, its cache and its switches, by the stack's own names."""
     _, server, chain = keyed
@@ -119,22 +124,22 @@ def test_what_only_requests_cache_knows_is_reached_through_the_stack(
 def test_cachecontrol_asks_whether_what_it_has_is_still_right(chunked: bool) -> None:
     """An ETag is sent back, and its 304 is the cached answer; within a budget of time too."""
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if seen.headers.get("if-none-match") == '"1"':
-            return Reply(304, b"", {"ETag": '"1"'})
+            return ServerResponse(304, b"", {"ETag": '"1"'})
         if chunked:
             body = iter([b"5\r\n[1,2,\r\n2\r\n3]\r\n0\r\n\r\n"])
-            return Reply(200, body, {"ETag": '"1"', "Transfer-Encoding": "chunked"})
-        return Reply(200, [1, 2, 3], {"ETag": '"1"'})
+            return ServerResponse(200, body, {"ETag": '"1"', "Transfer-Encoding": "chunked"})
+        return ServerResponse(200, [1, 2, 3], {"ETag": '"1"'})
 
-    with Loopback(answer) as server, controlled() as session:
+    with LoopbackServer(answer) as server, controlled() as session:
         stack = SessionStack(session, recommended(StaticToken("t")), base_url=server.origin)
         answers: list[Any] = [stack.get("/x", total_timeout=30) for _ in range(3)]
 
         assert [answer.json() for answer in answers] == [[1, 2, 3]] * 3
         assert [answer.status_code for answer in answers] == [200] * 3
         assert [answer.record.from_cache for answer in answers] == [False, True, True]
-        assert len(server.seen) == 3
+        assert len(server.requests) == 3
 
 
 @pytest.mark.package("requests-cache", "session")
@@ -147,8 +152,8 @@ def test_a_cache_under_a_rate_limit_spares_the_api_and_a_handler_sees_both() -> 
         seen_by_handler.append((response.status_code, exchange.record.from_cache))
         return response
 
-    answers = iter([Reply(200, {"n": 1}), Reply(429)])
-    with Loopback(lambda _: next(answers)) as server, in_memory() as session:
+    answers = iter([ServerResponse(200, {"n": 1}), ServerResponse(429)])
+    with LoopbackServer(lambda _: next(answers)) as server, in_memory() as session:
         chain = recommended()
         chain["looking"] = looking  # type: ignore[assignment]  # a function is a handler too
         stack = SessionStack(session, chain, base_url=server.origin)
@@ -163,9 +168,9 @@ def test_a_cache_under_a_rate_limit_spares_the_api_and_a_handler_sees_both() -> 
 @pytest.mark.package("requests-cache", "session")
 def test_a_token_is_never_served_again_from_a_cache() -> None:
     """A cache of POSTs would hand out the token that has just ended, for ever."""
-    identity = Identity()
+    identity = IdentityProvider()
     with (
-        Loopback(identity.answer) as server,
+        LoopbackServer(identity.respond) as server,
         requests_cache.CachedSession(backend="memory", allowable_methods=["GET", "POST"]) as kept,
     ):
         login = ClientCredentials(f"{server.origin}/token", client_id="app", client_secret="s")
@@ -174,4 +179,4 @@ def test_a_token_is_never_served_again_from_a_cache() -> None:
             assert stack.get(f"/{number}").ok
             identity.expire()
 
-        assert len(server.at("/token")) == 3
+        assert len(server.requests_to("/token")) == 3

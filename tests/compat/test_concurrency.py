@@ -16,13 +16,18 @@ from requests_toolbelt.threaded.pool import Pool
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import RefreshToken
 from sessionkit.errors import ConfigError, NotFound
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 
 #: More calls than threads, more threads than one.
 CALLS, THREADS = 24, 8
 
 
-class Api(Identity):
+class Api(IdentityProvider):
     """An API with one page that is missing, behind a gate that can be shut."""
 
     def __init__(self) -> None:
@@ -30,17 +35,17 @@ class Api(Identity):
         self.gate = threading.Event()
         self.gate.set()
 
-    def answer(self, seen: Seen) -> Reply:
+    def respond(self, request: ServerRequest) -> ServerResponse:
         """404 under /missing."""
         self.gate.wait(10)
-        return Reply(404) if seen.path == "/missing" else super().answer(seen)
+        return ServerResponse(404) if request.path == "/missing" else super().respond(request)
 
 
 @pytest.fixture
-def served() -> Iterator[tuple[SessionStack, Api, Loopback]]:
+def served() -> Iterator[tuple[SessionStack, Api, LoopbackServer]]:
     """Open a stack whose token is known to the API no more."""
     api = Api()
-    with Loopback(api.answer) as server, requests.Session() as session:
+    with LoopbackServer(api.respond) as server, requests.Session() as session:
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         stack = SessionStack(session, recommended(grant), base_url=server.origin)
         assert stack.get("/first").ok
@@ -50,7 +55,7 @@ def served() -> Iterator[tuple[SessionStack, Api, Loopback]]:
 
 @pytest.mark.package("requests-futures", "session")
 def test_requests_futures_over_a_stack_has_one_renewal_for_all_its_threads(
-    served: tuple[SessionStack, Api, Loopback],
+    served: tuple[SessionStack, Api, LoopbackServer],
 ) -> None:
     """Each future has its own answer, by every verb, streamed ones and hooks included."""
     stack, api, _ = served
@@ -69,12 +74,12 @@ def test_requests_futures_over_a_stack_has_one_renewal_for_all_its_threads(
     assert len(hooked) == 1
     assert isinstance(error, NotFound)
     assert api.renewals == 2  # the first login, and one for all
-    assert api.reused == 0
+    assert api.reuse_detected == 0
 
 
 @pytest.mark.package("requests-futures", "session")
 def test_requests_futures_sizes_the_pool_of_the_session_below(
-    served: tuple[SessionStack, Api, Loopback],
+    served: tuple[SessionStack, Api, LoopbackServer],
 ) -> None:
     """It looks for the adapters on the stack, and finds the session's."""
     stack, _, _ = served
@@ -88,7 +93,7 @@ def test_requests_futures_sizes_the_pool_of_the_session_below(
 @pytest.mark.package("requests-futures", "session")
 def test_a_session_that_answers_later_is_refused_by_name_where_handlers_would_look() -> None:
     """Without handlers its future is handed on; with them the error shows the way round."""
-    with Loopback(lambda _: Reply(200, [1])) as server, FuturesSession() as futures:
+    with LoopbackServer(lambda _: ServerResponse(200, [1])) as server, FuturesSession() as futures:
         # Or the answer that nobody waits for would keep its connection.
         futures.hooks["response"].append(lambda answer, **_: answer.content and None)
         transparent: Any = SessionStack(futures)
@@ -113,7 +118,7 @@ def pooled(jobs: list[dict[str, Any]], api: Api, **settings: Any) -> Pool:
 
 @pytest.mark.package("requests-toolbelt", "session")
 def test_toolbelts_threaded_pool_has_one_renewal_for_all_its_threads(
-    served: tuple[SessionStack, Api, Loopback],
+    served: tuple[SessionStack, Api, LoopbackServer],
 ) -> None:
     """Given a stack in place of a session class, each thread uses it; errors come back as such."""
     stack, api, server = served
@@ -126,12 +131,12 @@ def test_toolbelts_threaded_pool_has_one_renewal_for_all_its_threads(
     assert paths == sorted([f"/{n}" for n in range(CALLS)] + ["/body"])
     assert [type(error.exception) for error in pool.exceptions()] == [NotFound]
     assert api.renewals == 2
-    assert server.at("/body")[-1].body == b"body"
+    assert server.requests_to("/body")[-1].body == b"body"
 
 
 @pytest.mark.package("requests-toolbelt", "session")
 def test_toolbelts_pool_prepares_its_sessions_as_its_user_says(
-    served: tuple[SessionStack, Api, Loopback],
+    served: tuple[SessionStack, Api, LoopbackServer],
 ) -> None:
     """An initializer gets the light stack of each thread, and sets what it likes."""
     stack, api, server = served
@@ -146,5 +151,5 @@ def test_toolbelts_pool_prepares_its_sessions_as_its_user_says(
     assert len(list(pool.responses())) == CALLS
     assert list(pool.exceptions()) == []
     assert api.renewals == 2
-    calls = [seen for seen in server.seen if seen.path.startswith("/set/")]
+    calls = [seen for seen in server.requests if seen.path.startswith("/set/")]
     assert all(seen.headers["x-set"] == "1" for seen in calls)

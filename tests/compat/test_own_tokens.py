@@ -17,8 +17,13 @@ from requests_oauthlib import OAuth2Session
 
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import CallableGrant, Header, Query, StaticToken
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 from tests.compat.kinds import OAUTH1, OwnCredentials, authlib1, oauthlib1
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 
 
 @pytest.fixture(autouse=True)
@@ -27,14 +32,14 @@ def _loopback_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
 
 
-class TwoDoors(Identity):
+class TwoDoors(IdentityProvider):
     """An API with tokens of its own that end, behind a gateway with a key."""
 
-    def answer(self, seen: Seen) -> Reply:
+    def respond(self, request: ServerRequest) -> ServerResponse:
         """Ask for the key first."""
-        if seen.path != "/token" and seen.headers.get("x-key") != "k-1":
-            return Reply(401, {"detail": "no key"})
-        return super().answer(seen)
+        if request.path != "/token" and request.headers.get("x-key") != "k-1":
+            return ServerResponse(401, {"detail": "no key"})
+        return super().respond(request)
 
 
 def ended() -> dict[str, Any]:
@@ -48,13 +53,13 @@ def ended() -> dict[str, Any]:
     }
 
 
-def by_oauthlib(server: Loopback, updated: Callable[..., None]) -> Any:
+def by_oauthlib(server: LoopbackServer, updated: Callable[..., None]) -> Any:
     """requests-oauthlib's, which renews by itself."""
     url = f"{server.origin}/token"
     return OAuth2Session("app", token=ended(), auto_refresh_url=url, token_updater=updated)
 
 
-def by_authlib(server: Loopback, updated: Callable[..., None]) -> Any:
+def by_authlib(server: LoopbackServer, updated: Callable[..., None]) -> Any:
     """Authlib's, which renews by itself."""
     url = f"{server.origin}/token"
     return AuthlibOAuth2("app", "secret", token=ended(), token_endpoint=url, update_token=updated)
@@ -74,7 +79,7 @@ def test_a_session_that_renews_its_own_token_goes_on_doing_so(
     identity = TwoDoors(expires_in=3600)
     updates: list[Any] = []
     with (
-        Loopback(identity.answer) as server,
+        LoopbackServer(identity.respond) as server,
         make(server, lambda token, **_: updates.append(token)) as session,
     ):
         chain = recommended(StaticToken("k-1"), scheme=Header("X-Key"))
@@ -91,26 +96,28 @@ def test_a_session_that_renews_its_own_token_goes_on_doing_so(
 def test_a_token_is_fetched_through_the_stack(make: Callable[..., Any]) -> None:
     """``stack.fetch_token(...)`` is the session's, and so is what it then knows."""
     identity = TwoDoors(expires_in=3600)
-    with Loopback(identity.answer) as server, make(server, lambda *_: None) as session:
+    with LoopbackServer(identity.respond) as server, make(server, lambda *_: None) as session:
         chain = recommended(StaticToken("k-1"), scheme=Header("X-Key"))
         stack: Any = SessionStack(session, chain, base_url=server.origin)
         stack.fetch_token(f"{server.origin}/token", code="from the browser")
 
         assert stack.token["access_token"] == session.token["access_token"] == "access-1"
         assert stack.get(f"{server.origin}/x").ok
-        assert "k-1" not in repr(server.at("/token"))
+        assert "k-1" not in repr(server.requests_to("/token"))
 
 
 @pytest.mark.package("google-auth", "session")
 def test_google_auth_refreshes_its_credentials_on_a_401() -> None:
     """It sees the refusal itself, below all handlers, and asks again by its own rules."""
 
-    def answer(seen: Seen) -> Reply:
-        return Reply(200 if seen.bearer == "new" else 401, {"key": seen.headers.get("x-key")})
+    def answer(seen: ServerRequest) -> ServerResponse:
+        return ServerResponse(
+            200 if seen.bearer == "new" else 401, {"key": seen.headers.get("x-key")}
+        )
 
     credentials = OwnCredentials("old", refreshed="new")
     with (
-        Loopback(answer) as server,
+        LoopbackServer(answer) as server,
         AuthorizedSession(credentials) as session,  # type: ignore[no-untyped-call]  # it ships no types
     ):
         chain = recommended(StaticToken("k-1"), scheme=Header("X-Key"))
@@ -119,7 +126,7 @@ def test_google_auth_refreshes_its_credentials_on_a_401() -> None:
 
         assert response.json() == {"key": "k-1"}
         assert credentials.refreshes == 1
-        assert [seen.body for seen in server.seen] == [b"body", b"body"]
+        assert [seen.body for seen in server.requests] == [b"body", b"body"]
         assert len(response.record.attempts) == 1
         assert stack.credentials is credentials
 
@@ -127,7 +134,7 @@ def test_google_auth_refreshes_its_credentials_on_a_401() -> None:
 # -- Signatures
 
 
-def is_signed(seen: Seen) -> bool:
+def is_signed(seen: ServerRequest) -> bool:
     """Verify the signature as oauthlib's servers do (RFC 5849, section 3.2)."""
     origin = f"http://{seen.headers['host']}"
     query = urlencode(seen.query, doseq=True)
@@ -163,13 +170,13 @@ def test_a_signature_of_oauth_1_covers_what_is_sent_also_at_a_replay(
     """Query, form, and a key in the URL are all under the signature; a replay is signed anew."""
     key = "k-1"
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if not is_signed(seen):
-            return Reply(403, {"detail": "wrong signature"})
+            return ServerResponse(403, {"detail": "wrong signature"})
         given = seen.headers.get("x-key") or seen.query.get("key", [""])[0]
-        return Reply(200 if given == key else 401)
+        return ServerResponse(200 if given == key else 401)
 
-    with Loopback(answer) as server, make(server.origin) as session:
+    with LoopbackServer(answer) as server, make(server.origin) as session:
         chain = recommended(CallableGrant(lambda *_: key), scheme=scheme)
         stack = SessionStack(session, chain, base_url=server.origin)
         assert stack.get("/x", params={"q": "ä b"}).ok
@@ -177,7 +184,7 @@ def test_a_signature_of_oauth_1_covers_what_is_sent_also_at_a_replay(
         key = "k-2"
 
         assert stack.post("/y?z=1", data={"a": "b c"}).ok
-        assert len(server.at("/y")) == 2
+        assert len(server.requests_to("/y")) == 2
         with stack.get("/z", stream=True) as streamed:
             assert streamed.ok
 
@@ -185,11 +192,11 @@ def test_a_signature_of_oauth_1_covers_what_is_sent_also_at_a_replay(
 @pytest.mark.package("requests-oauthlib", "session")
 def test_a_key_among_the_sessions_headers_gives_way_to_the_stacks_own() -> None:
     """Also in a prepared request, all of whose headers the signer has made bytes."""
-    with Loopback(lambda _: Reply()) as server, oauthlib1(server.origin) as session:
+    with LoopbackServer(lambda _: ServerResponse()) as server, oauthlib1(server.origin) as session:
         session.headers["X-Key"] = "of the session"
         chain = recommended(StaticToken("k-1"), scheme=Header("X-Key"))
         stack = SessionStack(session, chain, base_url=server.origin)
         stack.get("/x")
         stack.send(stack.prepare_request(requests.Request("GET", f"{server.origin}/x")))
 
-    assert [seen.headers["x-key"] for seen in server.seen] == ["k-1", "k-1"]
+    assert [seen.headers["x-key"] for seen in server.requests] == ["k-1", "k-1"]

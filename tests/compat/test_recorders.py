@@ -20,7 +20,12 @@ import vcr
 from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import Header, RefreshToken
 from sessionkit.errors import NotFound
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 
 # Betamax asks for the time in a way that Python 3.12 advises against.
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
@@ -28,16 +33,16 @@ pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:Depreca
 ORIGIN = "http://api.example"
 
 
-class Api(Identity):
+class Api(IdentityProvider):
     """An API with an identity server, and with whatever else a client may meet."""
 
-    def answer(self, seen: Seen) -> Reply:
+    def respond(self, request: ServerRequest) -> ServerResponse:
         """Answer."""
-        if seen.path == "/missing":
-            return Reply(404, {"detail": "not here"})
-        if seen.path == "/moved":
-            return Reply(302, b"", {"Location": "/end"})
-        return super().answer(seen)
+        if request.path == "/missing":
+            return ServerResponse(404, {"detail": "not here"})
+        if request.path == "/moved":
+            return ServerResponse(302, b"", {"Location": "/end"})
+        return super().respond(request)
 
     def told(self, request: Any) -> tuple[int, dict[str, str], bytes]:
         """Answer a prepared request, as stand-ins ask for it."""
@@ -46,7 +51,7 @@ class Api(Identity):
         body = request.body or b""
         body = body.encode() if isinstance(body, str) else body
         body = body.read() if hasattr(body, "read") else body
-        reply = self.answer(Seen(request.method, path, parse_qs(query), headers, body))
+        reply = self.respond(ServerRequest(request.method, path, parse_qs(query), headers, body))
         text = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
         return reply.status, {"Content-Type": "application/json", **reply.headers}, text
 
@@ -143,7 +148,7 @@ def test_under_a_stand_in_a_stack_renews_and_maps_errors(
     """What it answers goes through all handlers, by every way in, as if it came from a server."""
     api = Api()
     if scheme == "header":
-        api.admits = lambda seen: seen.headers.get("x-key") in api.live  # type: ignore[method-assign]  # a stand-in
+        api.admits = lambda request: api.use(request.headers.get("x-key", "")) is not None  # type: ignore[method-assign]  # a stand-in
     settings = {"scheme": Header("X-Key")} if scheme == "header" else {}
     with stand_in(api), requests.Session() as session:
         stack, looking = stacked(session, ORIGIN, **settings)
@@ -160,7 +165,10 @@ def test_under_a_stand_in_a_stack_renews_and_maps_errors(
 @pytest.mark.package("requests-mock", "recorder")
 def test_requests_mock_stands_in_for_the_session_of_a_stack_alone() -> None:
     """``Mocker(session=...)`` with the wrapped session; other sessions are left alone."""
-    with requests.Session() as session, Loopback(lambda _: Reply(200, {"real": True})) as server:
+    with (
+        requests.Session() as session,
+        LoopbackServer(lambda _: ServerResponse(200, {"real": True})) as server,
+    ):
         stack, looking = stacked(session, server.origin)
         with requests_mock.Mocker(session=session) as mocker:
             tokens = [{"json": {"access_token": token}} for token in ("t-1", "t-2")]
@@ -172,18 +180,21 @@ def test_requests_mock_stands_in_for_the_session_of_a_stack_alone() -> None:
             assert requests.get(f"{server.origin}/x", timeout=5).json() == {"real": True}
 
         assert looking.statuses == [200, 401, 200]
-        assert len(server.seen) == 1
+        assert len(server.requests) == 1
 
 
 @pytest.mark.package("requests-mock", "recorder")
 def test_requests_mock_around_the_stack_itself_keeps_off_the_network() -> None:
     """``Mocker(session=stack)`` stands in for the stack, handlers and all, and ends again."""
-    with requests.Session() as session, Loopback(lambda _: Reply(200, {"real": True})) as server:
+    with (
+        requests.Session() as session,
+        LoopbackServer(lambda _: ServerResponse(200, {"real": True})) as server,
+    ):
         stack = SessionStack(session, recommended(), base_url=server.origin)
         with requests_mock.Mocker(session=stack) as mocker:
             mocker.get("/x", json={"real": False})
             assert stack.get("/x").json() == {"real": False}
-            assert server.seen == []
+            assert server.requests == []
 
         assert stack.get("/x").json() == {"real": True}
 
@@ -250,14 +261,14 @@ def test_a_recorder_around_a_stack_plays_back_what_it_recorded(
     """The same run with and without a server: the refusal, the renewal, the replay, the error."""
     api = Api()
     told: list[tuple[Any, list[int]]] = []
-    with Loopback(api.answer) as server:
+    with LoopbackServer(api.respond) as server:
         asked = []
         for ending in (api, None):
             with requests.Session() as session:
                 stack, looking = stacked(session, server.origin)
                 with recorder(tmp_path, stack):
                     told.append((tour(stack, ending), looking.statuses))
-            asked.append(len(server.seen))
+            asked.append(len(server.requests))
 
         assert told[0] == told[1]
         assert told[0][1] == STATUSES
@@ -282,7 +293,10 @@ def test_what_vcrpy_compressed_or_left_alone_reads_the_same(tmp_path: Path) -> N
     """A compressed answer is decoded once, recorded and played, in pieces and whole."""
     packed = gzip.compress(b"anything at all")
     headers = {"Content-Encoding": "gzip", "Content-Type": "text/plain"}
-    with Loopback(lambda _: Reply(200, packed, headers)) as server, requests.Session() as session:
+    with (
+        LoopbackServer(lambda _: ServerResponse(200, packed, headers)) as server,
+        requests.Session() as session,
+    ):
         plain = session.get(server.origin).content
         for _ in range(2):
             stack = SessionStack(session, recommended(), base_url=server.origin)
@@ -291,4 +305,4 @@ def test_what_vcrpy_compressed_or_left_alone_reads_the_same(tmp_path: Path) -> N
                 assert stack.get("/y", total_timeout=30).content == plain
                 with stack.get("/z", stream=True) as streamed:
                     assert b"".join(streamed.iter_content(3)) == plain
-        assert len(server.seen) == 4
+        assert len(server.requests) == 4

@@ -9,9 +9,9 @@ import requests
 from atlassian import Jira
 
 from sessionkit import SessionStack
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from tests.compat.sdk_contract import SdkContract
 from tests.compat.vendor import Vendor
-from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("atlassian-python-api", "sdk")
 
@@ -21,20 +21,24 @@ ISSUES = [{"key": f"T-{n}"} for n in range(1, 4)]
 class TestAtlassian(SdkContract):
     """The stack is handed over as ``session=``, with no login of the SDK's own."""
 
-    refusal: ClassVar[Reply] = Reply(401, b"Unauthorized", {"Content-Type": "text/plain"})
+    refusal: ClassVar[ServerResponse] = ServerResponse(
+        401, b"Unauthorized", {"Content-Type": "text/plain"}
+    )
     missing = requests.HTTPError
     refused = requests.HTTPError
 
-    def api(self, seen: Seen) -> Reply:
+    def api(self, seen: ServerRequest) -> ServerResponse:
         """Answer for issues, three of them on two pages."""
         if seen.path == "/rest/api/2/issue/T-1":
-            return Reply(200, {"key": "T-1"})
+            return ServerResponse(200, {"key": "T-1"})
         if (seen.method, seen.path) == ("POST", "/rest/api/2/issue"):
-            return Reply(201, {"key": "T-4"})
+            return ServerResponse(201, {"key": "T-4"})
         if seen.path == "/rest/api/2/search":
             start = int(seen.query["startAt"][0])
-            return Reply(200, {"issues": ISSUES[start : start + 2], "total": 3, "maxResults": 2})
-        return Reply(404, {"errorMessages": ["Issue Does Not Exist"], "errors": {}})
+            return ServerResponse(
+                200, {"issues": ISSUES[start : start + 2], "total": 3, "maxResults": 2}
+            )
+        return ServerResponse(404, {"errorMessages": ["Issue Does Not Exist"], "errors": {}})
 
     def connect(self, vendor: Vendor, session: requests.Session, token: str = "") -> Any:
         """With a token the SDK would write it on the session; so none is given."""

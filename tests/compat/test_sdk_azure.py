@@ -20,9 +20,9 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 
 from sessionkit import SessionStack
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from tests.compat.sdk_contract import SdkContract
 from tests.compat.vendor import Vendor
-from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("azure-core", "sdk")
 
@@ -35,17 +35,17 @@ class TestAzure(SdkContract):
     missing = ResourceNotFoundError
     refused = ClientAuthenticationError
 
-    def api(self, seen: Seen) -> Reply:
+    def api(self, seen: ServerRequest) -> ServerResponse:
         """Answer for settings, three of them on two pages."""
         if seen.path == "/settings/a" and seen.method == "PUT":
-            return Reply(200, {"key": "a", "size": len(seen.body)})
+            return ServerResponse(200, {"key": "a", "size": len(seen.body)})
         if seen.path == "/settings/a":
-            return Reply(200, {"key": "a"})
+            return ServerResponse(200, {"key": "a"})
         if seen.path == "/settings":
             if "after" in seen.query:
-                return Reply(200, {"items": ["c"]})
-            return Reply(200, {"items": ["a", "b"], "next": "/settings?after=b"})
-        return Reply(404, {"error": {"code": "NotFound", "message": "no such setting"}})
+                return ServerResponse(200, {"items": ["c"]})
+            return ServerResponse(200, {"items": ["a", "b"], "next": "/settings?after=b"})
+        return ServerResponse(404, {"error": {"code": "NotFound", "message": "no such setting"}})
 
     def connect(self, vendor: Vendor, session: requests.Session, token: str = "") -> Any:
         """A pipeline with no policy for a credential, or with a plain header for one."""

@@ -10,9 +10,9 @@ import requests
 
 from sessionkit import SessionStack
 from sessionkit.auth import Header, Scheme
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from tests.compat.sdk_contract import SdkContract
 from tests.compat.vendor import Vendor
-from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("python-gitlab", "sdk")
 
@@ -21,31 +21,31 @@ class TestGitlab(SdkContract):
     """The stack is handed over as ``session=``, with no token of the SDK's own."""
 
     scheme: ClassVar[Scheme] = Header("PRIVATE-TOKEN")
-    refusal: ClassVar[Reply] = Reply(401, {"message": "401 Unauthorized"})
+    refusal: ClassVar[ServerResponse] = ServerResponse(401, {"message": "401 Unauthorized"})
     missing = gitlab.GitlabGetError
     refused = gitlab.GitlabAuthenticationError
     #: Where the next page is said to be, if not here.
     elsewhere = ""
 
-    def api(self, seen: Seen) -> Reply:
+    def api(self, seen: ServerRequest) -> ServerResponse:
         """Answer for projects, three of them on two pages."""
         if seen.path == "/api/v4/projects/1":
-            return Reply(200, {"id": 1, "name": "one"})
+            return ServerResponse(200, {"id": 1, "name": "one"})
         if seen.path == "/api/v4/projects/1/issues" and seen.method == "POST":
-            return Reply(201, {"iid": 7, "title": "Broken"})
+            return ServerResponse(201, {"iid": 7, "title": "Broken"})
         if seen.path == "/api/v4/projects/1/uploads":
             url = {"alt": "log", "url": "/uploads/log.txt", "markdown": "[log](/uploads/log.txt)"}
-            return Reply(201, url)
+            return ServerResponse(201, url)
         if seen.path == "/api/v4/projects":
             return self._page(seen)
-        return Reply(404, {"message": "404 Project Not Found"})
+        return ServerResponse(404, {"message": "404 Project Not Found"})
 
-    def _page(self, seen: Seen) -> Reply:
+    def _page(self, seen: ServerRequest) -> ServerResponse:
         if seen.query.get("page") == ["2"]:
-            return Reply(200, [{"id": 3}], {"X-Page": "2"})
+            return ServerResponse(200, [{"id": 3}], {"X-Page": "2"})
         home = self.elsewhere or f"http://{seen.headers['host']}"
         link = f'<{home}/api/v4/projects?page=2&per_page=2>; rel="next"'
-        return Reply(200, [{"id": 1}, {"id": 2}], {"Link": link, "X-Next-Page": "2"})
+        return ServerResponse(200, [{"id": 1}, {"id": 2}], {"Link": link, "X-Next-Page": "2"})
 
     def connect(self, vendor: Vendor, session: requests.Session, token: str = "") -> Any:
         """Without a token the SDK passes ``auth=None``, which is no credential."""
@@ -74,8 +74,8 @@ class TestGitlab(SdkContract):
         with pytest.warns(UserWarning, match="base URL"):
             assert self.listing(client) == [1, 2, 3]
 
-        assert vendor.foreign.at("/api/v4/projects")
-        assert "access-" not in repr(vendor.foreign.seen)
+        assert vendor.foreign.requests_to("/api/v4/projects")
+        assert "access-" not in repr(vendor.foreign.requests)
 
     def test_an_upload_that_met_the_end_of_a_token_is_never_sent_empty(
         self, vendor: Vendor, client: Any

@@ -12,9 +12,9 @@ import requests
 
 from sessionkit import SessionStack, Token
 from sessionkit.auth import AuthHandler, CallableGrant, Grant, Header, RenewalPolicy, Scheme
+from sessionkit.testing.server import IdentityProvider, ServerRequest, ServerResponse
 from tests.compat.sdk_contract import SdkContract
 from tests.compat.vendor import Vendor
-from tests.support.servers.loopback import Identity, Reply, Seen
 
 pytestmark = pytest.mark.package("hvac", "sdk")
 
@@ -29,29 +29,31 @@ class TestHvac(SdkContract):
 
     scheme: ClassVar[Scheme] = Header("X-Vault-Token")
     login: ClassVar[str] = "/v1/auth/approle/login"
-    refusal: ClassVar[Reply] = Reply(403, {"errors": ["permission denied", "invalid token"]})
+    refusal: ClassVar[ServerResponse] = ServerResponse(
+        403, {"errors": ["permission denied", "invalid token"]}
+    )
     missing = hvac.exceptions.InvalidPath
     refused = hvac.exceptions.Forbidden
 
-    def log_in(self, seen: Seen, identity: Identity) -> Reply:
+    def log_in(self, seen: ServerRequest, identity: IdentityProvider) -> ServerResponse:
         """Log in by a role, with no token on the request."""
         if seen.body != b'{"role_id": "role", "secret_id": "secret"}':
-            return Reply(400, {"errors": ["invalid role or secret ID"]})
+            return ServerResponse(400, {"errors": ["invalid role or secret ID"]})
         issued = identity.token(seen).body
         auth = {"client_token": issued["access_token"], "lease_duration": issued["expires_in"]}
-        return Reply(200, {"auth": auth})
+        return ServerResponse(200, {"auth": auth})
 
-    def api(self, seen: Seen) -> Reply:
+    def api(self, seen: ServerRequest) -> ServerResponse:
         """Answer as the key-value engine, version 2."""
         if (seen.method, seen.path) == ("POST", "/v1/secret/data/app"):
-            return Reply(200, {"data": {"version": 2}})
+            return ServerResponse(200, {"data": {"version": 2}})
         if seen.method == "LIST":
-            return Reply(200, {"data": {"keys": [f"{seen.path}/a", f"{seen.path}/b"]}})
+            return ServerResponse(200, {"data": {"keys": [f"{seen.path}/a", f"{seen.path}/b"]}})
         if seen.path == "/v1/secret/data/app":
-            return Reply(200, {"data": {"data": {"password": "hunter2"}}})
+            return ServerResponse(200, {"data": {"data": {"password": "hunter2"}}})
         if seen.path == "/v1/secret/data/theirs":
-            return Reply(403, {"errors": ["permission denied"]})
-        return Reply(404, {"errors": []})
+            return ServerResponse(403, {"errors": ["permission denied"]})
+        return ServerResponse(404, {"errors": []})
 
     def policy(self) -> RenewalPolicy:
         """Renew at the 403 of an ended token too."""

@@ -15,9 +15,9 @@ import requests
 from sessionkit import SessionStack
 from sessionkit.handlers import TimeoutHandler
 from sessionkit.stores import SqliteTokenStore
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from tests.compat.sdk_contract import SdkContract
 from tests.compat.vendor import Vendor
-from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("jira", "sdk")
 
@@ -27,22 +27,24 @@ ISSUES = [{"key": f"T-{n}"} for n in range(1, 4)]
 class TestJira(SdkContract):
     """A session that raises for a status: the handlers see the answer first."""
 
-    refusal: ClassVar[Reply] = Reply(401, {"errorMessages": ["Not logged in"]})
+    refusal: ClassVar[ServerResponse] = ServerResponse(401, {"errorMessages": ["Not logged in"]})
     missing = jira.JIRAError
     refused = jira.JIRAError
 
-    def api(self, seen: Seen) -> Reply:
+    def api(self, seen: ServerRequest) -> ServerResponse:
         """Answer for issues, three of them on two pages."""
         if seen.path == "/rest/api/2/issue/T-1":
-            return Reply(200, {"key": "T-1"})
+            return ServerResponse(200, {"key": "T-1"})
         if (seen.method, seen.path) == ("POST", "/rest/api/2/issue"):
-            return Reply(201, {"key": "T-4"})
+            return ServerResponse(201, {"key": "T-4"})
         if seen.path == "/rest/api/2/field":
-            return Reply(200, [{"id": "summary", "clauseNames": ["summary"]}])
+            return ServerResponse(200, [{"id": "summary", "clauseNames": ["summary"]}])
         if seen.path == "/rest/api/2/search":
             start = int(seen.query.get("startAt", ["0"])[0])
-            return Reply(200, {"issues": ISSUES[start : start + 2], "total": 3, "maxResults": 2})
-        return Reply(404, {"errorMessages": ["Issue Does Not Exist"]})
+            return ServerResponse(
+                200, {"issues": ISSUES[start : start + 2], "total": 3, "maxResults": 2}
+            )
+        return ServerResponse(404, {"errorMessages": ["Issue Does Not Exist"]})
 
     def chain(self, vendor: Vendor, store: SqliteTokenStore) -> dict[str, Any]:
         """Leave time-outs to the SDK: its session gives ``timeout`` itself."""

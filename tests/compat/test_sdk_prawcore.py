@@ -9,9 +9,9 @@ import pytest
 import requests
 
 from sessionkit import SessionStack
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from tests.compat.sdk_contract import PLACEHOLDER, SdkContract
 from tests.compat.vendor import Vendor
-from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("prawcore", "sdk")
 
@@ -20,23 +20,23 @@ class TestPrawcore(SdkContract):
     """The stack is handed over as ``session=`` of the requestor; a token must be given."""
 
     insists = True
-    refusal: ClassVar[Reply] = Reply(
+    refusal: ClassVar[ServerResponse] = ServerResponse(
         401, {}, {"WWW-Authenticate": 'Bearer realm="reddit", error="invalid_token"'}
     )
     missing = prawcore.NotFound
     refused = prawcore.InvalidToken
 
-    def api(self, seen: Seen) -> Reply:
+    def api(self, seen: ServerRequest) -> ServerResponse:
         """Answer for a listing of three things, on two pages."""
         if seen.path == "/r/python/about":
-            return Reply(200, {"data": {"name": "python"}})
+            return ServerResponse(200, {"data": {"name": "python"}})
         if seen.path == "/api/comment":
-            return Reply(200, {"json": {"errors": []}})
+            return ServerResponse(200, {"json": {"errors": []}})
         if seen.path == "/r/python/new":
             if seen.query.get("after") == ["t3_2"]:
-                return Reply(200, {"data": {"children": ["t3_3"], "after": None}})
-            return Reply(200, {"data": {"children": ["t3_1", "t3_2"], "after": "t3_2"}})
-        return Reply(404, {"message": "Not Found"})
+                return ServerResponse(200, {"data": {"children": ["t3_3"], "after": None}})
+            return ServerResponse(200, {"data": {"children": ["t3_1", "t3_2"], "after": "t3_2"}})
+        return ServerResponse(404, {"message": "Not Found"})
 
     def connect(self, vendor: Vendor, session: requests.Session, token: str = "") -> Any:
         """An authorizer whose token is taken off by the stack, and never looked at."""
@@ -88,7 +88,7 @@ class TestPrawcore(SdkContract):
             self.read(client)
 
         assert caught.value.response.status_code == 307
-        assert vendor.foreign.seen == []
+        assert vendor.foreign.requests == []
 
     def test_what_cannot_be_reached_is_the_sdks_own_error(self, stack: SessionStack) -> None:
         """It finds the exception of requests in its place, and retries as it always did."""

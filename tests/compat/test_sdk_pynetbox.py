@@ -10,9 +10,9 @@ import requests
 
 from sessionkit import SessionStack
 from sessionkit.auth import Bearer, RenewalPolicy, Scheme
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from tests.compat.sdk_contract import SdkContract
 from tests.compat.vendor import Vendor
-from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("pynetbox", "sdk")
 
@@ -29,25 +29,25 @@ class TestPynetbox(SdkContract):
     """Without a token the SDK sends none; NetBox says ``Token`` where others say Bearer."""
 
     scheme: ClassVar[Scheme] = Bearer("Token")
-    refusal: ClassVar[Reply] = Reply(403, {"detail": "Invalid token"})
+    refusal: ClassVar[ServerResponse] = ServerResponse(403, {"detail": "Invalid token"})
     missing = pynetbox.RequestError
     refused = pynetbox.RequestError
 
-    def api(self, seen: Seen) -> Reply:
+    def api(self, seen: ServerRequest) -> ServerResponse:
         """Answer for sites, pages of two."""
         if seen.path == f"{SITES}1/":
-            return Reply(200, {"id": 1, "name": "site 1"})
+            return ServerResponse(200, {"id": 1, "name": "site 1"})
         if seen.path != SITES:
-            return Reply(404, {"detail": "Not found."})
+            return ServerResponse(404, {"detail": "Not found."})
         if seen.method == "POST":
-            return Reply(201, {"id": 8, "name": "site 8"})
+            return ServerResponse(201, {"id": 8, "name": "site 8"})
         limit = int(seen.query.get("limit", ["2"])[0])
         offset = int(seen.query.get("offset", ["0"])[0])
         rows = [{"id": n, "name": f"site {n}"} for n in range(1, COUNT + 1)]
         after = offset + limit
         link = f"http://{seen.headers['host']}{SITES}?limit={limit}&offset={after}"
         page = {"count": COUNT, "next": link if after < COUNT else None, "previous": None}
-        return Reply(200, {**page, "results": rows[offset:after]})
+        return ServerResponse(200, {**page, "results": rows[offset:after]})
 
     def policy(self) -> RenewalPolicy:
         """Renew at the 403 of an ended token too."""

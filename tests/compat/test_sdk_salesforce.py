@@ -9,9 +9,9 @@ import requests
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceExpiredSession, SalesforceResourceNotFound
 
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from tests.compat.sdk_contract import PLACEHOLDER, SdkContract
 from tests.compat.vendor import Vendor
-from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("simple-salesforce", "sdk")
 
@@ -24,23 +24,25 @@ class TestSalesforce(SdkContract):
 
     home = f"https://{HOST}"
     insists = True
-    refusal: ClassVar[Reply] = Reply(401, [{"errorCode": "INVALID_SESSION_ID", "message": "ended"}])
+    refusal: ClassVar[ServerResponse] = ServerResponse(
+        401, [{"errorCode": "INVALID_SESSION_ID", "message": "ended"}]
+    )
     missing = SalesforceResourceNotFound
     refused = SalesforceExpiredSession
 
-    def api(self, seen: Seen) -> Reply:
+    def api(self, seen: ServerRequest) -> ServerResponse:
         """Answer for accounts, three of them on two pages."""
         path = seen.path.removeprefix(DATA)
         if (seen.method, path) == ("POST", "/sobjects/Account/"):
-            return Reply(201, {"id": "2", "success": True})
+            return ServerResponse(201, {"id": "2", "success": True})
         if path == "/sobjects/Account/1":
-            return Reply(200, {"Id": "1"}, {"Sforce-Limit-Info": "api-usage=18/5000"})
+            return ServerResponse(200, {"Id": "1"}, {"Sforce-Limit-Info": "api-usage=18/5000"})
         if path == "/query/":
             more = {"done": False, "nextRecordsUrl": f"{DATA}/query/01g-2000"}
-            return Reply(200, {"records": [{"Id": "1"}, {"Id": "2"}], **more})
+            return ServerResponse(200, {"records": [{"Id": "1"}, {"Id": "2"}], **more})
         if path == "/query/01g-2000":
-            return Reply(200, {"records": [{"Id": "3"}], "done": True})
-        return Reply(404, [{"errorCode": "NOT_FOUND", "message": "not here"}])
+            return ServerResponse(200, {"records": [{"Id": "3"}], "done": True})
+        return ServerResponse(404, [{"errorCode": "NOT_FOUND", "message": "not here"}])
 
     def connect(self, vendor: Vendor, session: requests.Session, token: str = "") -> Any:
         """A session id must be given; what the stack takes off need not be worth anything."""
@@ -69,8 +71,8 @@ class TestSalesforce(SdkContract):
         self.listing(client)
         self.stray(client, vendor)
 
-        assert PLACEHOLDER not in repr(vendor.server.seen)
-        assert PLACEHOLDER not in repr(vendor.foreign.seen)
+        assert PLACEHOLDER not in repr(vendor.server.requests)
+        assert PLACEHOLDER not in repr(vendor.foreign.requests)
 
     def test_the_sdk_reads_the_vendors_headers(self, vendor: Vendor, client: Any) -> None:
         """What the SDK keeps from an answer's headers it finds there as ever."""

@@ -9,9 +9,9 @@ import requests
 import spotipy
 
 from sessionkit import SessionStack
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from tests.compat.sdk_contract import SdkContract
 from tests.compat.vendor import Vendor
-from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("spotipy", "sdk")
 
@@ -19,24 +19,28 @@ pytestmark = pytest.mark.package("spotipy", "sdk")
 class TestSpotipy(SdkContract):
     """The stack is handed over as ``requests_session=``."""
 
-    refusal: ClassVar[Reply] = Reply(401, {"error": {"message": "The access token expired"}})
+    refusal: ClassVar[ServerResponse] = ServerResponse(
+        401, {"error": {"message": "The access token expired"}}
+    )
     missing = spotipy.SpotifyException
     refused = spotipy.SpotifyException
     #: Where the next page is said to be, if not here.
     elsewhere = ""
 
-    def api(self, seen: Seen) -> Reply:
+    def api(self, seen: ServerRequest) -> ServerResponse:
         """Answer for a track and a list of three, on two pages."""
         if seen.path == "/v1/tracks/1":
-            return Reply(200, {"id": "1", "name": "One"})
+            return ServerResponse(200, {"id": "1", "name": "One"})
         if seen.path in {"/v1/playlists/9/items", "/v1/playlists/9/tracks"}:
             if seen.method == "POST":
-                return Reply(201, {"snapshot_id": "s"})
+                return ServerResponse(201, {"snapshot_id": "s"})
             if "offset" in seen.query and seen.query["offset"] != ["0"]:
-                return Reply(200, {"items": [3], "next": None})
+                return ServerResponse(200, {"items": [3], "next": None})
             home = self.elsewhere or f"http://{seen.headers['host']}"
-            return Reply(200, {"items": [1, 2], "next": f"{home}{seen.path}?offset=2&limit=2"})
-        return Reply(404, {"error": {"message": "Resource not found"}})
+            return ServerResponse(
+                200, {"items": [1, 2], "next": f"{home}{seen.path}?offset=2&limit=2"}
+            )
+        return ServerResponse(404, {"error": {"message": "Resource not found"}})
 
     def connect(self, vendor: Vendor, session: requests.Session, token: str = "") -> Any:
         """Without a token and a manager the SDK sends no credential."""

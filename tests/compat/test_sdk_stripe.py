@@ -8,9 +8,9 @@ import pytest
 import requests
 import stripe
 
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from tests.compat.sdk_contract import PLACEHOLDER, SdkContract
 from tests.compat.vendor import Vendor
-from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("stripe", "sdk")
 
@@ -21,22 +21,24 @@ class TestStripe(SdkContract):
     insists = True
     # A key of each call's own, and the times of the last one.
     unlike = frozenset({"idempotency-key", "x-stripe-client-telemetry"})
-    refusal: ClassVar[Reply] = Reply(401, {"error": {"message": "Invalid API Key provided"}})
+    refusal: ClassVar[ServerResponse] = ServerResponse(
+        401, {"error": {"message": "Invalid API Key provided"}}
+    )
     missing = stripe.InvalidRequestError
     refused = stripe.AuthenticationError
 
-    def api(self, seen: Seen) -> Reply:
+    def api(self, seen: ServerRequest) -> ServerResponse:
         """Answer for customers, three of them on two pages."""
         if seen.path == "/v1/customers/cus_1":
-            return Reply(200, {"id": "cus_1", "object": "customer"})
+            return ServerResponse(200, {"id": "cus_1", "object": "customer"})
         if seen.path != "/v1/customers":
-            return Reply(404, {"error": {"message": "No such customer", "param": "id"}})
+            return ServerResponse(404, {"error": {"message": "No such customer", "param": "id"}})
         if seen.method == "POST":
-            return Reply(200, {"id": "cus_4", "object": "customer"})
+            return ServerResponse(200, {"id": "cus_4", "object": "customer"})
         rest = seen.query.get("starting_after") == ["cus_2"]
         rows = [{"id": key, "object": "customer"} for key in ("cus_1", "cus_2", "cus_3")]
         page = {"object": "list", "url": "/v1/customers", "has_more": not rest}
-        return Reply(200, {**page, "data": rows[2:] if rest else rows[:2]})
+        return ServerResponse(200, {**page, "data": rows[2:] if rest else rows[:2]})
 
     def connect(self, vendor: Vendor, session: requests.Session, token: str = "") -> Any:
         """One layer that retries is enough: the stack's knows the deadline."""

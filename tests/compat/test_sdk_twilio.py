@@ -11,9 +11,9 @@ from twilio.credential.credential_provider import CredentialProvider
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from tests.compat.sdk_contract import SdkContract
 from tests.compat.vendor import Vendor
-from tests.support.servers.loopback import Reply, Seen
 
 pytestmark = pytest.mark.package("twilio", "sdk")
 
@@ -38,22 +38,26 @@ class OwnToken(CredentialProvider):  # type: ignore[misc]  # twilio ships no typ
 class TestTwilio(SdkContract):
     """The stack is put in the place of ``TwilioHttpClient.session``."""
 
-    refusal: ClassVar[Reply] = Reply(401, {"code": 20003, "message": "Authenticate"})
+    refusal: ClassVar[ServerResponse] = ServerResponse(
+        401, {"code": 20003, "message": "Authenticate"}
+    )
     missing = TwilioRestException
     refused = TwilioRestException
 
-    def api(self, seen: Seen) -> Reply:
+    def api(self, seen: ServerRequest) -> ServerResponse:
         """Answer for messages, three of them on two pages."""
         if seen.path == f"{MESSAGES}/SM1.json":
-            return Reply(200, {"sid": "SM1", "body": "one"})
+            return ServerResponse(200, {"sid": "SM1", "body": "one"})
         if seen.path != f"{MESSAGES}.json":
-            return Reply(404, {"code": 20404, "message": "not found", "status": 404})
+            return ServerResponse(404, {"code": 20404, "message": "not found", "status": 404})
         if seen.method == "POST":
-            return Reply(201, {"sid": "SM4", "body": seen.form["Body"]})
+            return ServerResponse(201, {"sid": "SM4", "body": seen.form["Body"]})
         rest = seen.query.get("Page") == ["1"]
         rows = [{"sid": sid} for sid in ("SM1", "SM2", "SM3")]
         link = None if rest else f"{MESSAGES}.json?PageSize=2&Page=1"
-        return Reply(200, {"messages": rows[2:] if rest else rows[:2], "next_page_uri": link})
+        return ServerResponse(
+            200, {"messages": rows[2:] if rest else rows[:2], "next_page_uri": link}
+        )
 
     def connect(self, vendor: Vendor, session: requests.Session, token: str = "") -> Any:
         """With an account but no credential the SDK sends none."""

@@ -13,6 +13,12 @@ from requests_toolbelt.sessions import BaseUrlSession
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import AuthHandler, CallableGrant, Header, SigningHandler, StaticToken
 from sessionkit.errors import ConfigError, NotFound, StatusError
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 from tests.compat.kinds import (
     GOOGLE,
     KINDS,
@@ -24,23 +30,24 @@ from tests.compat.kinds import (
     WithRequest,
     every,
 )
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 
 API_KEY = "key-of-the-gateway"
 
 
-class Gateway(Identity):
+class Gateway(IdentityProvider):
     """An API behind a gateway: it wants the session's own token, and the gateway's key."""
 
     key = API_KEY
 
-    def answer(self, seen: Seen) -> Reply:
+    def respond(self, request: ServerRequest) -> ServerResponse:
         """Answer; 401 for a wrong key, 404 under /missing, else what was asked and how."""
-        if seen.headers.get("x-api-key") != self.key:
-            return Reply(401, {"detail": "no key"})
-        if seen.path == "/missing":
-            return Reply(404, {"detail": "not here"})
-        return Reply(200, {"bearer": seen.bearer, "path": seen.path, "query": seen.query})
+        if request.headers.get("x-api-key") != self.key:
+            return ServerResponse(401, {"detail": "no key"})
+        if request.path == "/missing":
+            return ServerResponse(404, {"detail": "not here"})
+        return ServerResponse(
+            200, {"bearer": request.bearer, "path": request.path, "query": request.query}
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +57,10 @@ def _loopback_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def gateway() -> Iterator[tuple[Gateway, Loopback]]:
+def gateway() -> Iterator[tuple[Gateway, LoopbackServer]]:
     """Start the gateway."""
     answering = Gateway()
-    with Loopback(answering.answer) as server:
+    with LoopbackServer(answering.respond) as server:
         yield answering, server
 
 
@@ -91,7 +98,7 @@ WAYS = [by_get, by_request, by_send, by_stream]
 Way = Callable[[SessionStack, str], requests.Response]
 
 
-def over(session: requests.Session, server: Loopback, **settings: Any) -> SessionStack:
+def over(session: requests.Session, server: LoopbackServer, **settings: Any) -> SessionStack:
     """Return the recommended stack with the gateway's key."""
     chain = recommended(StaticToken(API_KEY), scheme=Header("X-Api-Key"), **settings)
     return SessionStack(session, chain, base_url=server.origin)
@@ -100,7 +107,7 @@ def over(session: requests.Session, server: Loopback, **settings: Any) -> Sessio
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 @every()
 def test_every_kind_works_wrapped_with_a_key_beside_its_own_token(
-    kind: Kind, way: Way, gateway: tuple[Gateway, Loopback]
+    kind: Kind, way: Way, gateway: tuple[Gateway, LoopbackServer]
 ) -> None:
     """A gateway's key travels with whatever the session does itself, by every way in."""
     _, server = gateway
@@ -119,7 +126,7 @@ def test_every_kind_works_wrapped_with_a_key_beside_its_own_token(
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 @every()
 def test_every_kind_has_its_key_renewed_by_every_way_in(
-    kind: Kind, way: Way, gateway: tuple[Gateway, Loopback]
+    kind: Kind, way: Way, gateway: tuple[Gateway, LoopbackServer]
 ) -> None:
     """A 401 for the key is renewed and replayed, whatever the session adds itself."""
     answering, server = gateway
@@ -138,12 +145,14 @@ def test_every_kind_has_its_key_renewed_by_every_way_in(
         assert way(stack, f"{server.origin}/second").ok
         # google-auth's request asks three times before it believes a 401.
         own_attempts = 3 if kind is GOOGLE and way is not by_send else 1
-        assert len(server.at("/second")) == own_attempts + 1
+        assert len(server.requests_to("/second")) == own_attempts + 1
         assert renewals == [API_KEY, "another key"]
 
 
 @every()
-def test_every_kind_has_its_errors_mapped(kind: Kind, gateway: tuple[Gateway, Loopback]) -> None:
+def test_every_kind_has_its_errors_mapped(
+    kind: Kind, gateway: tuple[Gateway, LoopbackServer]
+) -> None:
     """A 404 is NotFound, also where the session itself raises for it."""
     _, server = gateway
     with kind.make(server.origin) as session:
@@ -156,7 +165,7 @@ def test_every_kind_has_its_errors_mapped(kind: Kind, gateway: tuple[Gateway, Lo
 
 @every()
 def test_every_kind_is_transparent_without_handlers(
-    kind: Kind, gateway: tuple[Gateway, Loopback]
+    kind: Kind, gateway: tuple[Gateway, LoopbackServer]
 ) -> None:
     """Nothing is added, not even an attribute on the answer."""
     _, server = gateway
@@ -170,7 +179,7 @@ def test_every_kind_is_transparent_without_handlers(
 
 @every(kind for kind in KINDS if kind.brings)
 def test_a_second_authorization_over_a_session_that_brings_its_own_is_refused(
-    kind: Kind, gateway: tuple[Gateway, Loopback]
+    kind: Kind, gateway: tuple[Gateway, LoopbackServer]
 ) -> None:
     """The clash is named at the first call, before anything is sent."""
     _, server = gateway
@@ -179,7 +188,7 @@ def test_a_second_authorization_over_a_session_that_brings_its_own_is_refused(
         with pytest.raises(ConfigError, match=type(session).__name__):
             stack.get("/x")
 
-        assert server.seen == []
+        assert server.requests == []
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
@@ -187,8 +196,10 @@ def test_a_second_authorization_over_a_session_that_brings_its_own_is_refused(
 def test_a_key_follows_no_redirect_of_any_kind_to_another_host(kind: Kind, way: Way) -> None:
     """Whatever the session makes of its requests, the key comes off at the border."""
     with (
-        Loopback(lambda _: Reply(200, [1])) as other,
-        Loopback(lambda _: Reply(307, b"", {"Location": f"{other.origin}/end"})) as server,
+        LoopbackServer(lambda _: ServerResponse(200, [1])) as other,
+        LoopbackServer(
+            lambda _: ServerResponse(307, b"", {"Location": f"{other.origin}/end"})
+        ) as server,
         kind.make(server.origin) as session,
     ):
         stack = over(session, server)
@@ -196,14 +207,14 @@ def test_a_key_follows_no_redirect_of_any_kind_to_another_host(kind: Kind, way: 
         following = stack.get(f"{server.origin}/two", allow_redirects=False).next
 
     assert following is not None
-    assert [seen.headers["x-api-key"] for seen in server.seen] == [API_KEY] * 2
-    assert API_KEY not in repr(other.seen)
+    assert [seen.headers["x-api-key"] for seen in server.requests] == [API_KEY] * 2
+    assert API_KEY not in repr(other.requests)
     assert API_KEY not in repr(following.headers)
 
 
 @every()
 def test_a_signature_of_a_handler_leaves_the_sessions_own_login_alone(
-    kind: Kind, gateway: tuple[Gateway, Loopback]
+    kind: Kind, gateway: tuple[Gateway, LoopbackServer]
 ) -> None:
     """What is signed is the request as the session made it, its own token included."""
     _, server = gateway
@@ -221,7 +232,7 @@ def test_a_signature_of_a_handler_leaves_the_sessions_own_login_alone(
         session.get(f"{server.origin}/x", headers=given)
         assert stack.get(f"{server.origin}/x", params={"fresh": "1"}, headers=given).ok
 
-    bare, seen = (seen.headers for seen in server.at("/x"))
+    bare, seen = (seen.headers for seen in server.requests_to("/x"))
     assert seen["x-signature"] == "signed"
     assert signed == [seen.get("authorization", "")]
     assert bool(seen.get("authorization")) == kind.brings
@@ -233,13 +244,13 @@ def test_a_signature_of_a_handler_leaves_the_sessions_own_login_alone(
 def test_relative_urls_of_a_base_url_session_count_as_its_own_origin() -> None:
     """The session says where a relative URL leads, and the token goes there and nowhere else."""
     with (
-        Loopback(lambda seen: Reply(200, {"bearer": seen.bearer})) as server,
+        LoopbackServer(lambda seen: ServerResponse(200, {"bearer": seen.bearer})) as server,
         BaseUrlSession(f"{server.origin}/api/") as session,
     ):
         stack = SessionStack(session, recommended(StaticToken("t")))
 
         assert stack.get("orders").json() == {"bearer": "t"}
-        assert server.seen[0].path == "/api/orders"
+        assert server.requests[0].path == "/api/orders"
         assert stack.base_url == f"{server.origin}/api/"
         with pytest.raises(ConfigError):
             stack.get("http://127.0.0.1:9/x")
@@ -248,7 +259,10 @@ def test_relative_urls_of_a_base_url_session_count_as_its_own_origin() -> None:
 @pytest.mark.package("requests-toolbelt", "session")
 def test_a_base_url_session_on_a_foreign_base_gets_no_secret() -> None:
     """Where the origins are given, a session that resolves a URL elsewhere is found out."""
-    with Loopback(lambda seen: Reply()) as server, BaseUrlSession(f"{server.origin}/") as session:
+    with (
+        LoopbackServer(lambda seen: ServerResponse()) as server,
+        BaseUrlSession(f"{server.origin}/") as session,
+    ):
         auth = AuthHandler(
             StaticToken("planted"), scheme=Header("X-Key"), origins=["https://api.example"]
         )
@@ -256,14 +270,14 @@ def test_a_base_url_session_on_a_foreign_base_gets_no_secret() -> None:
         bearer = AuthHandler(StaticToken("planted"), origins=["https://api.example"])
         SessionStack(session, [bearer]).get("orders")
 
-        assert len(server.seen) == 2
-        assert "planted" not in repr(server.seen)
+        assert len(server.requests) == 2
+        assert "planted" not in repr(server.requests)
 
 
 @pytest.mark.package("requests", "session")
 def test_a_users_own_default_time_out_holds() -> None:
     """Only the arguments of the call reach the session; nothing is filled in without a handler."""
-    with Loopback(lambda _: Reply()) as server, WithRequest() as session:
+    with LoopbackServer(lambda _: ServerResponse()) as server, WithRequest() as session:
         WithRequest.seen_timeouts.clear()
         SessionStack(session, [AuthHandler(StaticToken("t"))], base_url=server.origin).get("/x")
 
@@ -273,7 +287,7 @@ def test_a_users_own_default_time_out_holds() -> None:
 @pytest.mark.package("requests", "session")
 def test_a_session_that_raises_does_so_where_no_handler_decides() -> None:
     """Its own exception, as without the stack."""
-    with Loopback(lambda _: Reply(404)) as server, Raising() as session:
+    with LoopbackServer(lambda _: ServerResponse(404)) as server, Raising() as session:
         stack = SessionStack(session, recommended(errors=False), base_url=server.origin)
         with pytest.raises(requests.HTTPError) as caught:
             stack.get("/x")

@@ -17,7 +17,7 @@ from requests_aws4auth import AWS4Auth
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import AuthHandler, CallableGrant, Header, Query, StaticToken
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 
 pytestmark = pytest.mark.package("requests-aws4auth", "authentication")
 
@@ -25,7 +25,7 @@ SECRET = "aws-secret"
 _GIVEN = re.compile(r"Credential=\w+/([^,]+), SignedHeaders=([^,]+), Signature=(\w+)")
 
 
-def is_signed(seen: Seen) -> bool:
+def is_signed(seen: ServerRequest) -> bool:
     """Verify Signature Version 4 as its specification computes it, from the request alone."""
     given = _GIVEN.search(seen.headers.get("authorization", ""))
     if given is None:
@@ -62,27 +62,27 @@ class Aws:
         self.renewals += 1
         return self.key
 
-    def answer(self, seen: Seen) -> Reply:
+    def answer(self, seen: ServerRequest) -> ServerResponse:
         """Verify first."""
         if not is_signed(seen):
             self.forged += 1
-            return Reply(403, {"detail": "SignatureDoesNotMatch"})
+            return ServerResponse(403, {"detail": "SignatureDoesNotMatch"})
         if self.busy:
             self.busy -= 1
-            return Reply(503)
+            return ServerResponse(503)
         if seen.path == "/moved":
-            return Reply(307, b"", {"Location": "/end"})
+            return ServerResponse(307, b"", {"Location": "/end"})
         given = seen.headers.get("x-amz-key") or seen.query.get("key", [""])[0]
         if given != self.key:
-            return Reply(401)
-        return Reply(200, {"body": seen.body.decode()})
+            return ServerResponse(401)
+        return ServerResponse(200, {"body": seen.body.decode()})
 
 
 @pytest.fixture
-def aws() -> Iterator[tuple[Aws, Loopback, requests.Session]]:
+def aws() -> Iterator[tuple[Aws, LoopbackServer, requests.Session]]:
     """Start it, with a session that signs."""
     service = Aws()
-    with Loopback(service.answer) as server, requests.Session() as session:
+    with LoopbackServer(service.answer) as server, requests.Session() as session:
         session.auth = AWS4Auth("access", SECRET, "eu-west-1", "es")
         yield service, server, session
 
@@ -107,7 +107,7 @@ ARRIVED = ["", "a=b+c", "file", "[1]", ""]
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=repr)
 def test_a_signature_covers_a_key_that_is_placed_beside_it(
-    aws: tuple[Aws, Loopback, requests.Session], scheme: Any
+    aws: tuple[Aws, LoopbackServer, requests.Session], scheme: Any
 ) -> None:
     """The key is on the request before it is signed, and the renewed one is signed anew."""
     service, server, session = aws
@@ -122,7 +122,7 @@ def test_a_signature_covers_a_key_that_is_placed_beside_it(
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=repr)
 def test_a_retried_request_is_signed_again(
-    aws: tuple[Aws, Loopback, requests.Session], scheme: Any
+    aws: tuple[Aws, LoopbackServer, requests.Session], scheme: Any
 ) -> None:
     """Each attempt has its own date, which is under the signature."""
     service, server, session = aws
@@ -137,7 +137,7 @@ def test_a_retried_request_is_signed_again(
 
 
 def test_a_signer_given_on_the_call_signs_and_the_token_steps_aside(
-    aws: tuple[Aws, Loopback, requests.Session],
+    aws: tuple[Aws, LoopbackServer, requests.Session],
 ) -> None:
     """``auth=`` wins over a handler for the same header, by every way in."""
     service, server, session = aws
@@ -150,11 +150,11 @@ def test_a_signer_given_on_the_call_signs_and_the_token_steps_aside(
     assert stack.post("/x", data=b"body", auth=signer).json() == {"body": "body"}
     with stack.get("/x", stream=True, auth=signer) as streamed:
         assert streamed.ok
-    assert "never sent" not in repr(server.seen)
+    assert "never sent" not in repr(server.requests)
 
 
 def test_a_prepared_request_keeps_its_signature_when_a_header_is_added(
-    aws: tuple[Aws, Loopback, requests.Session],
+    aws: tuple[Aws, LoopbackServer, requests.Session],
 ) -> None:
     """What was signed before the stack saw it is sent as it was; the key rides beside."""
     service, server, session = aws
@@ -169,7 +169,7 @@ def test_a_prepared_request_keeps_its_signature_when_a_header_is_added(
 
 
 def test_a_redirect_is_followed_as_the_session_alone_would(
-    aws: tuple[Aws, Loopback, requests.Session],
+    aws: tuple[Aws, LoopbackServer, requests.Session],
 ) -> None:
     """A signature is for one path, so the hop is refused; under the stack just as bare."""
     service, server, session = aws

@@ -30,7 +30,12 @@ from requests_toolbelt.utils import dump
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import Header, RefreshToken, StaticToken
 from sessionkit.errors import TlsFailed
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 from tests.support.tls import authority_file, server_context
 
 pytestmark = pytest.mark.package("requests-toolbelt", "session")
@@ -39,26 +44,26 @@ pytestmark = pytest.mark.package("requests-toolbelt", "session")
 FILE = bytes(range(256)) * 1024
 
 
-class Api(Identity):
+class Api(IdentityProvider):
     """An API that keeps the bodies that it let in."""
 
     def __init__(self) -> None:
         super().__init__()
         self.bodies: list[tuple[str, bytes]] = []
 
-    def answer(self, seen: Seen) -> Reply:
+    def respond(self, request: ServerRequest) -> ServerResponse:
         """Keep what comes with a live token."""
-        reply = super().answer(seen)
-        if seen.path != "/token" and reply.status == 200:
-            self.bodies.append((seen.headers.get("content-type", ""), seen.body))
+        reply = super().respond(request)
+        if request.path != "/token" and reply.status == 200:
+            self.bodies.append((request.headers.get("content-type", ""), request.body))
         return reply
 
 
 @pytest.fixture
-def served() -> Iterator[tuple[Any, Api, Loopback]]:
+def served() -> Iterator[tuple[Any, Api, LoopbackServer]]:
     """Open the recommended stack, logged in."""
     api = Api()
-    with Loopback(api.answer) as server, requests.Session() as session:
+    with LoopbackServer(api.respond) as server, requests.Session() as session:
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         stack = SessionStack(session, recommended(grant, errors=False), base_url=server.origin)
         assert stack.get("/first").ok
@@ -71,7 +76,7 @@ def served() -> Iterator[tuple[Any, Api, Loopback]]:
 
 def test_a_source_address_is_the_one_that_the_adapter_says() -> None:
     """The server sees the connection come from there."""
-    with Loopback(lambda _: Reply()) as server, requests.Session() as session:
+    with LoopbackServer(lambda _: ServerResponse()) as server, requests.Session() as session:
         stack = SessionStack(session, recommended(StaticToken("t")), base_url=server.origin)
         stack.mount("http://", SourceAddressAdapter("127.0.0.3"))
         with stack.get("/x", stream=True) as response:
@@ -95,7 +100,7 @@ def test_options_of_the_adapter_are_set_on_the_sockets(
     adapter: Any, level: int, option: int
 ) -> None:
     """Connections that handlers use are made as the adapter makes them."""
-    with Loopback(lambda _: Reply()) as server, requests.Session() as session:
+    with LoopbackServer(lambda _: ServerResponse()) as server, requests.Session() as session:
         stack = SessionStack(session, recommended(StaticToken("t")), base_url=server.origin)
         stack.mount(server.origin, adapter)
         with stack.get("/x", stream=True) as response:
@@ -106,13 +111,15 @@ def test_options_of_the_adapter_are_set_on_the_sockets(
 @pytest.fixture
 def secure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Loopback, requests.Session]]:
+) -> Iterator[tuple[LoopbackServer, requests.Session]]:
     """Start a server of https whose certificate is for this address and for a name."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)  # requests would take it for session.verify
     tls = server_context("127.0.0.1", "api.example")
     with (
-        Loopback(lambda seen: Reply(200, {"bearer": seen.bearer}), tls=tls) as server,
+        LoopbackServer(
+            lambda seen: ServerResponse(200, {"bearer": seen.bearer}), tls=tls
+        ) as server,
         requests.Session() as session,
     ):
         session.verify = authority_file(tmp_path)
@@ -122,7 +129,7 @@ def secure(
 @pytest.mark.filterwarnings("ignore:.*ssl_version:FutureWarning")
 @pytest.mark.filterwarnings("ignore:.*TLSv1_2:DeprecationWarning")
 def test_the_protocol_of_an_ssl_adapter_is_spoken(
-    secure: tuple[Loopback, requests.Session],
+    secure: tuple[LoopbackServer, requests.Session],
 ) -> None:
     """Mounted through the stack it decides for every call of the stack, and of the session."""
     server, session = secure
@@ -134,7 +141,7 @@ def test_the_protocol_of_an_ssl_adapter_is_spoken(
 
 
 def test_a_host_header_names_the_certificate_that_is_wanted(
-    secure: tuple[Loopback, requests.Session],
+    secure: tuple[LoopbackServer, requests.Session],
 ) -> None:
     """The adapter reads the header of the call; a name that the certificate lacks is refused."""
     server, session = secure
@@ -142,13 +149,13 @@ def test_a_host_header_names_the_certificate_that_is_wanted(
     stack.mount("https://", HostHeaderSSLAdapter())
 
     assert stack.get("/x", headers={"Host": "api.example"}).json() == {"bearer": "t"}
-    assert server.seen[-1].headers["host"] == "api.example"
+    assert server.requests[-1].headers["host"] == "api.example"
     with pytest.raises(TlsFailed):
         stack.get("/x", headers={"Host": "other.example", "Connection": "close"}, retries=0)
 
 
 def test_a_fingerprint_is_enough_and_a_wrong_one_is_not(
-    secure: tuple[Loopback, requests.Session],
+    secure: tuple[LoopbackServer, requests.Session],
 ) -> None:
     """What the adapter refuses is a failure of TLS, and no token left for it."""
     server, session = secure
@@ -157,7 +164,7 @@ def test_a_fingerprint_is_enough_and_a_wrong_one_is_not(
     with pytest.raises(TlsFailed, match="ingerprint"):
         stack.get("/x", retries=0)
 
-    assert server.seen == []
+    assert server.requests == []
 
 
 # -- Uploads
@@ -175,7 +182,7 @@ def encoder(boundary: str | None = None) -> Any:
     return MultipartEncoder(fields, boundary=boundary)
 
 
-def test_a_multipart_upload_arrives_whole(served: tuple[Any, Api, Loopback]) -> None:
+def test_a_multipart_upload_arrives_whole(served: tuple[Any, Api, LoopbackServer]) -> None:
     """Streamed, with its length; by ``post`` and by ``send``."""
     stack, api, server = served
     body = encoder()
@@ -187,10 +194,10 @@ def test_a_multipart_upload_arrives_whole(served: tuple[Any, Api, Loopback]) -> 
     assert stack.send(stack.prepare_request(request)).ok
 
     assert [parts(kept) for kept in api.bodies] == [[b"value", FILE]] * 2
-    assert "content-length" in server.at("/upload")[0].headers
+    assert "content-length" in server.requests_to("/upload")[0].headers
 
 
-def test_a_monitor_is_told_how_far_an_upload_is(served: tuple[Any, Api, Loopback]) -> None:
+def test_a_monitor_is_told_how_far_an_upload_is(served: tuple[Any, Api, LoopbackServer]) -> None:
     """Its callback hears of every piece, up to the length."""
     stack, api, _ = served
     heard: list[int] = []
@@ -205,7 +212,7 @@ def test_a_monitor_is_told_how_far_an_upload_is(served: tuple[Any, Api, Loopback
 
 @pytest.mark.parametrize("monitored", [False, True], ids=["encoder", "monitor"])
 def test_a_multipart_upload_that_was_refused_is_never_sent_empty(
-    served: tuple[Any, Api, Loopback], monitored: bool
+    served: tuple[Any, Api, LoopbackServer], monitored: bool
 ) -> None:
     """It cannot be read twice: the 401 is the caller's, and his next upload finds a new token."""
     stack, api, server = served
@@ -218,7 +225,7 @@ def test_a_multipart_upload_that_was_refused_is_never_sent_empty(
         return response
 
     assert upload().status_code == 401
-    assert len(server.at("/upload")) == 1
+    assert len(server.requests_to("/upload")) == 1
     assert upload().status_code == 200
     assert [parts(kept) for kept in api.bodies] == [[b"value", FILE]]
     assert api.renewals == 2
@@ -244,7 +251,7 @@ class Rewindable(MultipartEncoderMonitor):  # type: ignore[misc]  # untyped
 
 
 def test_a_monitor_that_can_go_back_is_sent_again_whole(
-    served: tuple[Any, Api, Loopback],
+    served: tuple[Any, Api, LoopbackServer],
 ) -> None:
     """With ``tell`` and ``seek`` an upload is replayed, and its progress starts over."""
     stack, api, server = served
@@ -255,13 +262,13 @@ def test_a_monitor_that_can_go_back_is_sent_again_whole(
 
     assert stack.post("/upload", data=monitor, headers=given).status_code == 200
     assert [parts(kept) for kept in api.bodies] == [[b"value", FILE]]
-    assert len(server.at("/upload")) == 2
+    assert len(server.requests_to("/upload")) == 2
     assert heard.count(heard[0]) == 2
     assert heard[-1] == monitor.len
 
 
 def test_a_streaming_iterator_is_sent_with_its_length_and_only_once(
-    served: tuple[Any, Api, Loopback],
+    served: tuple[Any, Api, LoopbackServer],
 ) -> None:
     """Around a generator it cannot be read again; nothing empty is ever sent in its place."""
     stack, api, server = served
@@ -276,7 +283,9 @@ def test_a_streaming_iterator_is_sent_with_its_length_and_only_once(
     api.expire()
     assert [upload(), upload()] == [401, 200]
     assert [body for _, body in api.bodies] == [FILE, FILE]
-    assert {seen.headers["content-length"] for seen in server.at("/upload")} == {str(len(FILE))}
+    assert {seen.headers["content-length"] for seen in server.requests_to("/upload")} == {
+        str(len(FILE))
+    }
 
 
 # -- What else it brings
@@ -284,7 +293,7 @@ def test_a_streaming_iterator_is_sent_with_its_length_and_only_once(
 
 def test_logins_by_domain_are_chosen_below_a_key_of_the_gateway() -> None:
     """Its ``AuthHandler`` on the session; ours fills another header."""
-    with Loopback(lambda seen: Reply(200, dict(seen.headers))) as server:
+    with LoopbackServer(lambda seen: ServerResponse(200, dict(seen.headers))) as server:
         with requests.Session() as session:
             session.auth = ByDomain({server.origin: ("user", "password")})
             chain = recommended(StaticToken("k"), scheme=Header("X-Key"))
@@ -297,7 +306,7 @@ def test_logins_by_domain_are_chosen_below_a_key_of_the_gateway() -> None:
 
 def test_a_forgetful_jar_set_through_the_stack_keeps_no_cookie() -> None:
     """Cookies are the session's, and so is what becomes of them."""
-    with Loopback(lambda _: Reply(200, {}, {"Set-Cookie": "a=1"})) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, {}, {"Set-Cookie": "a=1"})) as server:
         with requests.Session() as session:
             stack: Any = SessionStack(session, recommended(), base_url=server.origin)
             stack.cookies = ForgetfulCookieJar()
@@ -305,11 +314,11 @@ def test_a_forgetful_jar_set_through_the_stack_keeps_no_cookie() -> None:
             stack.get("/x")
 
             assert isinstance(session.cookies, ForgetfulCookieJar)
-        assert "cookie" not in server.seen[1].headers
+        assert "cookie" not in server.requests[1].headers
 
 
 def test_a_download_is_streamed_to_a_file_and_told_as_it_comes(
-    served: tuple[Any, Api, Loopback], tmp_path: Path
+    served: tuple[Any, Api, LoopbackServer], tmp_path: Path
 ) -> None:
     """``stream_response_to_file`` and ``tee`` read from answers that came through handlers."""
     stack, api, _ = served
@@ -324,7 +333,7 @@ def test_a_download_is_streamed_to_a_file_and_told_as_it_comes(
     assert b"/tee" in copy.getvalue()
 
 
-def test_a_dump_shows_the_request_as_it_was_sent(served: tuple[Any, Api, Loopback]) -> None:
+def test_a_dump_shows_the_request_as_it_was_sent(served: tuple[Any, Api, LoopbackServer]) -> None:
     """``dump_all`` works on an answer of a stack, redirects and rounds of its history included."""
     stack, _, _ = served
     text = bytes(dump.dump_all(stack.get("/x"))).decode()

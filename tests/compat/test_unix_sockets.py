@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import gc
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from socketserver import TCPServer
 from tempfile import TemporaryDirectory
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -19,65 +16,54 @@ import requests_unixsocket
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import AuthHandler, Header, RefreshToken, StaticToken
 from sessionkit.errors import ConnectFailed, NotFound
-from tests.support.servers import loopback
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing import server
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 
 pytestmark = pytest.mark.package("requests-unixsocket", "session")
 
 
-class _Handler(loopback._Handler):
-    disable_nagle_algorithm = False  # an option of TCP
-
-
-class _Server(loopback._Server):
+class _Listener(server._Listener):
     address_family = socket.AF_UNIX
     allow_reuse_address = False
 
-    def server_bind(self) -> None:
-        """Bind, without asking for the name of a host."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = "localhost", 0
 
-
-class UnixLoopback(Loopback):
+class UnixServer(LoopbackServer):
     """A server on a socket in the file system."""
 
-    def __init__(self, answer: Callable[[Seen], Reply], path: Path) -> None:
-        self.seen: list[Seen] = []
-        self.connections = 0
-        self._lock = threading.Lock()
-        self._server: Any = _Server(str(path), _Handler)  # type: ignore[arg-type]  # a path is its address
-        self._server.owner = self
-        self._server.answer = answer
-        self._server.weigh = False
+    def __init__(self, respond: Callable[[ServerRequest], ServerResponse], path: Path) -> None:
         self.origin = f"http+unix://{quote(str(path), safe='')}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._start(_Listener(str(path), server._Connection), respond)
 
 
-class Engine(Identity):
+class Engine(IdentityProvider):
     """An API with tokens that end, a page that is missing and a redirect."""
 
-    def answer(self, seen: Seen) -> Reply:
+    def respond(self, request: ServerRequest) -> ServerResponse:
         """Answer."""
-        if seen.path == "/missing":
-            return Reply(404, {"detail": "not here"})
-        return super().answer(seen)
+        if request.path == "/missing":
+            return ServerResponse(404, {"detail": "not here"})
+        return super().respond(request)
 
 
 @pytest.fixture
-def engine() -> Iterator[tuple[Engine, UnixLoopback, requests.Session]]:
+def engine() -> Iterator[tuple[Engine, UnixServer, requests.Session]]:
     """Start the engine; its path must be short, or no socket can have it."""
     api = Engine()
     with (
         TemporaryDirectory() as folder,
-        UnixLoopback(api.answer, Path(folder, "api.sock")) as server,
+        UnixServer(api.respond, Path(folder, "api.sock")) as server,
         requests_unixsocket.Session() as session,
     ):
         yield api, server, session
 
 
 def test_a_token_is_renewed_over_the_socket(
-    engine: tuple[Engine, UnixLoopback, requests.Session],
+    engine: tuple[Engine, UnixServer, requests.Session],
 ) -> None:
     """Its address is an origin like any other, and its token endpoint may be there too."""
     api, server, session = engine
@@ -98,7 +84,7 @@ def test_a_token_is_renewed_over_the_socket(
 
 
 def test_a_call_with_a_budget_of_time_reads_from_the_socket(
-    engine: tuple[Engine, UnixLoopback, requests.Session],
+    engine: tuple[Engine, UnixServer, requests.Session],
 ) -> None:
     """A deadline needs the connection below an answer; one of a file has none of TCP's."""
     _, server, session = engine
@@ -108,14 +94,14 @@ def test_a_call_with_a_budget_of_time_reads_from_the_socket(
 
 
 def test_a_token_for_one_socket_goes_to_no_other(
-    engine: tuple[Engine, UnixLoopback, requests.Session],
+    engine: tuple[Engine, UnixServer, requests.Session],
 ) -> None:
     """Two sockets are two origins; so are a socket and a host."""
     _, server, session = engine
     with (
         TemporaryDirectory() as folder,
-        UnixLoopback(lambda _: Reply(), Path(folder, "other.sock")) as other,
-        Loopback(lambda _: Reply()) as host,
+        UnixServer(lambda _: ServerResponse(), Path(folder, "other.sock")) as other,
+        LoopbackServer(lambda _: ServerResponse()) as host,
     ):
         keyed = AuthHandler(StaticToken("planted"), scheme=Header("X-Key"))
         for handler in (keyed, AuthHandler(StaticToken("planted"))):
@@ -124,9 +110,9 @@ def test_a_token_for_one_socket_goes_to_no_other(
             assert stack.get(f"{host.origin}/x").ok
             stack.get("/x")
 
-        assert "planted" not in repr(other.seen + host.seen)
-        assert [seen.headers.get("x-key") for seen in server.seen] == ["planted", None]
-        assert server.seen[1].bearer == "planted"
+        assert "planted" not in repr(other.requests + host.requests)
+        assert [seen.headers.get("x-key") for seen in server.requests] == ["planted", None]
+        assert server.requests[1].bearer == "planted"
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -156,7 +142,7 @@ def test_a_socket_where_nobody_listens_is_a_connection_that_failed(
 
 
 def test_a_plain_session_does_not_know_the_scheme(
-    engine: tuple[Engine, UnixLoopback, requests.Session],
+    engine: tuple[Engine, UnixServer, requests.Session],
 ) -> None:
     """An adapter mounted through the stack makes it known."""
     _, server, _ = engine

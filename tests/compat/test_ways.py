@@ -9,9 +9,9 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.compat.kinds import Kind, every
 from tests.support.compared_sessions import TOKENLESS, WAYS, told_the_same
-from tests.support.servers.loopback import Loopback, Reply, Seen
 
 #: What a way in notes on the side: calls of hooks and adapters, attributes as they were read.
 Notes = list[Any]
@@ -26,24 +26,26 @@ def _loopback_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
 
 
-def api(seen: Seen) -> Reply:
+def api(seen: ServerRequest) -> ServerResponse:
     """Answer: redirects, a cookie that is asked back, a page that is missing, else an echo."""
     if seen.path in REDIRECTS:
         # No cookie on the endless one: an error that keeps its answer masks what is secret there.
         cookie = {} if seen.path == "/round" else {"Set-Cookie": "hop=1"}
-        return Reply(302, b"moved", {"Location": REDIRECTS[seen.path], **cookie})
+        return ServerResponse(302, b"moved", {"Location": REDIRECTS[seen.path], **cookie})
     if seen.path == "/missing":
-        return Reply(404, {"detail": "not here"})
+        return ServerResponse(404, {"detail": "not here"})
     headers = {"Cache-Control": "max-age=60"}
     if seen.path == "/cookie":
         headers["Set-Cookie"] = "given=1; Path=/"
-    return Reply(200, {"path": seen.path, "query": seen.query, "size": len(seen.body)}, headers)
+    return ServerResponse(
+        200, {"path": seen.path, "query": seen.query, "size": len(seen.body)}, headers
+    )
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Loopback]:
+def server() -> Iterator[LoopbackServer]:
     """Start one server for all: each comparison looks at its own requests only."""
-    with Loopback(api) as started:
+    with LoopbackServer(api) as started:
         yield started
 
 
@@ -241,7 +243,7 @@ WAYS_IN: tuple[WayIn, ...] = (
 @every()
 @pytest.mark.parametrize("way_in", WAYS_IN, ids=lambda way_in: way_in.__name__)
 def test_by_every_way_in_a_wrapped_session_does_what_it_did_bare(
-    kind: Kind, way_in: WayIn, server: Loopback
+    kind: Kind, way_in: WayIn, server: LoopbackServer
 ) -> None:
     """The same answers, the same requests at the server, and hooks called just as often."""
     noted: list[Notes] = []

@@ -12,7 +12,12 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 
 #: The token of an SDK without a stack; it never ends.
 OWN = "own-token"
@@ -31,13 +36,13 @@ class Vendor:
         home: The address that the SDK has built in, if it has one.
     """
 
-    api: Callable[[Seen], Reply]
-    log_in: Callable[[Seen, Identity], Reply]
+    api: Callable[[ServerRequest], ServerResponse]
+    log_in: Callable[[ServerRequest, IdentityProvider], ServerResponse]
     login: str
     header: str
-    refusal: Reply
+    refusal: ServerResponse
     home: str = ""
-    identity: Identity = field(default_factory=lambda: Identity(expires_in=3600))
+    identity: IdentityProvider = field(default_factory=lambda: IdentityProvider(expires_in=3600))
     clock: FakeClock = field(default_factory=FakeClock)
     #: How many of the next answers are 503.
     busy: int = 0
@@ -50,8 +55,8 @@ class Vendor:
 
     def __enter__(self) -> Self:
         self._open = ExitStack()
-        self.server = self._open.enter_context(Loopback(self._answer))
-        self.foreign = self._open.enter_context(Loopback(self.api))
+        self.server = self._open.enter_context(LoopbackServer(self._answer))
+        self.foreign = self._open.enter_context(LoopbackServer(self.api))
         self.home = self.home or self.server.origin
         self.bare = self._session()
         self.session = self._session()
@@ -68,11 +73,11 @@ class Vendor:
     @property
     def logins(self) -> int:
         """How often a token was asked for."""
-        return self.identity.attempts
+        return self.identity.token_requests
 
-    def calls(self) -> list[Seen]:
+    def calls(self) -> list[ServerRequest]:
         """Return the requests to the API, logins left out."""
-        return [seen for seen in self.server.seen if seen.path != self.login]
+        return [seen for seen in self.server.requests if seen.path != self.login]
 
     def watch(self, work: Callable[[], Any], unlike: frozenset[str]) -> tuple[Any, list[Any]]:
         """Return what *work* comes to, and what the API saw of it, all credentials left out."""
@@ -97,26 +102,26 @@ class Vendor:
             session.mount(self.home, Doorway(self.home, self.server.origin))
         return session
 
-    def _answer(self, seen: Seen) -> Reply:
+    def _answer(self, seen: ServerRequest) -> ServerResponse:
         if seen.path == self.login:
             return self.log_in(seen, self.identity)
         if self.closed or not self._admits(seen):
             return self.refusal
         if self.busy:
             self.busy -= 1
-            return Reply(503, headers={"Retry-After": "1"})
+            return ServerResponse(503, headers={"Retry-After": "1"})
         if self.moved:
             self.moved = False
-            return Reply(307, headers={"Location": self.foreign.origin + seen.path})
+            return ServerResponse(307, headers={"Location": self.foreign.origin + seen.path})
         if self.uses is not None:
             self.uses -= 1
             if self.uses == 0:
                 self.identity.expire()
         return self.api(seen)
 
-    def _admits(self, seen: Seen) -> bool:
+    def _admits(self, seen: ServerRequest) -> bool:
         token = seen.headers.get(self.header.lower(), "").rpartition(" ")[2]
-        return token == OWN or token in self.identity.live
+        return token == OWN or self.identity.use(token) is not None
 
 
 class Doorway(HTTPAdapter):

@@ -13,7 +13,7 @@ from sessionkit import SessionStack, recommended
 from sessionkit.auth import Header, StaticToken
 from sessionkit.handlers import TimeoutHandler
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Loopback, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest
 
 TOKEN = "planted-token-4711"
 Call = Callable[[Any], requests.Response]
@@ -89,7 +89,7 @@ class Told:
 
 def told_the_same(
     call: Call,
-    *servers: Loopback,
+    *servers: LoopbackServer,
     ways: Mapping[str, Wrap] = WAYS,
     session: Callable[[], requests.Session] = requests.Session,
     origins: Iterable[str] = (),
@@ -112,9 +112,9 @@ def told_the_same(
     return bare
 
 
-def told(call: Call, by: requests.Session, *servers: Loopback) -> Told:
+def told(call: Call, by: requests.Session, *servers: LoopbackServer) -> Told:
     """Make *call* by one session, and tell what came of it."""
-    begun = [(len(server.seen), server.connections) for server in servers]
+    begun = [(len(server.requests), server.connections) for server in servers]
     response: Any = None
     past: Iterable[Any]
     error, body = "", b""
@@ -128,7 +128,7 @@ def told(call: Call, by: requests.Session, *servers: Loopback) -> Told:
         past, found, following = [], [], None
     else:
         past, found, following = response.history, response.cookies, response.next
-    seen = [r for s, (at, _) in zip(servers, begun, strict=True) for r in s.seen[at:]]
+    seen = [r for s, (at, _) in zip(servers, begun, strict=True) for r in s.requests[at:]]
     opened = sum(s.connections - at for s, (_, at) in zip(servers, begun, strict=True))
     return Told(
         error,
@@ -153,7 +153,7 @@ def _shown(response: Any) -> list[tuple[str, str]]:
     return [(name, value) for name, value in headers if not name.startswith(("X-Client-", "Date"))]
 
 
-def _seen(request: Seen) -> tuple[Any, ...]:
+def _seen(request: ServerRequest) -> tuple[Any, ...]:
     """Return what a server saw of a request, but for the secret that a way adds and for chance."""
     lines = [(name, _CHANCE.sub("*", value)) for name, value in request.lines if value != TOKEN]
     kept = tuple(line for line in lines if line[1] != f"Bearer {TOKEN}")

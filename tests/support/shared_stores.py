@@ -19,7 +19,7 @@ import pytest
 from sessionkit import StackSpec, Token
 from sessionkit.errors import LockTimedOut, StoreError
 from sessionkit.stores import open_store
-from tests.support.servers.loopback import Identity, Loopback
+from sessionkit.testing.server import IdentityProvider, LoopbackServer
 from tests.support.workers.fleet import Fleet
 from tests.support.workers.stacks import with_client
 
@@ -279,9 +279,9 @@ assert codes == [0] * 12, codes
 
     def test_sixteen_processes_renew_once_for_each_of_five_expiries(self, url: str) -> None:
         """80 of 80 calls succeed with 5 renewals, at a server that ends the family on any reuse."""
-        identity = Identity()
+        identity = IdentityProvider()
         with (
-            Loopback(identity.answer) as server,
+            LoopbackServer(identity.respond) as server,
             Fleet(server.origin, url, processes=16) as fleet,
         ):
             assert fleet.call("/login") == ["200"] * 16
@@ -292,7 +292,7 @@ assert codes == [0] * 12, codes
 
         assert results == ["200"] * 80
         assert identity.renewals - renewals == 5
-        assert identity.reused == 0
+        assert identity.reuse_detected == 0
 
     def test_closing_twice_and_going_on_is_fine(self, store: Any) -> None:
         """A program that ends by several ways need not keep count."""

@@ -9,18 +9,18 @@ from typing import Any
 import requests
 
 from sessionkit import CallNext, Exchange, SessionStack
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 
 
 @contextmanager
 def opened(
-    answer: Callable[[Seen], Reply] = lambda _: Reply(),
+    answer: Callable[[ServerRequest], ServerResponse] = lambda _: ServerResponse(),
     handlers: Any = (),
     *,
     session: requests.Session | None = None,
     clock: Any = None,
     base: str = "/",
-) -> Iterator[tuple[SessionStack, Loopback]]:
+) -> Iterator[tuple[SessionStack, LoopbackServer]]:
     """Start a server, and a stack over *session* (by default a plain one) whose base it is.
 
     Args:
@@ -31,7 +31,7 @@ def opened(
         base: Path of the stack's ``base_url``; None-like for a stack without one.
     """
     clocks = {} if clock is None else {"clock": clock}
-    with Loopback(answer) as server, session or requests.Session() as inner:
+    with LoopbackServer(answer) as server, session or requests.Session() as inner:
         base_url = server.origin + base if base else None
         yield SessionStack(inner, handlers, base_url=base_url, **clocks), server
 

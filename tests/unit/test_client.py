@@ -16,7 +16,7 @@ from sessionkit import ApiClient, SessionStack, recommended
 from sessionkit.auth import StaticToken
 from sessionkit.errors import ConfigError, NotFound, UnexpectedStatus
 from sessionkit.resources import Collection, PlainJson, get
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 
 
 @dataclass
@@ -52,16 +52,16 @@ class Enveloped(ApiClient):
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
+def server() -> Iterator[LoopbackServer]:
     """Start a server that answers with the last part of the path."""
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if seen.path.endswith("/gone"):
-            return Reply(404, {"detail": "gone"})
+            return ServerResponse(404, {"detail": "gone"})
         item = {"id": seen.bearer if seen.path.endswith("/who") else seen.path.rpartition("/")[2]}
-        return Reply(200, {"data": item} if "/enveloped/" in seen.path else item)
+        return ServerResponse(200, {"data": item} if "/enveloped/" in seen.path else item)
 
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         yield server
 
 
@@ -72,7 +72,9 @@ def session() -> Iterator[requests.Session]:
         yield session
 
 
-def test_a_stack_is_used_with_its_handlers(session: requests.Session, server: Loopback) -> None:
+def test_a_stack_is_used_with_its_handlers(
+    session: requests.Session, server: LoopbackServer
+) -> None:
     """Login, errors and all else are those of the stack that was handed over."""
     stack = SessionStack(
         session, recommended(StaticToken("planted")), base_url=f"{server.origin}/v1"
@@ -86,7 +88,7 @@ def test_a_stack_is_used_with_its_handlers(session: requests.Session, server: Lo
 
 
 def test_a_session_is_wrapped_without_any_handler(
-    session: requests.Session, server: Loopback
+    session: requests.Session, server: LoopbackServer
 ) -> None:
     """Your session behaves as it did: nothing is retried, timed or renewed behind your back."""
     api = Api(session, server.origin)
@@ -98,7 +100,9 @@ def test_a_session_is_wrapped_without_any_handler(
     assert api.stack.get("items/gone").status_code == 404
 
 
-def test_without_a_session_there_is_one_with_the_recommended_handlers(server: Loopback) -> None:
+def test_without_a_session_there_is_one_with_the_recommended_handlers(
+    server: LoopbackServer,
+) -> None:
     """The short way is the safe one: time limits, retries and honest errors."""
     with Api(base_url=server.origin) as api:
         assert api.stack.handlers.names == ("errors", "timing", "timeout", "retry")
@@ -106,7 +110,7 @@ def test_without_a_session_there_is_one_with_the_recommended_handlers(server: Lo
             api.items.get("gone")
 
 
-def test_only_a_session_of_its_own_is_closed(server: Loopback) -> None:
+def test_only_a_session_of_its_own_is_closed(server: LoopbackServer) -> None:
     """What you brought, you close; what the client made, it closes."""
     closed: list[str] = []
 
@@ -132,15 +136,15 @@ def test_only_a_session_of_its_own_is_closed(server: Loopback) -> None:
 
 @pytest.mark.parametrize("base", ["", "/", "/v1", "/v1/", "/v1/deep/"])
 def test_paths_are_appended_to_the_whole_base(
-    session: requests.Session, server: Loopback, base: str
+    session: requests.Session, server: LoopbackServer, base: str
 ) -> None:
     """A base with a path keeps it, with or without a slash at its end."""
     Api(session, server.origin + base).items.get("a")
 
-    assert server.seen[0].path == f"{base.rstrip('/')}/items/a"
+    assert server.requests[0].path == f"{base.rstrip('/')}/items/a"
 
 
-def test_the_nearest_base_url_wins(session: requests.Session, server: Loopback) -> None:
+def test_the_nearest_base_url_wins(session: requests.Session, server: LoopbackServer) -> None:
     """The argument before the stack's, that before the class's: staging needs no patch."""
     here = SessionStack(session, base_url=f"{server.origin}/stack/")
 
@@ -150,16 +154,16 @@ def test_the_nearest_base_url_wins(session: requests.Session, server: Loopback) 
     assert repr(Placed(session)) == "<Placed at https://api.example/v1/>"
 
 
-def test_a_sessions_own_base_url_counts(server: Loopback) -> None:
+def test_a_sessions_own_base_url_counts(server: LoopbackServer) -> None:
     """A BaseUrlSession says where it belongs, and its base is appended to like any other."""
     with BaseUrlSession(f"{server.origin}/v1") as session:
         assert Api(session).items.get("a") == Item("a")
 
-    assert server.seen[0].path == "/v1/items/a"
+    assert server.requests[0].path == "/v1/items/a"
 
 
 def test_the_stack_that_was_given_stays_where_it_is(
-    session: requests.Session, server: Loopback
+    session: requests.Session, server: LoopbackServer
 ) -> None:
     """Two clients over one stack stand at two bases, and share its handlers."""
     stack = SessionStack(session, recommended())
@@ -168,11 +172,11 @@ def test_the_stack_that_was_given_stays_where_it_is(
     one.items.get("a")
     two.items.get("a")
 
-    assert [seen.path for seen in server.seen] == ["/one/items/a", "/two/items/a"]
+    assert [seen.path for seen in server.requests] == ["/one/items/a", "/two/items/a"]
     assert stack.base_url is None
 
 
-def test_a_client_gives_a_stack_its_home(session: requests.Session, server: Loopback) -> None:
+def test_a_client_gives_a_stack_its_home(session: requests.Session, server: LoopbackServer) -> None:
     """The token of a stack without a base goes to the client's own origin."""
     api = Api(SessionStack(session, recommended(StaticToken("planted"))), server.origin)
 
@@ -180,7 +184,7 @@ def test_a_client_gives_a_stack_its_home(session: requests.Session, server: Loop
 
 
 def test_credentials_do_not_follow_to_another_origin(
-    session: requests.Session, server: Loopback
+    session: requests.Session, server: LoopbackServer
 ) -> None:
     """A stack made for one host is not turned on another by an argument."""
     stack = SessionStack(session, recommended(StaticToken("planted")), base_url=server.origin)
@@ -221,7 +225,7 @@ def test_what_is_no_session_is_refused(session: Any) -> None:
 
 
 def test_a_codec_holds_for_all_collections_that_say_nothing(
-    session: requests.Session, server: Loopback
+    session: requests.Session, server: LoopbackServer
 ) -> None:
     """An API with envelopes everywhere says so once."""
     api = Enveloped(session, f"{server.origin}/enveloped")
@@ -231,7 +235,7 @@ def test_a_codec_holds_for_all_collections_that_say_nothing(
     assert api.bare.get("a") == Item("a")
 
 
-def test_one_client_serves_many_threads(server: Loopback) -> None:
+def test_one_client_serves_many_threads(server: LoopbackServer) -> None:
     """No call sees another's key, on one client, its first calls made at once."""
     keys = [str(number) for number in range(64)]
     start = threading.Barrier(8)

@@ -27,7 +27,7 @@ from sessionkit.auth import (
 from sessionkit.errors import NotFound
 from sessionkit.handlers import ErrorHandler, RetryHandler, TimeoutHandler, TimingHandler
 from sessionkit.stores import MemoryTokenStore
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.support.stacks import Keeper, opened, passing
 from tests.support.threads import at_once
 
@@ -50,9 +50,12 @@ def test_without_a_grant_nobody_logs_in() -> None:
 def test_without_errors_a_stack_answers_as_a_plain_session_does() -> None:
     """Code that looks at ``status_code`` itself is handed such a stack."""
     chain = recommended(errors=False)
-    with opened(lambda _: Reply(404), chain) as (stack, _):
+    with opened(lambda _: ServerResponse(404), chain) as (stack, _):
         assert stack.get("x").status_code == 404
-    with opened(lambda _: Reply(404), recommended()) as (stack, _), pytest.raises(NotFound):
+    with (
+        opened(lambda _: ServerResponse(404), recommended()) as (stack, _),
+        pytest.raises(NotFound),
+    ):
         stack.get("x")
 
     assert list(chain) == ["timing", "timeout", "retry"]
@@ -103,7 +106,7 @@ def test_a_call_by_the_recommended_chain_has_time_outs_and_times() -> None:
     with opened(handlers=chain) as (stack, server):
         response = stack.get("x")
 
-        assert server.seen[0].bearer == "t"
+        assert server.requests[0].bearer == "t"
     assert keeper.only.options["timeout"] == (5.0, 30.0)
     assert response.headers["X-Client-Attempts"] == "1"
     assert set(response.record.handlers) == {*chain, "wire"}
@@ -213,20 +216,20 @@ class Gate:
     def __init__(self, count: int) -> None:
         self._barrier = threading.Barrier(count)
 
-    def __call__(self, seen: Seen) -> Reply:
+    def __call__(self, seen: ServerRequest) -> ServerResponse:
         if seen.path == "/together":
             self._barrier.wait(30)
         if seen.path == "/broken":
             raise ConnectionAbortedError  # ends the connection without an answer
-        return Reply()
+        return ServerResponse()
 
 
 @contextmanager
 def mounted(
     threads: int, *prefixes: str, **pool: Any
-) -> Iterator[tuple[SessionStack, requests.Session, Loopback]]:
+) -> Iterator[tuple[SessionStack, requests.Session, LoopbackServer]]:
     """Open a stack over one adapter with such a *pool*, and a server for so many at once."""
-    with Loopback(Gate(threads)) as server, requests.Session() as session:
+    with LoopbackServer(Gate(threads)) as server, requests.Session() as session:
         adapter = HTTPAdapter(**pool)
         for prefix in prefixes or ("http://",):
             session.mount(prefix, adapter)
@@ -330,7 +333,10 @@ def test_a_pool_that_blocks_throws_nothing_away() -> None:
 
 def test_to_explain_changes_no_pool() -> None:
     """The pool that is given up first is the one that was used longest ago, asked or not."""
-    with mounted(1, pool_connections=2) as (stack, session, server), Loopback(Gate(1)) as other:
+    with (
+        mounted(1, pool_connections=2) as (stack, session, server),
+        LoopbackServer(Gate(1)) as other,
+    ):
         for origin in (server.origin, other.origin, server.origin):
             stack.get(origin)
         adapter: Any = session.get_adapter("http://")

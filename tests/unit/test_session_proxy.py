@@ -156,7 +156,7 @@ def test_a_stand_in_for_send_is_what_all_calls_of_the_stack_end_in(handlers: lis
             stack.with_options(retries=1).post("items")
 
         assert got is answer
-        assert not server.seen
+        assert not server.requests
         prepared = mocks.send.call_args_list[0].args[0]
         options = mocks.send.call_args_list[0].kwargs
 
@@ -177,7 +177,7 @@ def test_once_a_stand_in_for_send_has_gone_calls_are_made_as_before() -> None:
 
         response: Any = stack.get("real")
 
-    assert [seen.path for seen in server.seen] == ["/real"]
+    assert [seen.path for seen in server.requests] == ["/real"]
     assert len(session.requested) == len(response.record.attempts) == 1
 
 
@@ -195,4 +195,4 @@ def test_a_stand_in_for_send_is_asked_for_a_head_as_requests_asks() -> None:
 
         assert mocks.send.call_args.args[0].method == "HEAD"
         assert mocks.send.call_args.kwargs["allow_redirects"] is False
-        assert not server.seen
+        assert not server.requests

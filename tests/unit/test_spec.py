@@ -16,7 +16,7 @@ from sessionkit import SessionStack, StackSpec, _spec as module
 from sessionkit.auth import AuthHandler
 from sessionkit.errors import ConfigError, LoginRequired, SessionKitError
 from sessionkit.stores import MemoryTokenStore, SqliteTokenStore
-from tests.support.servers.loopback import Loopback, Reply
+from sessionkit.testing.server import LoopbackServer, ServerResponse
 from tests.support.workers import stacks as worker_stacks
 from tests.support.workers.stacks import (
     Shop,
@@ -410,7 +410,7 @@ def test_every_stack_that_is_built_is_its_own() -> None:
 
 def test_an_error_of_a_workers_stack_comes_back_as_it_is() -> None:
     """A pool sends errors by pickle; the one who waits for the result can tell them apart."""
-    with Loopback(lambda _: Reply(400, {"error": "invalid_grant"})) as server:
+    with LoopbackServer(lambda _: ServerResponse(400, {"error": "invalid_grant"})) as server:
         settings = {**ARGUMENTS, "base_url": server.origin, "token_url": f"{server.origin}/token"}
         with described(kwargs=settings).build() as stack, pytest.raises(LoginRequired) as caught:
             stack.get("x")

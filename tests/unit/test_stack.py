@@ -27,7 +27,12 @@ from sessionkit.chain._chain import Handlers
 from sessionkit.errors import ConfigError
 from sessionkit.handlers import RetryHandler, TimeoutHandler
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 from tests.support.stacks import Keeper, Recorder, opened, passing
 
 EXAMPLE = "https://api.example/v1/"
@@ -208,7 +213,7 @@ def test_every_verb_passes_the_handlers() -> None:
         for verb in VERBS:
             getattr(stack, verb)("x")
 
-        assert [seen.method for seen in server.seen] == [verb.upper() for verb in VERBS]
+        assert [seen.method for seen in server.requests] == [verb.upper() for verb in VERBS]
     assert [exchange.method for exchange in keeper.exchanges] == [verb.upper() for verb in VERBS]
 
 
@@ -304,12 +309,12 @@ def test_positional_arguments_mean_what_they_mean_on_the_session() -> None:
         with opened(handlers=handlers) as (stack, server):
             stack.request("POST", "x", {"q": "1"}, b"body", {"X-One": "1"})
 
-            (seen,) = server.seen
+            (seen,) = server.requests
             assert (seen.query, seen.body, seen.headers["x-one"]) == ({"q": ["1"]}, b"body", "1")
         with opened(handlers=handlers, session=Swapped()) as (stack, server):
             stack.request("POST", "x", b"body")
 
-            assert (server.seen[0].query, server.seen[0].body) == ({}, b"body")
+            assert (server.requests[0].query, server.requests[0].body) == ({}, b"body")
 
 
 def test_an_argument_that_is_given_twice_is_a_type_error(session: requests.Session) -> None:
@@ -331,7 +336,7 @@ def test_a_url_may_be_bytes_or_any_object_with_a_text() -> None:
         for url in (b"x", "y", Address()):
             stack.get(url)
 
-        assert [seen.path for seen in server.seen] == ["/x", "/y", "/z"]
+        assert [seen.path for seen in server.requests] == ["/x", "/y", "/z"]
 
 
 def test_an_unprepared_request_is_refused_as_requests_refuses_it() -> None:
@@ -349,12 +354,19 @@ def test_an_unprepared_request_is_refused_as_requests_refuses_it() -> None:
 
 def test_relative_urls_are_appended_to_the_base() -> None:
     """With or without a slash, under the whole path of the base; absolute ones stay."""
-    with opened(base="/v1/") as (stack, server), Loopback(lambda _: Reply()) as other:
+    with (
+        opened(base="/v1/") as (stack, server),
+        LoopbackServer(lambda _: ServerResponse()) as other,
+    ):
         for url in ("orders", "/orders", "orders/7?a=1", f"{other.origin}/elsewhere"):
             stack.get(url)
 
-        assert [seen.path for seen in server.seen] == ["/v1/orders", "/v1/orders", "/v1/orders/7"]
-        assert [seen.path for seen in other.seen] == ["/elsewhere"]
+        assert [seen.path for seen in server.requests] == [
+            "/v1/orders",
+            "/v1/orders",
+            "/v1/orders/7",
+        ]
+        assert [seen.path for seen in other.requests] == ["/elsewhere"]
 
 
 @pytest.mark.parametrize("url", ["api.example", "/v1/", "", 7, "http://", "http://[::1"])
@@ -380,12 +392,15 @@ def test_a_base_can_be_changed_later(session: requests.Session) -> None:
 
 def test_without_a_base_of_its_own_a_stack_shows_the_sessions(session: requests.Session) -> None:
     """A session that resolves relative URLs itself goes on to do so."""
-    with Loopback(lambda _: Reply()) as server, BaseUrlSession(server.origin + "/v2/") as based:
+    with (
+        LoopbackServer(lambda _: ServerResponse()) as server,
+        BaseUrlSession(server.origin + "/v2/") as based,
+    ):
         stack = SessionStack(based, [passing])
         stack.get("x")
 
         assert stack.base_url == server.origin + "/v2/"
-        assert server.seen[0].path == "/v2/x"
+        assert server.requests[0].path == "/v2/x"
     assert SessionStack(session).base_url is None
 
 
@@ -448,7 +463,10 @@ def test_handlers_and_their_stores_are_not_the_stacks_to_close() -> None:
 
 def test_a_closed_stack_can_be_used_again_as_a_session_can() -> None:
     """Closing lets connections go; requests opens new ones where they are asked for."""
-    with Loopback(lambda _: Reply()) as server, SessionStack(base_url=server.origin) as stack:
+    with (
+        LoopbackServer(lambda _: ServerResponse()) as server,
+        SessionStack(base_url=server.origin) as stack,
+    ):
         stack.get("x")
         stack.close()
 
@@ -458,7 +476,10 @@ def test_a_closed_stack_can_be_used_again_as_a_session_can() -> None:
 
 def test_a_stack_that_nobody_closes_goes_as_quietly_as_a_session() -> None:
     """No warning beyond requests' own, and no circle that keeps its connections until later."""
-    with Loopback(lambda _: Reply()) as server, warnings.catch_warnings(record=True) as told:
+    with (
+        LoopbackServer(lambda _: ServerResponse()) as server,
+        warnings.catch_warnings(record=True) as told,
+    ):
         warnings.simplefilter("always")
         gc.collect()
         gc.disable()
@@ -507,7 +528,7 @@ def test_a_deep_copy_shares_no_setting_no_cookie_and_no_connection() -> None:
             twin.get("x")
             closing = noting(twin)
 
-        assert [seen.headers["x-one"] for seen in server.seen] == ["1", "2"]
+        assert [seen.headers["x-one"] for seen in server.requests] == ["1", "2"]
         assert server.connections == 2
         assert "a" not in stack.cookies
         assert closing.closed == 1
@@ -518,8 +539,8 @@ def test_a_deep_copy_shares_no_setting_no_cookie_and_no_connection() -> None:
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
 def test_copies_share_one_login(copied: Any) -> None:
     """Two that each held the refresh token would both use it, and lose the login for good."""
-    identity = Identity()
-    with Loopback(identity.answer) as server:
+    identity = IdentityProvider()
+    with LoopbackServer(identity.respond) as server:
         login = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         with SessionStack(None, recommended(login), base_url=server.origin) as stack:
             stack.get("x")
@@ -529,7 +550,7 @@ def test_copies_share_one_login(copied: Any) -> None:
                 assert [twin.get("x").ok, stack.get("x").ok] == [True, True]
                 assert twin.handlers["auth"] is stack.handlers["auth"]
 
-    assert (identity.renewals, identity.reused) == (2, 0)
+    assert (identity.renewals, identity.reuse_detected) == (2, 0)
 
 
 @pytest.mark.parametrize("handlers", [(), [passing]])
@@ -542,7 +563,7 @@ def test_a_copy_is_whole(copied: Any, handlers: Any) -> None:
             return super().get(url, params={"own": "1"}, **kwargs)
 
     clock = FakeClock()
-    with Loopback(lambda _: Reply()) as server, Tagging() as session:
+    with LoopbackServer(lambda _: ServerResponse()) as server, Tagging() as session:
         stack = RegionalStack(session, handlers, base_url=server.origin, clock=clock)
         stack.region = "eu"
         stack._self = stack
@@ -550,7 +571,7 @@ def test_a_copy_is_whole(copied: Any, handlers: Any) -> None:
         with twin._inner:
             twin.get("x")
 
-        (seen,) = server.seen
+        (seen,) = server.requests
         assert (seen.query, seen.headers["x-one"]) == ({"own": ["1"]}, "1")
     assert (type(twin), twin.region, twin.clock) == (RegionalStack, "eu", clock)
 
@@ -568,7 +589,10 @@ def test_a_deep_copy_keeps_together_what_was_together() -> None:
 
 def test_a_stack_without_a_session_makes_a_plain_one() -> None:
     """One name is enough for a first program."""
-    with Loopback(lambda _: Reply()) as server, SessionStack(base_url=server.origin) as stack:
+    with (
+        LoopbackServer(lambda _: ServerResponse()) as server,
+        SessionStack(base_url=server.origin) as stack,
+    ):
         assert stack.get("x").ok
 
 
@@ -640,7 +664,7 @@ def test_using_gives_calls_their_defaults_and_leaves_the_stack_alone() -> None:
         light.get("x", timeout=None)
         stack.get("x")
 
-        assert [seen.headers.get("x-one") for seen in server.seen] == ["1", "1", "1", None]
+        assert [seen.headers.get("x-one") for seen in server.requests] == ["1", "1", "1", None]
     assert [e.options.get("timeout", "none") for e in keeper.exchanges] == [3, 4, None, "none"]
     assert isinstance(light, SessionStack)
     assert (light._inner, light.base_url) == (stack._inner, stack.base_url)
@@ -654,7 +678,7 @@ def test_parameters_from_using_hold_where_the_call_gives_none() -> None:
             light.get("x")
             light.get("x", params={"tenant": "red"})
 
-            assert [seen.query["tenant"] for seen in server.seen] == [["blue"], ["red"]]
+            assert [seen.query["tenant"] for seen in server.requests] == [["blue"], ["red"]]
 
 
 def test_using_takes_the_options_that_the_handlers_declare() -> None:
@@ -690,7 +714,7 @@ def test_using_applies_to_prepared_requests_what_they_can_take() -> None:
         light = stack.with_options(timeout=3, headers={"X-One": "1"})
         light.send(requests.Request("GET", server.origin).prepare())
 
-        assert "x-one" not in server.seen[0].headers
+        assert "x-one" not in server.requests[0].headers
     assert dict(keeper.only.options) == {"timeout": 3}
 
 
@@ -705,7 +729,7 @@ def test_a_light_stack_ends_in_the_sessions_own_verbs_too() -> None:
         with opened(handlers=handlers, session=Tagging()) as (stack, server):
             stack.with_options(timeout=3).get("x")
 
-            assert server.seen[0].query == {"own": ["1"]}
+            assert server.requests[0].query == {"own": ["1"]}
 
 
 def test_a_vendors_stack_stays_of_its_kind() -> None:
@@ -726,10 +750,10 @@ def test_a_stack_walks_over_pages() -> None:
     """Items come one by one, through the handlers, over as many pages as there are."""
     keeper = Keeper()
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         page = int(seen.query.get("page", ["1"])[0])
         links = {"Link": f'</x?page={page + 1}>; rel="next"'} if page < 3 else {}
-        return Reply(200, [{"page": page}], links)
+        return ServerResponse(200, [{"page": page}], links)
 
     with opened(answer, [keeper]) as (stack, _):
         items = [item["page"] for item in stack.paginate("x")]
@@ -887,7 +911,7 @@ def is_free(lock: Any) -> bool:
 
 def test_locks_that_a_thread_of_the_parent_held_are_free_in_the_child() -> None:
     """A worker forked from a busy server does not wait for threads that it does not have."""
-    with Loopback(lambda _: Reply()) as server, requests.Session() as session:
+    with LoopbackServer(lambda _: ServerResponse()) as server, requests.Session() as session:
         shared = shared_state(session)
         manager = session.adapters["http://"].poolmanager  # type: ignore[attr-defined]  # as all have
         session.get(server.origin)

@@ -33,7 +33,7 @@ from sessionkit.auth.oauth import (
 from sessionkit.errors import AuthError, LoginRequired, SessionKitError
 from sessionkit.stores import SqliteTokenStore
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Reply, Seen
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from tests.support.threads import at_once
 from tests.unit.auth.asking import Later
 from tests.unit.auth.authorization_server import AuthorizationServer, Running
@@ -83,7 +83,7 @@ def test_thirty_two_threads_of_a_program_with_a_user_open_one_browser() -> None:
 
         assert answers == [200] * THREADS
         assert len(running.shown) == 1
-        assert len(running.loopback.at("/token")) == 1
+        assert len(running.loopback.requests_to("/token")) == 1
 
 
 def test_a_user_who_says_no_is_asked_once_for_all_calls_and_logins() -> None:
@@ -124,7 +124,7 @@ def test_threads_that_log_in_at_once_open_one_browser() -> None:
             assert at_once(8, log_in) == [200] * 8
 
         assert len(running.shown) == 1
-        assert len(running.loopback.at("/token")) == 1
+        assert len(running.loopback.requests_to("/token")) == 1
 
 
 def test_thirty_two_threads_present_one_assertion_and_one_token() -> None:
@@ -140,7 +140,7 @@ def test_thirty_two_threads_present_one_assertion_and_one_token() -> None:
         with stack:
             assert at_once(THREADS, lambda _: stack.get("/x").status_code) == [200] * THREADS
 
-        assert len(running.loopback.at("/token")) == 2
+        assert len(running.loopback.requests_to("/token")) == 2
 
 
 def test_a_client_with_a_key_renews_once_and_proves_itself_each_time() -> None:
@@ -221,7 +221,7 @@ def test_the_deadline_of_a_call_holds_while_a_user_types() -> None:
     """By the recommended chain; the way out is a login of its own."""
     clock = FakeClock()
     with Running(clock=clock) as running:
-        running.server.polls = [Reply(400, {"error": "authorization_pending"})] * 50
+        running.server.polls = [ServerResponse(400, {"error": "authorization_pending"})] * 50
         chain = recommended(InteractiveGrant(by_device(running)))
         with SessionStack(handlers=chain, base_url=running.server.origin, clock=clock) as stack:
             started = clock.monotonic()
@@ -236,7 +236,7 @@ def test_a_token_endpoint_that_hangs_holds_no_call_beyond_its_deadline() -> None
     """Also where the call has no token at all; the next call tries again."""
     done = threading.Event()
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if seen.path == "/token":
             done.wait(20)
         return running.server.answer(seen)
@@ -282,7 +282,7 @@ def test_a_program_logs_in_renews_and_logs_out_for_good(tmp_path: Path) -> None:
             with pytest.raises(LoginRequired, match="logged out"):
                 stack.get("/orders")
 
-        told = [seen.form["token"] for seen in running.loopback.at("/revoke")]
+        told = [seen.form["token"] for seen in running.loopback.requests_to("/revoke")]
         assert {told[0]} == refresh
         stack, auth = opened()
         with stack:
@@ -296,10 +296,10 @@ def test_a_second_credential_stands_beside_a_users_login() -> None:
     keys = iter(["key-1", "key-2"])
     good = {"key-1"}
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if not seen.path.startswith("/api") or seen.headers.get("x-gateway-key") in good:
             return running.server.answer(seen)
-        return Reply(401, {}, {"X-Gateway": "edge"})
+        return ServerResponse(401, {}, {"X-Gateway": "edge"})
 
     with Running(answer=answer) as running:
         gateway = AuthHandler(
@@ -372,13 +372,15 @@ def test_no_secret_of_a_login_is_in_errors_reprs_or_logs(
     server = AuthorizationServer()
     sent: list[str] = []
 
-    def answer(seen: Seen) -> Reply | bytes:
+    def answer(seen: ServerRequest) -> ServerResponse | bytes:
         if seen.path != "/token":
             return server.answer(seen)
         sent.extend(text for name, text in seen.form.items() if name not in _PLAIN)
         if status is None:
             return b"no HTTP\nConnection: close\r\n\r\n"
-        return Reply(status, {"error": "odd", "error_description": f"{seen.form} {seen.body!r}"})
+        return ServerResponse(
+            status, {"error": "odd", "error_description": f"{seen.form} {seen.body!r}"}
+        )
 
     with Running(server, answer=answer) as running:
         place = server.endpoints()
@@ -441,7 +443,7 @@ def test_a_login_that_fails_leaves_no_circle_behind() -> None:
 
 def test_a_logout_that_fails_leaves_no_circle_behind() -> None:
     """Nor do the tokens that could not be revoked stay in memory."""
-    with Running(answer=lambda _: Reply(503, b"")) as running:
+    with Running(answer=lambda _: ServerResponse(503, b"")) as running:
         stack, auth = running.stack(by_browser(running))
 
         def logout() -> None:

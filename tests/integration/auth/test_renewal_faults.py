@@ -22,7 +22,12 @@ import pytest
 import requests
 
 from sessionkit.auth.renewal._policy import COOL_DOWN
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 from tests.support.servers.real import RedisServer
 from tests.support.workers.faults import ANSWER, LOAD, LOCK, REQUEST, SAVE, SAVED
 
@@ -31,7 +36,7 @@ ROOT = Path(__file__).parents[3]
 MOMENTS = [number / 16 for number in range(16)]
 
 
-class HookedIdentity(Identity):
+class HookedIdentity(IdentityProvider):
     """An identity server at which something happens before or after it acts, once.
 
     Attributes:
@@ -41,27 +46,25 @@ class HookedIdentity(Identity):
 
     def __init__(self) -> None:
         super().__init__()
-        self.before: Callable[[], Reply | bytes | None] | None = None
-        self.after: Callable[[], Reply | bytes | None] | None = None
+        self.before: Callable[[], ServerResponse | bytes | None] | None = None
+        self.after: Callable[[], ServerResponse | bytes | None] | None = None
 
-    def hooked(self, seen: Seen) -> Reply | bytes:
+    def hooked(self, seen: ServerRequest) -> ServerResponse | bytes:
         """Answer as an API and its token endpoint on one host."""
         if seen.path != "/token":
-            return self.answer(seen)
+            return self.respond(seen)
         before, self.before = self.before, None
         if before is not None and (reply := before()) is not None:
             return reply
-        answer: Reply | bytes = self.token(seen)
+        answer: ServerResponse | bytes = self.token(seen)
         after, self.after = self.after, None
         return (after() or answer) if after is not None else answer
 
     def grant(self) -> str:
         """Let a user log in; return the refresh token that comes of it."""
-        with self.lock:
-            self.live = set()
-            self.number += 1
-            self.refresh = f"refresh-{self.number}"
-            return self.refresh
+        tokens = self.login()
+        self.expire()
+        return str(tokens["refresh_token"])
 
 
 class Worker:
@@ -116,13 +119,13 @@ class Worker:
         return result.startswith("LoginRequired") and hint in result and ".login()" in result
 
 
-def hanging() -> tuple[threading.Event, Callable[[], Reply]]:
+def hanging() -> tuple[threading.Event, Callable[[], ServerResponse]]:
     """Return what never answers, and what ends that."""
     over = threading.Event()
 
-    def hang() -> Reply:
+    def hang() -> ServerResponse:
         over.wait(30)
-        return Reply(503)
+        return ServerResponse(503)
 
     return over, hang
 
@@ -143,7 +146,7 @@ def identity() -> HookedIdentity:
 @pytest.fixture
 def origin(identity: HookedIdentity) -> Iterator[str]:
     """Where it listens, and the API beside it."""
-    with Loopback(identity.hooked) as server:
+    with LoopbackServer(identity.hooked) as server:
         yield server.origin
 
 
@@ -174,7 +177,7 @@ def worker(
     with ExitStack() as ending:
         made = Worker(identity, origin, request.getfixturevalue(name.pop()))
         ending.callback(made.close)
-        made.do("seed", identity.refresh)
+        made.do("seed", identity.refresh_token)
         made.do("measure")
         yield made
 
@@ -199,7 +202,7 @@ def test_killed_before_the_token_request(worker: Worker, anywhere: str, step: st
     worker.do("arm", "", "fail")
 
     assert worker.do("call") == "200"
-    assert (worker.identity.renewals, worker.identity.reused) == (1, 0)
+    assert (worker.identity.renewals, worker.identity.reuse_detected) == (1, 0)
 
 
 @everywhere
@@ -211,7 +214,7 @@ def test_killed_after_the_answer_and_before_the_save(worker: Worker, anywhere: s
 
     assert worker.asks_for_a_login(worker.do("call"))
     assert worker.asks_for_a_login(worker.do("call"))
-    assert worker.identity.reused == 1
+    assert worker.identity.reuse_detected == 1
     worker.log_in()
 
 
@@ -256,22 +259,22 @@ def test_ctrl_c_before_the_token_request(worker: Worker, anywhere: str, step: st
 
     assert worker.do("call") == "KeyboardInterrupt"
     assert worker.do("call") == "200"
-    assert (worker.identity.renewals, worker.identity.reused) == (1, 0)
+    assert (worker.identity.renewals, worker.identity.reuse_detected) == (1, 0)
 
 
 @everywhere
 def test_ctrl_c_while_the_server_has_not_acted(worker: Worker, anywhere: str) -> None:
     """The call ends at once, and not when the server pleases; the next one renews."""
 
-    def interrupt() -> Reply:
+    def interrupt() -> ServerResponse:
         worker.interrupt()
-        return Reply(503)
+        return ServerResponse(503)
 
     worker.identity.before = interrupt
 
     assert worker.do("call") == "KeyboardInterrupt"
     assert worker.do("call") == "200"
-    assert (worker.identity.renewals, worker.identity.reused) == (1, 0)
+    assert (worker.identity.renewals, worker.identity.reuse_detected) == (1, 0)
 
 
 @everywhere
@@ -310,7 +313,7 @@ def test_ctrl_c_at_any_moment_of_the_save(worker: Worker, anywhere: str) -> None
         worker.do("start")
         assert worker.do("call") == "200"
         assert worker.identity.renewals == renewals + 1
-    assert worker.identity.reused == 0
+    assert worker.identity.reuse_detected == 0
 
 
 @everywhere
@@ -329,24 +332,24 @@ def test_ctrl_c_after_the_save(worker: Worker, anywhere: str) -> None:
 @everywhere
 def test_the_clock_is_set_an_hour_ahead(worker: Worker, anywhere: str) -> None:
     """The token looks ended: one renewal too many, and that is all."""
-    worker.identity.live.add("access-0")
-    worker.do("seed", worker.identity.refresh, 3600)
+    worker.identity.add_token("access-0")
+    worker.do("seed", worker.identity.refresh_token, 3600)
     worker.do("turn", 3600)
 
     assert worker.do("call") == "200"
     assert worker.do("call") == "200"
-    assert (worker.identity.renewals, worker.identity.reused) == (1, 0)
+    assert (worker.identity.renewals, worker.identity.reuse_detected) == (1, 0)
 
 
 @everywhere
 def test_the_clock_is_set_an_hour_back(worker: Worker, anywhere: str) -> None:
     """The token looks alive when the server has ended it: its 401 is believed, not the clock."""
-    worker.do("seed", worker.identity.refresh, 3600)
+    worker.do("seed", worker.identity.refresh_token, 3600)
     worker.do("turn", -3600)
 
     assert worker.do("call") == "200"
     assert worker.do("call") == "200"
-    assert (worker.identity.renewals, worker.identity.reused) == (1, 0)
+    assert (worker.identity.renewals, worker.identity.reuse_detected) == (1, 0)
 
 
 @in_sqlite
@@ -360,7 +363,7 @@ def test_the_clock_is_set_during_a_renewal(
 
     assert worker.do("call", 30.0) == "200"
     assert worker.do("call") == "200"
-    assert (worker.identity.renewals, worker.identity.reused) == (1, 0)
+    assert (worker.identity.renewals, worker.identity.reuse_detected) == (1, 0)
 
 
 # -- The disk
@@ -379,7 +382,7 @@ def test_the_disk_is_full(worker: Worker, on_disk: str) -> None:
 
     worker.do("start")
     assert worker.do("call") == "200"
-    assert (worker.identity.renewals, worker.identity.reused) == (2, 0)
+    assert (worker.identity.renewals, worker.identity.reuse_detected) == (2, 0)
     assert "could not be saved" in worker.told()
 
 
@@ -407,7 +410,7 @@ def test_the_folder_is_read_only(worker: Worker, on_disk: str) -> None:
 
     assert result.startswith("StoreError")
     assert "yours" in result
-    assert worker.identity.attempts == 0
+    assert worker.identity.token_requests == 0
     assert worker.do("call") == "200"
 
 
@@ -420,14 +423,14 @@ def test_the_store_is_away_before_the_token_request(
     worker: Worker, anywhere: str, step: str
 ) -> None:
     """Calls go on while the token lives; then they fail, and nobody asks the server."""
-    worker.identity.live.add("access-0")
+    worker.identity.add_token("access-0")
     assert worker.do("call") == "200"
     worker.do("cut_off", step)
     assert worker.do("call") == "200"
     worker.identity.expire()
 
     assert worker.do("call").startswith("StoreError: the store is away")
-    assert worker.identity.attempts == 0
+    assert worker.identity.token_requests == 0
     worker.do("cut_off", "")
     assert worker.do("call") == "200"
 
@@ -443,7 +446,7 @@ def test_the_store_is_away_at_the_save(worker: Worker, anywhere: str) -> None:
 
     worker.do("start")
     assert worker.do("call") == "200"
-    assert (worker.identity.renewals, worker.identity.reused) == (1, 0)
+    assert (worker.identity.renewals, worker.identity.reuse_detected) == (1, 0)
 
 
 @pytest.mark.parametrize("during", [False, True], ids=["before", "during"])
@@ -455,7 +458,7 @@ def test_redis_is_killed_and_started_again(
         RedisServer(tmp_path, durable=True) as server,
         closing(Worker(identity, origin, f"{server.url}?lease=0.2")) as worker,
     ):
-        worker.do("seed", identity.refresh)
+        worker.do("seed", identity.refresh_token)
         if during:
             identity.after = server.kill
             assert worker.do("call") == "200"
@@ -468,7 +471,7 @@ def test_redis_is_killed_and_started_again(
         worker.do("start")
         assert worker.do("call") == "200"
 
-    assert (identity.renewals, identity.reused) == (1, 0)
+    assert (identity.renewals, identity.reuse_detected) == (1, 0)
 
 
 def test_postgresql_cuts_its_connections_during_a_renewal(
@@ -485,7 +488,7 @@ def test_postgresql_cuts_its_connections_during_a_renewal(
             )
 
     with closing(Worker(identity, origin, postgres_url)) as worker:
-        worker.do("seed", identity.refresh)
+        worker.do("seed", identity.refresh_token)
         identity.after = cut
         assert worker.do("call") == "200"
         worker.do("advance", COOL_DOWN)
@@ -493,7 +496,7 @@ def test_postgresql_cuts_its_connections_during_a_renewal(
         worker.do("start")
         assert worker.do("call") == "200"
 
-    assert (identity.renewals, identity.reused) == (1, 0)
+    assert (identity.renewals, identity.reuse_detected) == (1, 0)
 
 
 # -- The token endpoint
@@ -502,9 +505,9 @@ def test_postgresql_cuts_its_connections_during_a_renewal(
 @in_sqlite
 def test_the_token_endpoint_is_down(worker: Worker, anywhere: str) -> None:
     """Those who need a token are told so; the next call tries again."""
-    worker.identity.down = True
+    worker.identity.is_down = True
     assert worker.do("call").startswith("RenewalFailed")
-    worker.identity.down = False
+    worker.identity.is_down = False
 
     assert worker.do("call") == "200"
 
@@ -518,7 +521,7 @@ def test_the_token_endpoint_hangs(worker: Worker, anywhere: str) -> None:
 
     assert result.startswith("RenewalFailed")
     assert worker.do("call") == "200"
-    assert worker.identity.reused == 0
+    assert worker.identity.reuse_detected == 0
 
 
 @in_sqlite
@@ -551,12 +554,12 @@ def test_the_refresh_token_was_used_by_somebody_else(
     worker: Worker, anywhere: str, origin: str
 ) -> None:
     """The server ends the whole login, as it must; it is asked once, and everybody is told."""
-    stolen = {"grant_type": "refresh_token", "refresh_token": worker.identity.refresh}
+    stolen = {"grant_type": "refresh_token", "refresh_token": worker.identity.refresh_token}
     assert requests.post(f"{origin}/token", stolen, timeout=30).ok
 
     for _ in range(3):
         assert worker.asks_for_a_login(worker.do("call"))
     worker.do("start")
     assert worker.asks_for_a_login(worker.do("call"))
-    assert worker.identity.attempts == 3
+    assert worker.identity.token_requests == 3
     worker.log_in()

@@ -15,7 +15,12 @@ from typing import Any
 import pytest
 
 from sessionkit.stores.encrypted import EncryptedTokenStore
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 
 ROOT = Path(__file__).parents[3]
 
@@ -86,10 +91,10 @@ def test_four_processes_of_four_threads_renew_once_for_each_of_five_expiries(
 ) -> None:
     """80 of 80 calls succeed with 5 renewals, at a server that ends the family on any reuse."""
     monkeypatch.setenv("TEST_TOKEN_KEYS", EncryptedTokenStore.new_key())
-    identity = Identity()
+    identity = IdentityProvider()
     url = store.format(tmp_path)
     with (
-        Loopback(identity.answer) as server,
+        LoopbackServer(identity.respond) as server,
         workers(4, origin=server.origin, store=url, threads=4) as processes,
     ):
         everywhere(processes, "/login")
@@ -101,11 +106,11 @@ def test_four_processes_of_four_threads_renew_once_for_each_of_five_expiries(
 
         assert results == ["200"] * 80
         assert identity.renewals - renewals == 5
-        assert identity.reused == 0
+        assert identity.reuse_detected == 0
     assert (tmp_path / "tokens").stat().st_mode & 0o777 == 0o600
 
 
-class Holding(Identity):
+class Holding(IdentityProvider):
     """An identity server that can hold a renewal, before or after it has consumed the token."""
 
     def __init__(self, *, consume: bool) -> None:
@@ -115,7 +120,7 @@ class Holding(Identity):
         self.caught = threading.Event()
         self.go_on = threading.Event()
 
-    def token(self, seen: Seen) -> Reply:
+    def token(self, seen: ServerRequest) -> ServerResponse:
         """Answer a token request; the first one after ``armed`` is held and never answered."""
         with self.lock:
             held, self.armed = self.armed, False
@@ -125,13 +130,13 @@ class Holding(Identity):
             super().token(seen)
         self.caught.set()
         self.go_on.wait(30)
-        return Reply(503)
+        return ServerResponse(503)
 
 
 def killed_in_the_middle(tmp_path: Path, identity: Holding) -> tuple[list[str], Any]:
     """Kill the process that renews; return what the others' calls came to, then and later."""
     with (
-        Loopback(identity.answer) as server,
+        LoopbackServer(identity.respond) as server,
         workers(
             3, origin=server.origin, store=f"sqlite://{tmp_path}/tokens.db", threads=4
         ) as processes,
@@ -159,7 +164,7 @@ def test_a_process_killed_before_the_server_acted_costs_the_others_nothing(tmp_p
     assert results == ["200"] * 8
     assert later == ["200"] * 8
     assert identity.renewals == 2
-    assert identity.reused == 0
+    assert identity.reuse_detected == 0
 
 
 def test_a_process_killed_after_the_server_acted_leaves_one_clear_error(tmp_path: Path) -> None:
@@ -174,4 +179,4 @@ def test_a_process_killed_after_the_server_acted_leaves_one_clear_error(tmp_path
         assert "handlers['auth'].login()" in result
         assert "***" not in result
     # Asked once by each process that came to know, never again.
-    assert identity.reused <= 2
+    assert identity.reuse_detected <= 2

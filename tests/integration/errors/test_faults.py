@@ -34,7 +34,7 @@ from sessionkit.errors import (
     StatusError,
 )
 from sessionkit.handlers import ErrorHandler, RetryHandler, SizeHandler
-from tests.support.servers.loopback import Loopback, Reply
+from sessionkit.testing.server import LoopbackServer, ServerResponse
 from tests.support.tables.faults import (
     FAULTS,
     HEAD,
@@ -287,11 +287,14 @@ def test_a_request_that_cannot_be_sent(
     url: str | None, headers: dict[str, Any], session: requests.Session
 ) -> None:
     """The caller's mistake is told as one, without the value of a header."""
-    with Loopback(lambda _: Reply()) as server, pytest.raises(InvalidRequest) as caught:
+    with (
+        LoopbackServer(lambda _: ServerResponse()) as server,
+        pytest.raises(InvalidRequest) as caught,
+    ):
         stack_on(session).get(url or server.origin, headers=headers, timeout=5)
     assert caught.value.sent == "no"
     assert isinstance(caught.value, ValueError)
-    assert server.seen == []
+    assert server.requests == []
     assert_clean(caught.value)
 
 
@@ -302,7 +305,10 @@ def test_a_header_of_an_auth_callable_that_cannot_be_sent(session: requests.Sess
         request.headers["Authorization"] = f"Bearer {SECRET}\n"
         return request
 
-    with Loopback(lambda _: Reply()) as server, pytest.raises(InvalidRequest) as caught:
+    with (
+        LoopbackServer(lambda _: ServerResponse()) as server,
+        pytest.raises(InvalidRequest) as caught,
+    ):
         stack_on(session).get(server.origin, auth=put)
     assert_clean(caught.value)
 
@@ -327,11 +333,11 @@ def test_a_body_that_does_not_go_back_for_a_redirect_is_not_sent_empty(
         def tell(self) -> int:
             return 0
 
-    moved = Reply(307, headers={"Location": "/b"})
-    with Loopback(lambda _: moved) as server, pytest.raises(ReplayImpossible) as caught:
+    moved = ServerResponse(307, headers={"Location": "/b"})
+    with LoopbackServer(lambda _: moved) as server, pytest.raises(ReplayImpossible) as caught:
         stack_on(session).post(server.origin, data=Pipe(), timeout=5)
     assert isinstance(caught.value, requests.exceptions.UnrewindableBodyError)
-    assert server.at("/b") == []
+    assert server.requests_to("/b") == []
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -339,10 +345,10 @@ def test_a_body_that_does_not_go_back_for_a_redirect_is_not_sent_empty(
 def test_an_error_answer_gives_its_connection_back(size: int, stream: bool) -> None:
     """A pool of one connection that blocks serves the next call."""
 
-    def answer(seen: Any) -> Reply:
-        return Reply(404, b"x" * size) if seen.path == "/missing" else Reply(200)
+    def answer(seen: Any) -> ServerResponse:
+        return ServerResponse(404, b"x" * size) if seen.path == "/missing" else ServerResponse(200)
 
-    with requests.Session() as session, Loopback(answer) as server:
+    with requests.Session() as session, LoopbackServer(answer) as server:
         session.mount("http://", HTTPAdapter(pool_maxsize=1, pool_block=True))
         stack = SessionStack(session, recommended(), base_url=server.origin)
 
@@ -354,10 +360,10 @@ def test_an_error_answer_gives_its_connection_back(size: int, stream: bool) -> N
 
 def test_an_endless_error_costs_neither_time_nor_memory(session: requests.Session) -> None:
     """A caller who wanted a stream of data gets the error, not a stream of complaints."""
-    endless = Reply(500, iter(lambda: b"x" * 65_536, b""), {"Connection": "close"})
+    endless = ServerResponse(500, iter(lambda: b"x" * 65_536, b""), {"Connection": "close"})
     began = time.monotonic()
 
-    with Loopback(lambda _: endless) as server, pytest.raises(ServerError) as caught:
+    with LoopbackServer(lambda _: endless) as server, pytest.raises(ServerError) as caught:
         stack_on(session).get(server.origin, stream=True)
     assert caught.value.response is not None
     assert len(caught.value.response.content) == 65_536
@@ -373,7 +379,7 @@ def test_ten_megabytes_of_complaint_are_kilobytes_of_evidence(
 
     said = "500 Internal Server Error: no stock"
     with (
-        Loopback(lambda _: Reply(500, body)) as server,
+        LoopbackServer(lambda _: ServerResponse(500, body)) as server,
         pytest.raises(ServerError, match=said) as caught,
     ):
         stack_on(session).get(server.origin, stream=stream)
@@ -404,17 +410,17 @@ def test_a_dropped_stream_gives_its_connection_up(session: requests.Session) -> 
 def test_no_credential_is_in_any_error(scheme: Scheme, stream: bool) -> None:
     """A server that echoes all it gets, and one that is not there: the token is in no error."""
 
-    def echo(seen: Any) -> Reply:
+    def echo(seen: Any) -> ServerResponse:
         said = {"message": f"{seen.headers} {seen.query}"}
-        return Reply(404, said, {"X-Echo": str(seen.query), "Set-Cookie": f"sid={SECRET}"})
+        return ServerResponse(404, said, {"X-Echo": str(seen.query), "Set-Cookie": f"sid={SECRET}"})
 
     chain = recommended(StaticToken(SECRET), scheme=scheme)
     del chain["retry"]
-    with requests.Session() as session, Loopback(echo) as server:
+    with requests.Session() as session, LoopbackServer(echo) as server:
         stack = SessionStack(session, chain, base_url=server.origin)
         with pytest.raises(NotFound) as caught:
             stack.get("/a", stream=stream)
-        assert SECRET in f"{server.seen[0].headers} {server.seen[0].query}"
+        assert SECRET in f"{server.requests[0].headers} {server.requests[0].query}"
     assert_clean(caught.value)
 
     chain = recommended(StaticToken(SECRET), scheme=scheme)

@@ -19,19 +19,24 @@ from sessionkit import SessionKitError, SessionStack, recommended
 from sessionkit.auth import ClientCredentials, StaticToken
 from sessionkit.handlers import CircuitBreakerHandler, RateLimitHandler
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 
 CALLS = 40
 CUT = {"Content-Length": "10", "Connection": "close"}
 ANSWERS = {
-    "/missing": Reply(404, {"detail": "no such order"}),
-    "/gzip": Reply(200, b"not gzip", {"Content-Encoding": "gzip"}),
-    "/cut": Reply(200, b"abc", CUT),
-    "/moved": Reply(302, b"", {"Location": "/there"}),
-    "/odd": Reply(200, b"abc", {"Content-Type": "text/plain; charset=no-such"}),
-    "/large": Reply(200, b"x" * 100_000),
-    "/broken/token": Reply(200, b"abc", CUT),
-    "/refusing/token": Reply(503, {"error": "temporarily_unavailable"}),
+    "/missing": ServerResponse(404, {"detail": "no such order"}),
+    "/gzip": ServerResponse(200, b"not gzip", {"Content-Encoding": "gzip"}),
+    "/cut": ServerResponse(200, b"abc", CUT),
+    "/moved": ServerResponse(302, b"", {"Location": "/there"}),
+    "/odd": ServerResponse(200, b"abc", {"Content-Type": "text/plain; charset=no-such"}),
+    "/large": ServerResponse(200, b"x" * 100_000),
+    "/broken/token": ServerResponse(200, b"abc", CUT),
+    "/refusing/token": ServerResponse(503, {"error": "temporarily_unavailable"}),
 }
 
 
@@ -39,19 +44,19 @@ class Api:
     """A server whose ``/once`` takes each token once; ``/flaky`` is busy every second time."""
 
     def __init__(self) -> None:
-        self._identity = Identity()
+        self._identity = IdentityProvider()
         self._numbers = itertools.count()
 
-    def __call__(self, seen: Seen) -> Reply:
+    def __call__(self, seen: ServerRequest) -> ServerResponse:
         if seen.path == "/token":
             return self._identity.token(seen)
         if seen.path == "/flaky":
-            return Reply(503 if next(self._numbers) % 2 == 0 else 200)
+            return ServerResponse(503 if next(self._numbers) % 2 == 0 else 200)
         if seen.path == "/once":
             if not self._identity.admits(seen):
-                return Reply(401, {}, {"WWW-Authenticate": "Bearer"})
+                return ServerResponse(401, {}, {"WWW-Authenticate": "Bearer"})
             self._identity.expire()
-        return ANSWERS.get(seen.path, Reply())
+        return ANSWERS.get(seen.path, ServerResponse())
 
 
 Call = Callable[[SessionStack], Any]
@@ -113,7 +118,7 @@ def ended(call: Call, stack: SessionStack) -> Callable[[], None]:
 @contextlib.contextmanager
 def opened(handlers: Any, session: requests.Session | None = None) -> Iterator[SessionStack]:
     """Open a stack over the API; handlers made by a function are told its origin."""
-    with Loopback(Api()) as server, session or requests.Session() as inner:
+    with LoopbackServer(Api()) as server, session or requests.Session() as inner:
         made = handlers(server.origin) if callable(handlers) else handlers
         yield SessionStack(inner, made, base_url=f"{server.origin}/", clock=FakeClock())
 

@@ -41,7 +41,12 @@ from sessionkit.errors import (
     SessionKitError,
 )
 from sessionkit.stores import MemoryTokenStore
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 
 SECRET = "planted-secret-0815"
 SCHEMES: list[Scheme] = [Bearer(), Header("X-Api-Key"), Cookie("sid"), Query("api_key")]
@@ -55,9 +60,9 @@ def session() -> Iterator[requests.Session]:
 
 
 @pytest.fixture
-def thief() -> Iterator[Loopback]:
+def thief() -> Iterator[LoopbackServer]:
     """Start a server of another origin."""
-    with Loopback(lambda _: Reply(200, {"by": "thief"})) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, {"by": "thief"})) as server:
         yield server
 
 
@@ -65,12 +70,14 @@ def test_a_post_is_not_repeated_because_a_redirect_leads_nowhere(
     session: requests.Session,
 ) -> None:
     """The server acted before it sent us on; doing it four times would be four orders."""
-    with Loopback(lambda _: Reply(303, {}, {"Location": "http://127.0.0.1:9/"})) as server:
+    with LoopbackServer(
+        lambda _: ServerResponse(303, {}, {"Location": "http://127.0.0.1:9/"})
+    ) as server:
         stack = SessionStack(session, recommended(StaticToken("t")), base_url=server.origin)
         with pytest.raises(ConnectFailed) as caught:
             stack.post("/pay", json={})
 
-        assert len(server.seen) == 1
+        assert len(server.requests) == 1
         assert (caught.value.sent, caught.value.retryable) == ("yes", False)
 
 
@@ -81,7 +88,7 @@ def test_a_redirect_that_cannot_be_followed_does_not_claim_that_nothing_was_sent
     session: requests.Session, location: str
 ) -> None:
     """Whoever repeats a call for ``sent == "no"`` must be able to rely on it."""
-    with Loopback(lambda _: Reply(303, {}, {"Location": location})) as server:
+    with LoopbackServer(lambda _: ServerResponse(303, {}, {"Location": location})) as server:
         stack = SessionStack(session, recommended(StaticToken("t")), base_url=server.origin)
         with pytest.raises(SessionKitError) as caught:
             stack.post("/pay", json={})
@@ -99,7 +106,7 @@ def test_a_location_in_no_encoding_is_a_failed_redirect(session: requests.Sessio
             return answers[-1]
 
     session.mount("http://", Noting())
-    with Loopback(lambda _: Reply(302, {}, {"Location": "/\xff"})) as server:
+    with LoopbackServer(lambda _: ServerResponse(302, {}, {"Location": "/\xff"})) as server:
         stack = SessionStack(session, recommended(StaticToken("t")), base_url=server.origin)
         with pytest.raises(RedirectFailed):
             stack.get("/x")
@@ -110,27 +117,32 @@ def test_a_location_in_no_encoding_is_a_failed_redirect(session: requests.Sessio
 @pytest.mark.parametrize("scheme", [Bearer(), Header("X-Key")], ids=repr)
 @pytest.mark.parametrize("path", ["//{}/x", "/\t/{}/x", "h\nttp://{}/x", "\x01http://{}/x"])
 def test_a_relative_looking_url_takes_no_token_from_a_session_with_a_base(
-    thief: Loopback, path: str, scheme: Scheme
+    thief: LoopbackServer, path: str, scheme: Scheme
 ) -> None:
     """Where the session resolves it decides, asked before with no URL at all."""
-    with Loopback(lambda _: Reply()) as server, BaseUrlSession(f"{server.origin}/") as session:
+    with (
+        LoopbackServer(lambda _: ServerResponse()) as server,
+        BaseUrlSession(f"{server.origin}/") as session,
+    ):
         stack = SessionStack(session, recommended(StaticToken(SECRET), scheme=scheme))
         url = path.format(thief.origin.removeprefix("http://"))
         with contextlib.suppress(SessionKitError):
             stack.get(url)
 
-        assert SECRET not in repr(thief.seen)
+        assert SECRET not in repr(thief.requests)
         assert stack.get("fine").ok
-        assert SECRET in repr(server.seen[-1])
+        assert SECRET in repr(server.requests[-1])
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: type(scheme).__name__)
 @pytest.mark.parametrize("prepared", [False, True])
 def test_the_next_request_of_a_redirect_not_followed_holds_no_secret(
-    session: requests.Session, thief: Loopback, scheme: Scheme, prepared: bool
+    session: requests.Session, thief: LoopbackServer, scheme: Scheme, prepared: bool
 ) -> None:
     """``response.next`` is the caller's to send, by this session or any other."""
-    with Loopback(lambda _: Reply(302, {}, {"Location": f"{thief.origin}/x"})) as server:
+    with LoopbackServer(
+        lambda _: ServerResponse(302, {}, {"Location": f"{thief.origin}/x"})
+    ) as server:
         stack = SessionStack(
             session, recommended(StaticToken(SECRET), scheme=scheme), base_url=server.origin
         )
@@ -143,13 +155,13 @@ def test_the_next_request_of_a_redirect_not_followed_holds_no_secret(
         stack.send(response.next)
         session.send(response.next)
 
-        assert SECRET in repr(server.seen)
-        assert len(thief.seen) == 2
-        assert SECRET not in repr(thief.seen)
+        assert SECRET in repr(server.requests)
+        assert len(thief.requests) == 2
+        assert SECRET not in repr(thief.requests)
 
 
 def test_no_signature_reaches_another_origin_however_many_hops_there_are(
-    session: requests.Session, thief: Loopback
+    session: requests.Session, thief: LoopbackServer
 ) -> None:
     """A step signs each hop at home anew; none of its signatures goes abroad."""
     numbers = itertools.count()
@@ -160,25 +172,27 @@ def test_no_signature_reaches_another_origin_however_many_hops_there_are(
 
         return call_next(exchange.on_prepared(step))
 
-    def answer(seen: Seen) -> Reply:
-        return Reply(302, {}, {"Location": "/b" if seen.path == "/a" else f"{thief.origin}/x"})
+    def answer(seen: ServerRequest) -> ServerResponse:
+        return ServerResponse(
+            302, {}, {"Location": "/b" if seen.path == "/a" else f"{thief.origin}/x"}
+        )
 
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         SessionStack(session, [sign], base_url=server.origin).get("/a")
 
-        assert [seen.headers["x-signature"] for seen in server.seen] == ["signed-0", "signed-1"]
-        assert "x-signature" not in thief.seen[0].headers
+        assert [seen.headers["x-signature"] for seen in server.requests] == ["signed-0", "signed-1"]
+        assert "x-signature" not in thief.requests[0].headers
 
 
 @pytest.mark.parametrize("token", ["SEC;RET", "SEC RET", 'SEC"RET'])
 def test_a_token_that_no_cookie_can_hold_is_refused(session: requests.Session, token: str) -> None:
     """Split at its semicolon, half of it would survive a redirect."""
-    with Loopback(lambda _: Reply()) as server:
+    with LoopbackServer(lambda _: ServerResponse()) as server:
         auth = AuthHandler(StaticToken(token), scheme=Cookie("sid"))
         with pytest.raises(ConfigError, match="no cookie can hold"):
             SessionStack(session, [auth], base_url=server.origin).get("/x")
 
-        assert server.seen == []
+        assert server.requests == []
 
 
 def test_a_token_endpoint_that_redirects_with_an_endless_body_is_left_at_once(
@@ -186,10 +200,10 @@ def test_a_token_endpoint_that_redirects_with_an_endless_body_is_left_at_once(
 ) -> None:
     """The redirect is not followed, and its body is nobody's."""
 
-    def endless(_: Seen) -> Reply:
-        return Reply(302, itertools.repeat(b"x" * 65_536), {"Location": "/elsewhere"})
+    def endless(_: ServerRequest) -> ServerResponse:
+        return ServerResponse(302, itertools.repeat(b"x" * 65_536), {"Location": "/elsewhere"})
 
-    with Loopback(endless) as server:
+    with LoopbackServer(endless) as server:
         grant = RefreshToken(f"{server.origin}/token", "r", client_id="app")
         stack = SessionStack(session, recommended(grant), base_url=server.origin)
         started = SYSTEM_CLOCK.monotonic()
@@ -203,7 +217,7 @@ def test_a_token_answer_of_any_shape_is_a_failed_renewal(
     session: requests.Session, body: bytes
 ) -> None:
     """Nested beyond reason, in no encoding, or nothing at all."""
-    with Loopback(lambda _: Reply(200, body)) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, body)) as server:
         grant = RefreshToken(f"{server.origin}/token", "r", client_id="app")
         stack = SessionStack(session, recommended(grant), base_url=server.origin)
         with pytest.raises(RenewalFailed):
@@ -214,15 +228,15 @@ def test_a_hanging_token_endpoint_does_not_fail_a_call_whose_token_lives(
     session: requests.Session,
 ) -> None:
     """An early renewal takes no more than half of the time that the call has."""
-    identity = Identity(expires_in=40)
+    identity = IdentityProvider(expires_in=40)
     hanging, done = threading.Event(), threading.Event()
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if seen.path == "/token" and hanging.is_set():
             done.wait(20)
-        return identity.answer(seen)
+        return identity.respond(seen)
 
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         store = MemoryTokenStore()
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         stack = SessionStack(session, recommended(grant, store=store), base_url=server.origin)
@@ -244,31 +258,33 @@ def test_a_scope_that_the_token_has_is_not_asked_for_again_and_again(
     """A server that says insufficient_scope for everything costs a few renewals, not one a call."""
     asked = itertools.count(1)
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if seen.path == "/token":
-            return Reply(200, {"access_token": f"t{next(asked)}", "scope": "admin"})
+            return ServerResponse(200, {"access_token": f"t{next(asked)}", "scope": "admin"})
         challenge = 'Bearer error="insufficient_scope", scope="admin"'
-        return Reply(403 if seen.path == "/x" else 401, {}, {"WWW-Authenticate": challenge})
+        return ServerResponse(
+            403 if seen.path == "/x" else 401, {}, {"WWW-Authenticate": challenge}
+        )
 
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         login = ClientCredentials(f"{server.origin}/token", "app", client_secret="s")
         stack = SessionStack(session, [AuthHandler(login)], base_url=server.origin)
         for number in range(20):
             stack.get(f"/place/{number}")
 
-        assert len(server.at("/token")) <= 3
+        assert len(server.requests_to("/token")) <= 3
 
 
 def test_many_places_that_refuse_good_tokens_do_not_cost_a_renewal_each(
     session: requests.Session,
 ) -> None:
     """401 for a missing permission, at thirty places, between calls that are fine."""
-    identity = Identity()
+    identity = IdentityProvider()
 
-    def answer(seen: Seen) -> Reply:
-        return Reply(401) if seen.path.startswith("/no/") else identity.answer(seen)
+    def answer(seen: ServerRequest) -> ServerResponse:
+        return ServerResponse(401) if seen.path.startswith("/no/") else identity.respond(seen)
 
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         stack = SessionStack(session, [AuthHandler(grant)], base_url=server.origin)
         for number in range(30):
@@ -288,7 +304,7 @@ def test_no_log_of_urllib3_shows_a_key_in_the_query(session: requests.Session) -
     root.addHandler(handler)
     try:
         session.mount("http://", HTTPAdapter(max_retries=Retry(1, status_forcelist=[503])))
-        with Loopback(lambda _: Reply(503)) as server:
+        with LoopbackServer(lambda _: ServerResponse(503)) as server:
             auth = AuthHandler(StaticToken(SECRET), scheme=Query("api_key"))
             with pytest.raises(requests.exceptions.RetryError):
                 SessionStack(session, [auth], base_url=server.origin).get("/x")
@@ -314,7 +330,7 @@ def test_a_login_that_gets_no_answer_shows_no_secret(session: requests.Session) 
 
 def test_an_error_leaves_no_garbage_behind(session: requests.Session) -> None:
     """What a call held is free when the caller lets go of its error; nobody collects for it."""
-    with Loopback(lambda _: Reply(404)) as server:
+    with LoopbackServer(lambda _: ServerResponse(404)) as server:
         stack = SessionStack(session, recommended(StaticToken("t")), base_url=server.origin)
 
         def fail() -> None:
@@ -342,18 +358,18 @@ def test_a_next_link_that_repeats_the_key_does_not_switch_renewal_off(
     """Servers build next links of the whole query; our own key in it is no caller's choice."""
     live = {"key-1"}
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         page, key = int(seen.query.get("page", ["1"])[0]), seen.query.get("access_token", [""])[0]
         if key not in live:
-            return Reply(401)
+            return ServerResponse(401)
         if page == 2:
             live.clear()
             live.add("key-2")
         link = f'</items?page={page + 1}&access_token={key}>; rel="next"'
-        return Reply(200, [page], {"Link": link} if page < 4 else {})
+        return ServerResponse(200, [page], {"Link": link} if page < 4 else {})
 
     keys = iter(["key-1", "key-2", "key-3"])
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         auth = AuthHandler(
             CallableGrant(lambda _token, _rejected: next(keys)), scheme=Query("access_token")
         )
@@ -366,34 +382,34 @@ def test_two_users_of_one_client_never_share_a_token(session: requests.Session) 
     """In one store, each is told apart by the refresh token that they began with."""
     store = MemoryTokenStore()
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if seen.path == "/token":
-            return Reply(200, {"access_token": f"of-{seen.form['refresh_token']}"})
-        return Reply(200, {"by": seen.bearer})
+            return ServerResponse(200, {"access_token": f"of-{seen.form['refresh_token']}"})
+        return ServerResponse(200, {"by": seen.bearer})
 
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         for user in ("ann", "bob", "ann"):
             grant = RefreshToken(f"{server.origin}/token", user, client_id="app")
             stack = SessionStack(session, recommended(grant, store=store), base_url=server.origin)
 
             assert stack.get("/me").json() == {"by": f"of-{user}"}
-        assert len(server.at("/token")) == 2
+        assert len(server.requests_to("/token")) == 2
 
 
 def test_an_answer_behind_a_redirect_proves_no_token_good(
-    session: requests.Session, thief: Loopback
+    session: requests.Session, thief: LoopbackServer
 ) -> None:
     """A host that redirects whatever comes has not looked at the token."""
-    identity = Identity()
+    identity = IdentityProvider()
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if seen.path == "/token":
             return identity.token(seen)
         if seen.path == "/away":
-            return Reply(302, {}, {"Location": f"{thief.origin}/x"})
-        return Reply(401)
+            return ServerResponse(302, {}, {"Location": f"{thief.origin}/x"})
+        return ServerResponse(401)
 
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         stack = SessionStack(session, [AuthHandler(grant)], base_url=server.origin)
         statuses = [stack.get(path).status_code for path in ("/away", "/x", "/away", "/x")]

@@ -12,8 +12,8 @@ import requests
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import StaticToken
 from sessionkit.errors import NotFound
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.support.compared_sessions import TOKEN, told_the_same
-from tests.support.servers.loopback import Loopback, Reply, Seen
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
 CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
@@ -29,8 +29,8 @@ CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
 )
 def test_an_answer_of_any_status_is_the_answer_that_it_is_bare(status: int) -> None:
     """Where no errors are raised; those that a retry is for are in test_retry."""
-    reply = Reply(status, {"detail": "so it is"}, {"X-Detail": "this"})
-    with Loopback(lambda _: reply) as server:
+    reply = ServerResponse(status, {"detail": "so it is"}, {"X-Detail": "this"})
+    with LoopbackServer(lambda _: reply) as server:
         for method in ("POST", "HEAD") if status % 2 else ("POST", "OPTIONS"):
             ask = methodcaller("request", method, server.origin)
             bare = told_the_same(ask, server)
@@ -41,7 +41,7 @@ def test_an_answer_of_any_status_is_the_answer_that_it_is_bare(status: int) -> N
 @pytest.mark.parametrize("stream", [False, True])
 def test_no_status_below_400_is_an_error(status: int, stream: bool) -> None:
     """Also with an error handler: a 304 is what a conditional request hopes for."""
-    with Loopback(lambda _: Reply(status, b"")) as server:
+    with LoopbackServer(lambda _: ServerResponse(status, b"")) as server:
         stack = SessionStack(None, recommended(StaticToken(TOKEN)), base_url=server.origin)
         with stack, stack.get("/x", headers={"If-None-Match": '"1"'}, stream=stream) as response:
             assert response.status_code == status
@@ -49,7 +49,7 @@ def test_no_status_below_400_is_an_error(status: int, stream: bool) -> None:
 
 def test_head_of_what_is_not_there_is_not_found() -> None:
     """It has no body to read, whatever length it announces, and its connection is used again."""
-    with Loopback(lambda _: Reply(404, b"x" * 5000)) as server:
+    with LoopbackServer(lambda _: ServerResponse(404, b"x" * 5000)) as server:
         stack = SessionStack(None, recommended(StaticToken(TOKEN)), base_url=server.origin)
         with stack:
             for _ in range(3):
@@ -98,7 +98,7 @@ def test_an_odd_answer_is_taken_as_it_is_bare_and_so_is_the_next(name: str, meth
     if method == "HEAD":
         raw = raw.removesuffix(b"ok").removesuffix(b"wrong")
 
-    def answer(seen: Seen) -> bytes:
+    def answer(seen: ServerRequest) -> bytes:
         return raw if seen.path == "/odd" else OK
 
     def call(session: Any) -> requests.Response:
@@ -119,7 +119,7 @@ def test_an_odd_answer_is_taken_as_it_is_bare_and_so_is_the_next(name: str, meth
         return next_one
 
     results: list[Any] = []
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         bare = told_the_same(call, server)
 
     assert (bare.status, bare.body) == (200, b"ok")
@@ -129,10 +129,10 @@ def test_an_odd_answer_is_taken_as_it_is_bare_and_so_is_the_next(name: str, meth
 def test_a_request_that_expects_100_is_sent_as_it_is_bare() -> None:
     """http.client does not wait for the 100; what it sends and takes is the same."""
 
-    def answer(seen: Seen) -> bytes:
+    def answer(seen: ServerRequest) -> bytes:
         return b"HTTP/1.1 100 Continue\r\n\r\n" + OK
 
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         headers = {"Expect": "100-continue"}
         bare = told_the_same(lambda s: s.put(server.origin, data=b"x", headers=headers), server)
 
@@ -142,14 +142,14 @@ def test_a_request_that_expects_100_is_sent_as_it_is_bare() -> None:
 def test_as_many_connections_are_opened_as_bare() -> None:
     """Over all that a session meets in a day: errors, redirects, streams, empty answers."""
     replies = {
-        "/page": Reply(200, b"x" * 10_000),
-        "/none": Reply(204),
-        "/lost": Reply(404, b"x" * 10_000),
-        "/down": Reply(500, b"x" * 200_000),
-        "/away": Reply(302, b"x" * 10_000, {"Location": "/page"}),
-        "/last": Reply(200, b"x", {"Connection": "close"}),
+        "/page": ServerResponse(200, b"x" * 10_000),
+        "/none": ServerResponse(204),
+        "/lost": ServerResponse(404, b"x" * 10_000),
+        "/down": ServerResponse(500, b"x" * 200_000),
+        "/away": ServerResponse(302, b"x" * 10_000, {"Location": "/page"}),
+        "/last": ServerResponse(200, b"x", {"Connection": "close"}),
     }
-    with Loopback(lambda seen: replies[seen.path]) as server:
+    with LoopbackServer(lambda seen: replies[seen.path]) as server:
 
         def call(session: Any) -> requests.Response:
             for path in replies:

@@ -14,22 +14,24 @@ import requests
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import Bearer, Cookie, Header, Query, StaticToken
 from sessionkit.errors import InvalidRequest, RedirectFailed, SessionKitError
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.support.compared_sessions import TOKEN, TOKENLESS, WAYS, told_the_same
-from tests.support.servers.loopback import Loopback, Reply, Seen
 from tests.support.servers.proxy import Proxy
 
 
-def echo(seen: Seen) -> Reply:
+def echo(seen: ServerRequest) -> ServerResponse:
     """Redirect to ``?to=``, or answer."""
     if "to" in seen.query:
-        return Reply(302, b"", {"Location": seen.query["to"][0].encode().decode("latin-1")})
-    return Reply(200, {"path": seen.path})
+        return ServerResponse(
+            302, b"", {"Location": seen.query["to"][0].encode().decode("latin-1")}
+        )
+    return ServerResponse(200, {"path": seen.path})
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Loopback]:
+def server() -> Iterator[LoopbackServer]:
     """Start a server for all tests."""
-    with Loopback(echo) as started:
+    with LoopbackServer(echo) as started:
         yield started
 
 
@@ -73,7 +75,7 @@ class Address:
     ],
     ids=lambda tail: ascii(tail)[:20],
 )
-def test_a_url_of_any_form_is_asked_for_as_it_is_bare(tail: str, server: Loopback) -> None:
+def test_a_url_of_any_form_is_asked_for_as_it_is_bare(tail: str, server: LoopbackServer) -> None:
     """Quoted, not quoted, half quoted, with a path of 60,000 characters."""
     told_the_same(lambda s: s.get(server.origin + tail), server)
 
@@ -92,14 +94,14 @@ def test_a_url_of_any_form_is_asked_for_as_it_is_bare(tail: str, server: Loopbac
 )
 @BOTH
 def test_a_url_of_any_type_is_asked_for_as_it_is_bare(
-    way: Any, make: Any, server: Loopback
+    way: Any, make: Any, server: LoopbackServer
 ) -> None:
     """Bytes, objects that print as a URL, capitals, spaces in front."""
     told_the_same(lambda s: way(s, make(f"{server.origin}/x")), server)
 
 
 @BOTH
-def test_a_login_in_the_url_is_used_as_it_is_bare(way: Any, server: Loopback) -> None:
+def test_a_login_in_the_url_is_used_as_it_is_bare(way: Any, server: LoopbackServer) -> None:
     """Where no token is at stake; quoted characters in it as well."""
     url = server.origin.replace("//", "//us%40er:p%3Aw@")
     bare = told_the_same(lambda s: way(s, f"{url}/x"), server, ways=TOKENLESS)
@@ -118,7 +120,7 @@ def test_a_login_in_the_url_is_used_as_it_is_bare(way: Any, server: Loopback) ->
     ids=ascii,
 )
 def test_parameters_of_any_form_are_asked_for_as_they_are_bare(
-    params: Any, server: Loopback
+    params: Any, server: LoopbackServer
 ) -> None:
     """Beside those of the URL and of the session."""
 
@@ -133,14 +135,14 @@ def test_parameters_of_any_form_are_asked_for_as_they_are_bare(
 @pytest.mark.parametrize("scheme", [Header("X-Key"), Query("key"), Bearer(), Cookie("key")])
 @pytest.mark.parametrize("params", [{"a": "1 2"}, [("a", "1 2")], "a=1+2", b"a=1+2", iter([])])
 def test_a_secret_travels_beside_parameters_of_any_form(
-    scheme: Any, params: Any, server: Loopback
+    scheme: Any, params: Any, server: LoopbackServer
 ) -> None:
     """It displaces none, and is displaced by none."""
     chain = recommended(StaticToken(TOKEN), scheme=scheme)
     with SessionStack(None, chain, base_url=server.origin) as stack:
         response = stack.get("/x?u=%7E#f", params=params)
 
-    seen = server.seen[-1]
+    seen = server.requests[-1]
     assert response.ok
     assert TOKEN in repr(seen)
     query = {name: value for name, value in seen.query.items() if name != "key"}
@@ -151,9 +153,9 @@ def test_a_secret_travels_beside_parameters_of_any_form(
 
 
 @contextmanager
-def by_proxy() -> Iterator[tuple[Any, Loopback]]:
+def by_proxy() -> Iterator[tuple[Any, LoopbackServer]]:
     """Start a server that is reached by any name."""
-    with Proxy() as proxy, Loopback(echo) as server:
+    with Proxy() as proxy, LoopbackServer(echo) as server:
 
         def session() -> requests.Session:
             made = requests.Session()
@@ -191,7 +193,7 @@ def test_a_host_of_any_form_is_asked_for_as_it_is_bare(
         url = f"http://{host}:{server.port}/x"
         ours = [url] if sent else ["http://other.example"]
         bare = told_the_same(lambda s: way(s, url), server, session=session, origins=ours)
-        with_token = [seen for seen in server.seen if seen.bearer == TOKEN]
+        with_token = [seen for seen in server.requests if seen.bearer == TOKEN]
 
     assert bool(bare.error) is (sent is None)
     if sent is not None:
@@ -216,20 +218,20 @@ def test_one_host_in_two_spellings_is_one_origin(ours: str, asked: str) -> None:
         chain = recommended(StaticToken(TOKEN), origins=[f"http://{ours}:{server.port}"])
         SessionStack(made, chain).get(f"http://{asked}:{server.port}/x")
 
-        assert server.seen[-1].bearer == TOKEN
+        assert server.requests[-1].bearer == TOKEN
 
 
 @pytest.mark.parametrize("scheme", [Bearer(), Header("X-Key"), Cookie("sid"), Query("key")])
 def test_an_ipv6_server_gets_its_secret_at_every_hop(scheme: Any) -> None:
     """Its address stands in brackets, which is where parsers go wrong."""
-    with Loopback(echo, host="::1") as server:
+    with LoopbackServer(echo, host="::1") as server:
         chain = recommended(StaticToken(TOKEN), scheme=scheme)
         with SessionStack(None, chain, base_url=server.origin) as stack:
             response = stack.get("/a", params={"to": "/b"})
 
         assert server.origin.startswith("http://[::1]:")
         assert response.json() == {"path": "/b"}
-        assert [TOKEN in repr(seen) for seen in server.seen] == [True, True]
+        assert [TOKEN in repr(seen) for seen in server.requests] == [True, True]
         told_the_same(lambda s: s.get(f"{server.origin}/a?to={server.origin}/b"), server)
 
 
@@ -259,12 +261,12 @@ def test_a_redirect_to_what_is_no_http_is_a_redirect_that_failed(to: str, secret
     """The caller's request was a good one, and the server may have acted on it."""
     login = StaticToken(TOKEN) if secret else None
     with (
-        Loopback(lambda _: Reply(307, headers={"Location": to})) as server,
+        LoopbackServer(lambda _: ServerResponse(307, headers={"Location": to})) as server,
         SessionStack(None, recommended(login), base_url=server.origin) as stack,
         pytest.raises(RedirectFailed) as caught,
     ):
         stack.post("/x")
-    assert (caught.value.sent, caught.value.attempts, len(server.seen)) == ("yes", 1, 1)
+    assert (caught.value.sent, caught.value.attempts, len(server.requests)) == ("yes", 1, 1)
 
 
 def test_a_hook_that_fails_in_the_middle_of_a_redirect_is_a_fault_of_the_hook() -> None:
@@ -274,10 +276,10 @@ def test_a_hook_that_fails_in_the_middle_of_a_redirect_is_a_fault_of_the_hook() 
         if response.content == b"moved":
             raise ValueError("of the hook")
 
-    moved = Reply(307, b"moved", {"Location": "/b"})
+    moved = ServerResponse(307, b"moved", {"Location": "/b"})
     with (
-        Loopback(
-            lambda seen: moved if seen.path == "/b" else Reply(307, headers=moved.headers)
+        LoopbackServer(
+            lambda seen: moved if seen.path == "/b" else ServerResponse(307, headers=moved.headers)
         ) as server,
         SessionStack(None, recommended(), base_url=server.origin) as stack,
         pytest.raises(ValueError, match="of the hook") as caught,
@@ -341,7 +343,7 @@ def test_a_redirect_to_an_international_host_leads_to_where_it_does_bare(
 )
 @BOTH
 def test_headers_of_any_form_go_out_as_they_do_bare(
-    way: Any, headers: Any, server: Loopback
+    way: Any, headers: Any, server: LoopbackServer
 ) -> None:
     """Spelling, order and bytes, or the same refusal; over a redirect too."""
     url = f"{server.origin}/a?to=/b"
@@ -351,25 +353,25 @@ def test_headers_of_any_form_go_out_as_they_do_bare(
 @pytest.mark.parametrize("given", [{"X-Key": "own"}, {"x-key": b"own"}, {b"X-KEY": b"own"}])
 @BOTH
 def test_a_key_of_the_calls_own_wins_in_any_spelling(
-    way: Any, given: Any, server: Loopback
+    way: Any, given: Any, server: LoopbackServer
 ) -> None:
     """As text or as bytes, in capitals or not: it is not doubled and not replaced."""
     told_the_same(
         lambda s: way(s, f"{server.origin}/x", headers=given), server, ways={"key": WAYS["key"]}
     )
-    assert [v for k, v in server.seen[-1].lines if k.lower() == "x-key"] == ["own"]
+    assert [v for k, v in server.requests[-1].lines if k.lower() == "x-key"] == ["own"]
 
 
 @pytest.mark.parametrize("given", [{"authorization": "Own"}, {b"AUTHORIZATION": b"Own"}])
 @BOTH
 def test_an_authorization_of_the_calls_own_wins_in_any_spelling(
-    way: Any, given: Any, server: Loopback
+    way: Any, given: Any, server: LoopbackServer
 ) -> None:
     """As text or as bytes, in capitals or not."""
     told_the_same(
         lambda s: way(s, f"{server.origin}/x", headers=given), server, ways={"token": WAYS["token"]}
     )
-    assert server.seen[-1].headers["authorization"] == "Own"
+    assert server.requests[-1].headers["authorization"] == "Own"
 
 
 @pytest.mark.parametrize(
@@ -409,7 +411,7 @@ def test_headers_of_any_form_come_in_as_they_do_bare(status: int, lines: list[st
         one_by_one.append((list(response.raw.headers.items()), response.links, response.encoding))
         return response
 
-    with Loopback(lambda _: head + b"\r\n\r\nok") as saying:
+    with LoopbackServer(lambda _: head + b"\r\n\r\nok") as saying:
         told_the_same(call, saying)
 
     assert all(one == one_by_one[0] for one in one_by_one), one_by_one
@@ -439,7 +441,9 @@ def jar() -> http.cookiejar.CookieJar:
     ],
 )
 @BOTH
-def test_cookies_of_any_form_go_out_as_they_do_bare(way: Any, make: Any, server: Loopback) -> None:
+def test_cookies_of_any_form_go_out_as_they_do_bare(
+    way: Any, make: Any, server: LoopbackServer
+) -> None:
     """Beside those of the session, which keeps its own only."""
 
     def call(session: Any) -> requests.Response:

@@ -14,7 +14,7 @@ from sessionkit import SessionStack, recommended
 from sessionkit.errors import CircuitOpen, ConnectFailed, ServiceUnavailable
 from sessionkit.handlers import CircuitBreakerHandler, RetryHandler
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.support.threads import at_once
 
 
@@ -30,11 +30,11 @@ def test_eight_calls_are_under_way_at_once(session: requests.Session) -> None:
     """Eight threads wait 0.1 s together, not 0.8 s one after another: no lock is held meanwhile."""
     together = threading.Barrier(8)
 
-    def respond(_: Seen) -> Reply:
+    def respond(_: ServerRequest) -> ServerResponse:
         together.wait(30)  # broken, and so a 500, unless all eight are here
-        return Reply(200)
+        return ServerResponse(200)
 
-    with Loopback(respond) as server:
+    with LoopbackServer(respond) as server:
         breaker = CircuitBreakerHandler()
         stack = SessionStack(session, [breaker], base_url=server.origin)
         results = at_once(8, lambda _: stack.get("tasks").status_code)
@@ -47,17 +47,17 @@ def test_eight_failing_calls_are_under_way_at_once(session: requests.Session) ->
     """Not even where each of them has to be counted."""
     together = threading.Barrier(8)
 
-    def respond(_: Seen) -> Reply:
+    def respond(_: ServerRequest) -> ServerResponse:
         together.wait(30)
-        return Reply(503)
+        return ServerResponse(503)
 
-    with Loopback(respond) as server:
+    with LoopbackServer(respond) as server:
         breaker = CircuitBreakerHandler(3)
         stack = SessionStack(session, [breaker], base_url=server.origin, clock=FakeClock())
         assert at_once(8, lambda _: stack.get("tasks").status_code) == [503] * 8
         assert at_once(8, lambda _: isinstance(_tried(stack), CircuitOpen)) == [True] * 8
 
-    assert len(server.seen) == 8
+    assert len(server.requests) == 8
     assert list(breaker.states.values()) == ["open"]
 
 
@@ -73,15 +73,15 @@ def test_one_of_eight_waiting_threads_makes_the_trial(session: requests.Session)
     replies = iter([503] * 2)
     inside, others_done = threading.Event(), threading.Event()
 
-    def respond(_: Seen) -> Reply:
+    def respond(_: ServerRequest) -> ServerResponse:
         status = next(replies, 200)
         if status == 200 and not others_done.is_set():
             inside.set()
             others_done.wait(30)
-        return Reply(status)
+        return ServerResponse(status)
 
     clock = FakeClock()
-    with Loopback(respond) as server:
+    with LoopbackServer(respond) as server:
         stack = SessionStack(
             session, [CircuitBreakerHandler(2)], base_url=server.origin, clock=clock
         )
@@ -95,13 +95,13 @@ def test_one_of_eight_waiting_threads_makes_the_trial(session: requests.Session)
         trial.join(30)
 
         assert refused == [True] * 7
-        assert len(server.seen) == 3
+        assert len(server.requests) == 3
         assert at_once(8, lambda _: _tried(stack)) == [200] * 8
 
 
 def test_a_server_that_is_gone_is_asked_no_more() -> None:
     """With the recommended handlers: retries end, the error says why, and a trial finds it back."""
-    with Loopback(lambda _: Reply(200)) as server:
+    with LoopbackServer(lambda _: ServerResponse(200)) as server:
         origin = server.origin
     chain = recommended()
     chain["retry"] = RetryHandler(2)
@@ -126,7 +126,7 @@ def test_a_server_that_is_gone_is_asked_no_more() -> None:
 
 def test_a_post_that_is_refused_was_not_sent(session: requests.Session) -> None:
     """While a circuit is open, an order is not placed, and the caller may rely on it."""
-    with Loopback(lambda _: Reply(503)) as server:
+    with LoopbackServer(lambda _: ServerResponse(503)) as server:
         stack = SessionStack(session, recommended(), base_url=server.origin, clock=FakeClock())
         stack.handlers.add(CircuitBreakerHandler(1), after="retry")
         with pytest.raises(ServiceUnavailable):
@@ -135,12 +135,12 @@ def test_a_post_that_is_refused_was_not_sent(session: requests.Session) -> None:
             stack.post("orders", json={"product": 7})
 
     assert caught.value.sent == "no"
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
 
 
 def test_streams_pass_unread(session: requests.Session) -> None:
     """A large download is not pulled into memory to be counted."""
-    with Loopback(lambda _: Reply(200, iter([b"x" * 1000] * 50))) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, iter([b"x" * 1000] * 50))) as server:
         stack = SessionStack(session, [CircuitBreakerHandler()], base_url=server.origin)
         with stack.get("export", stream=True) as response:
             assert not response._content_consumed
@@ -153,13 +153,13 @@ def test_a_redirect_to_a_failing_server_opens_no_circuit_of_ours(
 ) -> None:
     """An API stays in use while the store of files that it points to is down."""
     breaker = CircuitBreakerHandler(2)
-    with Loopback(lambda _: Reply(503)) as files:
+    with LoopbackServer(lambda _: ServerResponse(503)) as files:
         place = {"Location": f"{files.origin}/7"}
 
-        def respond(seen: Seen) -> Reply:
-            return Reply(302, b"", place) if seen.path == "/file" else Reply(200)
+        def respond(seen: ServerRequest) -> ServerResponse:
+            return ServerResponse(302, b"", place) if seen.path == "/file" else ServerResponse(200)
 
-        with Loopback(respond) as api:
+        with LoopbackServer(respond) as api:
             stack = SessionStack(session, [breaker], base_url=api.origin)
             if gone:
                 files.__exit__(None, None, None)

@@ -15,7 +15,12 @@ import requests
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import ClientCredentials, StaticToken
 from sessionkit.handlers.cache import CacheHandler
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 from tests.support.servers.real import ROOT
 from tests.support.threads import at_once
 
@@ -23,19 +28,21 @@ FRESH = {"Cache-Control": "max-age=600"}
 LARGE = bytes(range(256)) * 2_000
 
 
-def who(seen: Seen) -> Reply:
+def who(seen: ServerRequest) -> ServerResponse:
     """Say who asked, and how often somebody did."""
-    return Reply(200, {"who": seen.bearer, "path": seen.path}, FRESH)
+    return ServerResponse(200, {"who": seen.bearer, "path": seen.path}, FRESH)
 
 
-def packed(seen: Seen) -> Reply:
+def packed(seen: ServerRequest) -> ServerResponse:
     """Answer compressed, or in chunks, or with a length."""
     if seen.path == "/gzip":
-        return Reply(200, gzip.compress(LARGE), {**FRESH, "Content-Encoding": "gzip"})
+        return ServerResponse(200, gzip.compress(LARGE), {**FRESH, "Content-Encoding": "gzip"})
     if seen.path == "/chunks":
         pieces = [b"%x\r\n%s\r\n" % (len(part), part) for part in (LARGE[:9], LARGE[9:])]
-        return Reply(200, iter([*pieces, b"0\r\n\r\n"]), {**FRESH, "Transfer-Encoding": "chunked"})
-    return Reply(200, LARGE, FRESH)
+        return ServerResponse(
+            200, iter([*pieces, b"0\r\n\r\n"]), {**FRESH, "Transfer-Encoding": "chunked"}
+        )
+    return ServerResponse(200, LARGE, FRESH)
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -46,7 +53,7 @@ def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CacheHandl
     made.close()
 
 
-def stack_over(server: Loopback, cache: CacheHandler, grant: Any = None) -> SessionStack:
+def stack_over(server: LoopbackServer, cache: CacheHandler, grant: Any = None) -> SessionStack:
     """Return a recommended stack with a session and a login of its own."""
     stack = SessionStack(handlers=recommended(grant), base_url=server.origin)
     stack.handlers.add(cache)
@@ -55,7 +62,7 @@ def stack_over(server: Loopback, cache: CacheHandler, grant: Any = None) -> Sess
 
 def test_two_tokens_on_one_storage_never_mix(cache: CacheHandler) -> None:
     """Sixteen threads of two users at once: each reads his own name, from the cache or not."""
-    with Loopback(who) as server:
+    with LoopbackServer(who) as server:
         ada, bob = (stack_over(server, cache, StaticToken(name)) for name in ("ada", "bob"))
         with ada, bob:
 
@@ -66,10 +73,10 @@ def test_two_tokens_on_one_storage_never_mix(cache: CacheHandler) -> None:
             results = at_once(16, ask)
 
             assert results == [{"ada"}, {"bob"}] * 8
-            sent = len(server.seen)
+            sent = len(server.requests)
             assert results[:2] == [ask(0), ask(1)]
             # From here on all is kept.
-            assert len(server.seen) == sent < 16 * 12
+            assert len(server.requests) == sent < 16 * 12
 
 
 @pytest.mark.parametrize("path", ["gzip", "chunks", "length"])
@@ -79,7 +86,7 @@ def test_bodies_come_back_to_the_byte(
     cache: CacheHandler, path: str, stream: bool, total_timeout: float | None
 ) -> None:
     """However they travelled, and however they are read."""
-    with Loopback(packed) as server, stack_over(server, cache) as stack:
+    with LoopbackServer(packed) as server, stack_over(server, cache) as stack:
         responses, stored = [], []
         for _ in range(2):
             with stack.get(path, stream=stream, total_timeout=total_timeout) as response:
@@ -88,17 +95,17 @@ def test_bodies_come_back_to_the_byte(
 
         assert responses == [LARGE, LARGE]
         assert stored == [False, True]
-        assert len(server.seen) == 1
+        assert len(server.requests) == 1
 
 
 def test_a_stream_that_was_left_is_not_kept(cache: CacheHandler) -> None:
     """The next caller gets the whole body, from the server."""
-    with Loopback(packed) as server, stack_over(server, cache) as stack:
+    with LoopbackServer(packed) as server, stack_over(server, cache) as stack:
         with stack.get("length", stream=True) as response:
             next(response.iter_content(10))
 
         assert stack.get("length").content == LARGE
-        assert len(server.seen) == 2
+        assert len(server.requests) == 2
 
 
 def test_a_body_that_was_cut_off_is_not_kept(cache: CacheHandler) -> None:
@@ -106,7 +113,7 @@ def test_a_body_that_was_cut_off_is_not_kept(cache: CacheHandler) -> None:
     head = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nConnection: close\r\n"
     whole = head + b"Content-Length: 4\r\n\r\nbody"
     bodies = iter((whole[:-2], whole))
-    with Loopback(lambda _: next(bodies)) as server, stack_over(server, cache) as stack:
+    with LoopbackServer(lambda _: next(bodies)) as server, stack_over(server, cache) as stack:
         with (
             stack.get("me", stream=True) as response,
             pytest.raises(requests.exceptions.ChunkedEncodingError),
@@ -114,45 +121,45 @@ def test_a_body_that_was_cut_off_is_not_kept(cache: CacheHandler) -> None:
             response.content  # noqa: B018  # read
 
         assert stack.get("me").content == b"body"
-        assert len(server.seen) == 2
+        assert len(server.requests) == 2
 
 
 def test_heads_and_bodies_are_kept_apart(cache: CacheHandler) -> None:
     """A HEAD answers no GET, and tells the length each time."""
-    with Loopback(who) as server, stack_over(server, cache) as stack:
+    with LoopbackServer(who) as server, stack_over(server, cache) as stack:
         for _ in range(2):
             head, body = stack.head("me"), stack.get("me")
             assert head.content == b""
             assert head.headers["Content-Length"] == str(len(body.content))
 
-        assert [seen.method for seen in server.seen] == ["HEAD", "GET"]
+        assert [seen.method for seen in server.requests] == ["HEAD", "GET"]
 
 
 def test_a_304_from_a_real_server_brings_the_body_back(cache: CacheHandler) -> None:
     """One connection serves all of it: the 304 is let go of properly."""
 
-    def respond(seen: Seen) -> Reply:
+    def respond(seen: ServerRequest) -> ServerResponse:
         if seen.headers.get("if-none-match") == '"1"':
-            return Reply(304, headers={"ETag": '"1"'})
-        return Reply(200, {"large": "x" * 10_000}, {"ETag": '"1"'})
+            return ServerResponse(304, headers={"ETag": '"1"'})
+        return ServerResponse(200, {"large": "x" * 10_000}, {"ETag": '"1"'})
 
-    with Loopback(respond) as server, stack_over(server, cache) as stack:
+    with LoopbackServer(respond) as server, stack_over(server, cache) as stack:
         responses = [stack.get("large").json() for _ in range(5)]
 
         assert responses == [{"large": "x" * 10_000}] * 5
-        assert len(server.seen) == 5
+        assert len(server.requests) == 5
         assert server.connections == 1
 
 
 def test_a_renewed_token_does_not_bring_the_old_refusal_back(cache: CacheHandler) -> None:
     """A 401 that the server calls fresh is renewed away, and the answer after it is kept."""
-    identity = Identity()
+    identity = IdentityProvider()
 
-    def respond(seen: Seen) -> Reply:
-        reply = identity.answer(seen)
-        return reply if seen.path == "/token" else Reply(reply.status, reply.body, FRESH)
+    def respond(seen: ServerRequest) -> ServerResponse:
+        reply = identity.respond(seen)
+        return reply if seen.path == "/token" else ServerResponse(reply.status, reply.body, FRESH)
 
-    with Loopback(respond) as server:
+    with LoopbackServer(respond) as server:
         grant = ClientCredentials(f"{server.origin}/token", client_id="app", client_secret="s")
         with stack_over(server, cache, grant) as stack:
             stack.get("me")
@@ -163,7 +170,7 @@ def test_a_renewed_token_does_not_bring_the_old_refusal_back(cache: CacheHandler
             assert stored.record.from_cache
             assert renewed.status_code == 200
             assert stack.get("other").record.from_cache
-            assert [seen.path for seen in server.seen].count("/token") == 2
+            assert [seen.path for seen in server.requests].count("/token") == 2
 
 
 PROGRAM = """
@@ -214,7 +221,7 @@ print(codes)
 def test_children_forked_in_the_thick_of_it_can_use_the_cache(tmp_path: Path, name: str) -> None:
     """A server that forks its workers while its threads read and keep answers loses none."""
     path = str(tmp_path / name) if name else ""
-    with Loopback(who) as server:
+    with LoopbackServer(who) as server:
         ended = subprocess.run(
             [
                 sys.executable,
@@ -243,7 +250,7 @@ def test_processes_share_a_file(tmp_path: Path) -> None:
         "stack = SessionStack(handlers=[CacheHandler(sys.argv[2])], base_url=sys.argv[1])\n"
         "print(stack.get('me').record.from_cache)"
     )
-    with Loopback(who) as server:
+    with LoopbackServer(who) as server:
         arguments = [sys.executable, "-c", program, server.origin, str(tmp_path / "cache.db")]
         said = [
             subprocess.run(
@@ -253,4 +260,4 @@ def test_processes_share_a_file(tmp_path: Path) -> None:
         ]
 
     assert said == ["False", "True"]
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1

@@ -21,7 +21,7 @@ from sessionkit import SessionStack, recommended
 from sessionkit.errors import RateLimited, RateLimitExhausted
 from sessionkit.handlers import RateLimitHandler
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.support.servers.real import redis_server
 from tests.support.virtual_time import VirtualTime
 
@@ -47,7 +47,7 @@ class Metered:
         self._used = 0
         self.refused = 0
 
-    def __call__(self, _: Seen) -> Reply:
+    def __call__(self, _: ServerRequest) -> ServerResponse:
         with self._lock:
             now = self._clock.monotonic()
             if now // 10 != self._window:
@@ -75,7 +75,7 @@ class Metered:
             "refusal": {"Retry-After": f"{wait:.0f}"} if left < 0 else {},
         }
         status = 200 if left >= 0 else 429
-        return Reply(status, {}, fields[self._style])
+        return ServerResponse(status, {}, fields[self._style])
 
 
 @pytest.mark.parametrize("style", ["draft", "three", "epoch"])
@@ -85,7 +85,7 @@ def test_eight_threads_are_never_refused_by_a_server_that_tells_its_budget(
     """96 calls against 10 in 10 s: all succeed at the first attempt, in 90 s or little more."""
     clock = VirtualTime()
     api = Metered(clock, style)
-    with Loopback(api) as server:
+    with LoopbackServer(api) as server:
         stack = SessionStack(
             session, [RateLimitHandler(max_wait=1_000)], base_url=server.origin, clock=clock
         )
@@ -105,7 +105,7 @@ def test_with_retries_every_call_succeeds_whatever_the_server_tells(
     """Where a server tells less, a few are refused, wait their time and succeed."""
     clock = VirtualTime()
     api = Metered(clock, style)
-    with Loopback(api) as server:
+    with LoopbackServer(api) as server:
         stack = SessionStack(session, recommended(), base_url=server.origin, clock=clock)
         stack.handlers.add(RateLimitHandler(max_wait=1_000))
         results = clock.run(
@@ -122,11 +122,11 @@ def test_a_rate_holds_over_threads_at_the_server(session: requests.Session) -> N
     clock = VirtualTime()
     arrived: list[float] = []
 
-    def respond(_: Seen) -> Reply:
+    def respond(_: ServerRequest) -> ServerResponse:
         arrived.append(clock.monotonic())
-        return Reply(200)
+        return ServerResponse(200)
 
-    with Loopback(respond) as server:
+    with LoopbackServer(respond) as server:
         stack = SessionStack(
             session, [RateLimitHandler("10/second")], base_url=server.origin, clock=clock
         )
@@ -143,7 +143,7 @@ def test_a_rate_holds_over_threads_at_the_server(session: requests.Session) -> N
 def test_a_deadline_ends_a_wait_before_it_begins(session: requests.Session) -> None:
     """With the recommended handlers: the error is ours, at once, and nothing was sent."""
     clock = FakeClock()
-    with Loopback(lambda _: Reply(200)) as server:
+    with LoopbackServer(lambda _: ServerResponse(200)) as server:
         stack = SessionStack(session, recommended(), base_url=server.origin, clock=clock)
         stack.handlers.add(RateLimitHandler((1, 30.0)))
         stack.get("x")
@@ -152,12 +152,12 @@ def test_a_deadline_ends_a_wait_before_it_begins(session: requests.Session) -> N
 
     assert caught.value.retry_after == 30.05
     assert caught.value.duration == 0.0
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_refusal_that_nobody_waits_for_stops_the_others(session: requests.Session) -> None:
     """After a 429 for an hour, the next calls fail here instead of at the server."""
-    with Loopback(lambda _: Reply(429, {}, {"Retry-After": "3600"})) as server:
+    with LoopbackServer(lambda _: ServerResponse(429, {}, {"Retry-After": "3600"})) as server:
         stack = SessionStack(session, recommended(), base_url=server.origin, clock=FakeClock())
         stack.handlers.add(RateLimitHandler())
         with pytest.raises(RateLimited):
@@ -166,7 +166,7 @@ def test_a_refusal_that_nobody_waits_for_stops_the_others(session: requests.Sess
             with pytest.raises(RateLimitExhausted):
                 stack.get("x")
 
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
 
 
 class Worker:
@@ -201,7 +201,7 @@ def test_four_processes_of_four_threads_keep_one_rate(tmp_path: Path) -> None:
     """160 calls at 40 a second: in no second, wherever it begins, are more than 40 let through."""
     with (
         redis_server(tmp_path) as redis,
-        Loopback(lambda _: Reply(200)) as server,
+        LoopbackServer(lambda _: ServerResponse(200)) as server,
         ExitStack() as stack,
     ):
         workers = []
@@ -216,7 +216,7 @@ def test_four_processes_of_four_threads_keep_one_rate(tmp_path: Path) -> None:
             sent_at for worker in workers for sent_at in json.loads(worker.line())
         )
 
-        assert len(server.seen) == len(sent_moments) == 160
+        assert len(server.requests) == len(sent_moments) == 160
     # Each of 160 leaves was given more than a second after the fortieth before it. When they
     # arrive is up to the load of this machine, so that is not what is asked here.
     assert all(

@@ -14,7 +14,7 @@ from sessionkit.auth import ClientCredentials
 from sessionkit.errors import DeadlineExceeded, RenewalFailed, ServiceUnavailable
 from sessionkit.handlers import RetryHandler, TimeoutHandler
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 
 BUDGET = 0.2
 #: Far less than the timeouts that a budget is to shorten, with room for a loaded machine.
@@ -29,7 +29,7 @@ def over() -> Iterator[threading.Event]:
     event.set()
 
 
-def exceeded(server: Loopback, *further_in: RetryHandler) -> DeadlineExceeded:
+def exceeded(server: LoopbackServer, *further_in: RetryHandler) -> DeadlineExceeded:
     """Make a call with a budget on the machine's own clock, and return how it failed."""
     handlers = [TimeoutHandler(BUDGET), *further_in]
     with requests.Session() as session, pytest.raises(DeadlineExceeded) as caught:
@@ -40,11 +40,11 @@ def exceeded(server: Loopback, *further_in: RetryHandler) -> DeadlineExceeded:
 def test_a_server_that_does_not_answer_is_left_in_time(over: threading.Event) -> None:
     """A silent server costs the budget, not the read timeout, and is not asked twice."""
 
-    def respond(_: Seen) -> Reply:
+    def respond(_: ServerRequest) -> ServerResponse:
         over.wait(5)
-        return Reply()
+        return ServerResponse()
 
-    with Loopback(respond) as server:
+    with LoopbackServer(respond) as server:
         error = exceeded(server, RetryHandler())
 
     assert isinstance(error.__cause__, requests.ReadTimeout)
@@ -65,7 +65,9 @@ def test_a_body_that_trickles_is_left_in_time(
                 return
             yield b"."
 
-    with Loopback(lambda _: Reply(status, trickle(), {"Content-Length": "200"})) as server:
+    with LoopbackServer(
+        lambda _: ServerResponse(status, trickle(), {"Content-Length": "200"})
+    ) as server:
         error = exceeded(server, *further_in)
 
     assert BUDGET - 0.01 <= (error.duration or 0) < SOON
@@ -83,9 +85,9 @@ def test_a_budget_lengthens_no_time_out(
         over.wait(5)
 
     handlers = [TimeoutHandler(60, read=0.1), *further_in]
-    stalled = Reply(200, stall(), {"Content-Length": "2"})
+    stalled = ServerResponse(200, stall(), {"Content-Length": "2"})
     began = SYSTEM_CLOCK.monotonic()
-    with Loopback(lambda _: stalled) as server, requests.Session() as session:
+    with LoopbackServer(lambda _: stalled) as server, requests.Session() as session:
         stack = SessionStack(session, handlers, base_url=server.origin)
         with pytest.raises(requests.ConnectionError, match="timed out"):
             stack.get("tasks")
@@ -96,12 +98,12 @@ def test_a_budget_lengthens_no_time_out(
 def test_a_renewal_counts_against_the_budget(over: threading.Event) -> None:
     """A token endpoint that is silent is left in time; the error says that it was that one."""
 
-    def respond(_: Seen) -> Reply:
+    def respond(_: ServerRequest) -> ServerResponse:
         over.wait(5)
-        return Reply()
+        return ServerResponse()
 
     began = SYSTEM_CLOCK.monotonic()
-    with Loopback(respond) as server, requests.Session() as session:
+    with LoopbackServer(respond) as server, requests.Session() as session:
         login = ClientCredentials(f"{server.origin}/token", client_id="a", client_secret="b")
         stack = SessionStack(session, recommended(login), base_url=server.origin)
         with pytest.raises(RenewalFailed, match="token endpoint gave no response") as caught:
@@ -116,16 +118,16 @@ def test_one_budget_holds_for_attempts_waits_and_renewal_together() -> None:
     clock = FakeClock()
     tokens: list[str] = []
 
-    def respond(seen: Seen) -> Reply:
+    def respond(seen: ServerRequest) -> ServerResponse:
         clock.advance(1)  # each request takes a second
         if seen.path == "/token":
             tokens.append(f"token-{len(tokens)}")
-            return Reply(200, {"access_token": tokens[-1]})
-        if len(server.at("/tasks")) == 2:
-            return Reply(401, headers={"WWW-Authenticate": "Bearer"})
-        return Reply(503, headers={"Retry-After": "20"})
+            return ServerResponse(200, {"access_token": tokens[-1]})
+        if len(server.requests_to("/tasks")) == 2:
+            return ServerResponse(401, headers={"WWW-Authenticate": "Bearer"})
+        return ServerResponse(503, headers={"Retry-After": "20"})
 
-    with Loopback(respond) as server, requests.Session() as session:
+    with LoopbackServer(respond) as server, requests.Session() as session:
         login = ClientCredentials(f"{server.origin}/token", client_id="a", client_secret="b")
         stack = SessionStack(session, recommended(login), base_url=server.origin, clock=clock)
         with pytest.raises(ServiceUnavailable) as caught:

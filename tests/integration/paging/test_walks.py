@@ -23,7 +23,12 @@ from sessionkit.errors import (
 from sessionkit.handlers import RetryHandler
 from sessionkit.paging import Cursor, NextUrl, Offset, PageNumber, Paginator
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 from tests.support.threads import at_once
 
 ROWS: list[dict[str, Any]] = [
@@ -40,7 +45,7 @@ class Order:
     day: date
 
 
-def orders(seen: Seen) -> Reply:
+def orders(seen: ServerRequest) -> ServerResponse:
     """Serve seven orders, three on a page, in five styles."""
     at = int(seen.query.get("at", seen.query.get("offset", ["0"]))[0])
     if "page" in seen.query:
@@ -48,14 +53,14 @@ def orders(seen: Seen) -> Reply:
     rows, more = ROWS[at : at + SIZE], at + SIZE < len(ROWS)
     if seen.path == "/api/links":
         link = {"Link": f'</api/links?at={at + SIZE}>; rel="next"'} if more else {}
-        return Reply(200, rows, {"X-Total-Count": str(len(ROWS)), **link})
+        return ServerResponse(200, rows, {"X-Total-Count": str(len(ROWS)), **link})
     ways: dict[str, dict[str, Any]] = {
         "/api/urls": {"next": f"?at={at + SIZE}" if more else None},
         "/api/cursors": {"cursor": at + SIZE if more else None},
         "/api/pages": {"pages": 3},
         "/api/offsets": {"total": len(ROWS)},
     }
-    return Reply(200, {"data": {"orders": rows}, **ways[seen.path]})
+    return ServerResponse(200, {"data": {"orders": rows}, **ways[seen.path]})
 
 
 @pytest.fixture
@@ -66,13 +71,13 @@ def session() -> Iterator[requests.Session]:
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
+def server() -> Iterator[LoopbackServer]:
     """An API without a lock."""
-    with Loopback(orders) as server:
+    with LoopbackServer(orders) as server:
         yield server
 
 
-def stack_on(session: requests.Session, server: Loopback) -> SessionStack:
+def stack_on(session: requests.Session, server: LoopbackServer) -> SessionStack:
     return SessionStack(session, recommended(), base_url=f"{server.origin}/api/")
 
 
@@ -89,7 +94,7 @@ def stack_on(session: requests.Session, server: Loopback) -> SessionStack:
 )
 def test_every_kind_of_pages_gives_the_whole_list(
     session: requests.Session,
-    server: Loopback,
+    server: LoopbackServer,
     *,
     url: str,
     paginator: Paginator,
@@ -100,43 +105,43 @@ def test_every_kind_of_pages_gives_the_whole_list(
 
     pages = stack.paginate(url, paginator=paginator, items="data.orders", into=Order)
 
-    assert server.seen == []
+    assert server.requests == []
     assert list(pages) == [Order(row["id"], date.fromisoformat(row["day"])) for row in ROWS]
-    assert len(server.seen) == requests_sent
+    assert len(server.requests) == requests_sent
 
 
 def test_links_are_followed_without_any_setting(
-    session: requests.Session, server: Loopback
+    session: requests.Session, server: LoopbackServer
 ) -> None:
     """An API that pages as RFC 8288 says needs the URL and nothing else."""
     pages = stack_on(session, server).paginate("links", params={"q": "x"})
 
     assert list(pages) == ROWS
     assert (pages.total, pages.stop_reason) == (7, "end")
-    assert [seen.query for seen in server.seen] == [{"q": ["x"]}, {"at": ["3"]}, {"at": ["6"]}]
+    assert [seen.query for seen in server.requests] == [{"q": ["x"]}, {"at": ["3"]}, {"at": ["6"]}]
 
 
-def test_a_transparent_stack_pages_too(session: requests.Session, server: Loopback) -> None:
+def test_a_transparent_stack_pages_too(session: requests.Session, server: LoopbackServer) -> None:
     """Paging needs no handler; relative links meet no base URL of the stack."""
     stack = SessionStack(session)
 
     assert list(stack.paginate(f"{server.origin}/api/links")) == ROWS
 
 
-def test_limits_are_ceilings_of_requests(session: requests.Session, server: Loopback) -> None:
+def test_limits_are_ceilings_of_requests(session: requests.Session, server: LoopbackServer) -> None:
     """A sample of a long list costs one page."""
     stack = stack_on(session, server)
 
     assert [row["id"] for row in stack.paginate("links", max_items=2)] == [1, 2]
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
     assert len(list(stack.paginate("links", max_pages=2))) == 6
-    assert len(server.seen) == 3
+    assert len(server.requests) == 3
 
 
 def test_a_bad_row_is_named_by_page_and_place(session: requests.Session) -> None:
     """The error says which item of which request does not fit."""
     body = {"items": [{"id": 1, "day": "2026-11-01"}, {"id": 2, "day": "soon"}]}
-    with Loopback(lambda _: Reply(200, body)) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, body)) as server:
         pages = stack_on(session, server).paginate("orders", into=Order)
         with pytest.raises(MappingError) as caught:
             list(pages)
@@ -153,10 +158,14 @@ def test_an_error_in_the_middle_is_an_error(
 ) -> None:
     """Half a list is never taken for the whole, with an error handler or without."""
 
-    def failing(seen: Seen) -> Reply:
-        return Reply(200, {"items": [1], "next": "?page=2"}) if not seen.query else Reply(status)
+    def failing(seen: ServerRequest) -> ServerResponse:
+        return (
+            ServerResponse(200, {"items": [1], "next": "?page=2"})
+            if not seen.query
+            else ServerResponse(status)
+        )
 
-    with Loopback(failing) as server:
+    with LoopbackServer(failing) as server:
         stack = SessionStack(
             session, recommended(errors=errors), base_url=server.origin, clock=FakeClock()
         )
@@ -174,126 +183,136 @@ def test_a_busy_page_is_retried_in_its_place(session: requests.Session) -> None:
     left = iter([503, 200, 503, 503, 200])
     statuses: list[int] = []
 
-    def busy(seen: Seen) -> Reply:
+    def busy(seen: ServerRequest) -> ServerResponse:
         statuses.append(next(left))
         last = bool(seen.query)
         body = {"items": [2 if last else 1], "next": None if last else "?page=2"}
-        return Reply(statuses[-1], body)
+        return ServerResponse(statuses[-1], body)
 
-    with Loopback(busy) as server:
+    with LoopbackServer(busy) as server:
         stack = SessionStack(session, [RetryHandler()], base_url=server.origin, clock=FakeClock())
         assert list(stack.paginate("orders", paginator=NextUrl())) == [1, 2]
 
 
 def test_a_token_that_ends_between_pages_is_renewed(session: requests.Session) -> None:
     """A long walk outlives its token, and goes on at the very page that was refused."""
-    identity = Identity()
+    identity = IdentityProvider()
 
-    def api(seen: Seen) -> Reply:
+    def api(seen: ServerRequest) -> ServerResponse:
         if seen.path == "/token":
             return identity.token(seen)
         if not identity.admits(seen):
-            return Reply(401)
+            return ServerResponse(401)
         reply = orders(seen)
         identity.expire()
         return reply
 
-    with Loopback(api) as server:
+    with LoopbackServer(api) as server:
         login = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         stack = SessionStack(session, recommended(login), base_url=f"{server.origin}/api/")
         assert list(stack.paginate("links")) == ROWS
 
-    assert identity.reused == 0
+    assert identity.reuse_detected == 0
     assert identity.renewals == 3
 
 
 @pytest.fixture
-def thief() -> Iterator[Loopback]:
+def thief() -> Iterator[LoopbackServer]:
     """Start a server of another origin, which keeps all that it is told."""
-    with Loopback(lambda _: Reply(200, [1])) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, [1])) as server:
         yield server
 
 
-def secret_stack(session: requests.Session, server: Loopback) -> SessionStack:
+def secret_stack(session: requests.Session, server: LoopbackServer) -> SessionStack:
     return SessionStack(session, recommended(StaticToken("planted")), base_url=server.origin)
 
 
 @pytest.mark.parametrize("link", ["{0}/orders?page=2", "//{1}/orders?page=2", "http://u@{1}/"])
-def test_no_link_leads_to_a_thief(session: requests.Session, thief: Loopback, link: str) -> None:
+def test_no_link_leads_to_a_thief(
+    session: requests.Session, thief: LoopbackServer, link: str
+) -> None:
     """Another port is another origin: nothing is sent there, and the items so far are kept."""
     target = link.format(thief.origin, thief.origin.removeprefix("http://"))
     body = {"items": [1, 2], "next": target}
-    with Loopback(lambda _: Reply(200, body)) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, body)) as server:
         items = iter(secret_stack(session, server).paginate("orders", paginator=NextUrl()))
         assert [next(items), next(items)] == [1, 2]
         with pytest.raises(CrossOriginPage) as caught:
             next(items)
 
-    assert thief.seen == []
+    assert thief.requests == []
     assert "planted" not in f"{caught.value!r}{vars(caught.value)}"
 
 
 def test_a_redirected_page_moves_no_token(session: requests.Session) -> None:
     """Links of a page that a redirect took elsewhere lead elsewhere, and are not followed."""
     with (
-        Loopback(lambda _: Reply(200, [1], {"Link": '<?page=2>; rel="next"'})) as other,
-        Loopback(lambda _: Reply(302, {}, {"Location": f"{other.origin}/orders"})) as server,
+        LoopbackServer(
+            lambda _: ServerResponse(200, [1], {"Link": '<?page=2>; rel="next"'})
+        ) as other,
+        LoopbackServer(
+            lambda _: ServerResponse(302, {}, {"Location": f"{other.origin}/orders"})
+        ) as server,
     ):
         items = iter(secret_stack(session, server).paginate("orders"))
         assert next(items) == 1
         with pytest.raises(CrossOriginPage):
             next(items)
 
-    assert len(other.seen) == 1
-    assert "authorization" not in other.seen[0].headers
+    assert len(other.requests) == 1
+    assert "authorization" not in other.requests[0].headers
 
 
 def test_a_redirect_within_the_house_moves_the_links(session: requests.Session) -> None:
     """Relative links go on where the resource is now."""
 
-    def moving(seen: Seen) -> Reply:
+    def moving(seen: ServerRequest) -> ServerResponse:
         if seen.path == "/old/orders":
-            return Reply(302, {}, {"Location": "/new/orders"})
+            return ServerResponse(302, {}, {"Location": "/new/orders"})
         more = {} if seen.query else {"Link": '<?page=2>; rel="next"'}
-        return Reply(200, [len(seen.query) + 1], more)
+        return ServerResponse(200, [len(seen.query) + 1], more)
 
-    with Loopback(moving) as server:
+    with LoopbackServer(moving) as server:
         pages = secret_stack(session, server).paginate("old/orders")
         assert list(pages) == [1, 2]
 
-    assert [seen.path for seen in server.seen] == ["/old/orders", "/new/orders", "/new/orders"]
-    assert {seen.bearer for seen in server.seen} == {"planted"}
+    assert [seen.path for seen in server.requests] == ["/old/orders", "/new/orders", "/new/orders"]
+    assert {seen.bearer for seen in server.requests} == {"planted"}
 
 
 def test_a_link_back_to_the_first_page_is_a_loop(session: requests.Session) -> None:
     """A server that goes round in a circle is asked once for each page."""
     ring = {"1": "2", "2": "3", "3": "1"}
 
-    def circle(seen: Seen) -> Reply:
+    def circle(seen: ServerRequest) -> ServerResponse:
         number = seen.query["p"][0]
-        return Reply(200, [int(number)], {"Link": f'</orders?p={ring[number]}>; rel="next"'})
+        return ServerResponse(
+            200, [int(number)], {"Link": f'</orders?p={ring[number]}>; rel="next"'}
+        )
 
-    with Loopback(circle) as server:
+    with LoopbackServer(circle) as server:
         items = stack_on(session, server).paginate(f"{server.origin}/orders", params={"p": 1})
         got: list[int] = []
         with pytest.raises(PageLoop, match="page 1"):
             got.extend(items)
 
-    assert len(server.seen) == 3
+    assert len(server.requests) == 3
 
 
 def test_paging_of_another_kind_is_not_taken_for_the_whole(
-    session: requests.Session, server: Loopback
+    session: requests.Session, server: LoopbackServer
 ) -> None:
     """The default paginator on another API says which one goes on, instead of stopping short."""
     with pytest.raises(PaginationNotDetected) as caught:
         list(stack_on(session, server).paginate("urls", items="/data/orders"))
 
     assert "NextUrl('/next')" in caught.value.hint
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
 
 
-def test_one_pages_object_serves_many_threads(session: requests.Session, server: Loopback) -> None:
+def test_one_pages_object_serves_many_threads(
+    session: requests.Session, server: LoopbackServer
+) -> None:
     """Each thread that iterates walks by itself and gets the whole list."""
     pages = stack_on(session, server).paginate("links")
 

@@ -15,7 +15,7 @@ from examples import todo as example
 from examples.todo import Task, Todo
 from sessionkit import SessionStack, recommended
 from sessionkit.errors import NotFound, UnexpectedStatus
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 
 
 @dataclass
@@ -26,36 +26,36 @@ class Service:
     lock: threading.Lock = field(default_factory=threading.Lock)
     created: int = 201
 
-    def answer(self, seen: Seen) -> Reply:
+    def answer(self, seen: ServerRequest) -> ServerResponse:
         """Answer one request."""
         with self.lock:
             if seen.path == "/api/tasks/":
                 return self.add(json.loads(seen.body)) if seen.method == "POST" else self.listing()
             number = int(seen.path.removeprefix("/api/tasks/").removesuffix("/"))
             if number not in self.tasks:
-                return Reply(404, {"detail": "no such task"})
+                return ServerResponse(404, {"detail": "no such task"})
             return self.one(seen, number)
 
-    def listing(self) -> Reply:
+    def listing(self) -> ServerResponse:
         """All tasks, without their descriptions."""
         rows = [{"id": n, "summary": task["summary"]} for n, task in self.tasks.items()]
-        return Reply(200, rows)
+        return ServerResponse(200, rows)
 
-    def add(self, task: dict[str, Any]) -> Reply:
+    def add(self, task: dict[str, Any]) -> ServerResponse:
         """A new task; only its number comes back."""
         number = len(self.tasks)
         self.tasks[number] = task
-        return Reply(self.created, {"id": number})
+        return ServerResponse(self.created, {"id": number})
 
-    def one(self, seen: Seen, number: int) -> Reply:
+    def one(self, seen: ServerRequest, number: int) -> ServerResponse:
         """One task: shown, changed or taken off."""
         if seen.method == "DELETE":
             del self.tasks[number]
         elif seen.method == "PUT":
             self.tasks[number] = json.loads(seen.body)
         else:
-            return Reply(200, {"id": number, **self.tasks[number]})
-        return Reply(200, b"")
+            return ServerResponse(200, {"id": number, **self.tasks[number]})
+        return ServerResponse(200, b"")
 
 
 @pytest.fixture
@@ -65,14 +65,14 @@ def service() -> Service:
 
 
 @pytest.fixture
-def server(service: Service) -> Iterator[Loopback]:
+def server(service: Service) -> Iterator[LoopbackServer]:
     """Start the service."""
-    with Loopback(service.answer) as server:
+    with LoopbackServer(service.answer) as server:
         yield server
 
 
 @pytest.fixture
-def todo(server: Loopback) -> Iterator[Todo]:
+def todo(server: LoopbackServer) -> Iterator[Todo]:
     """Return a client that raises, times and retries as recommended."""
     with requests.Session() as session:
         yield Todo(SessionStack(session, recommended(), base_url=f"{server.origin}/api/"))
@@ -94,26 +94,28 @@ def test_all_five_functions_of_the_article_work(todo: Todo) -> None:
     assert todo.get_tasks() == [Task(0, "Buy bread")]
 
 
-def test_what_goes_out_is_what_the_article_sends(todo: Todo, server: Loopback) -> None:
+def test_what_goes_out_is_what_the_article_sends(todo: Todo, server: LoopbackServer) -> None:
     """The service sees both texts as JSON, slashes at the end, and no body where none belongs."""
     todo.add_task("Buy milk")
     todo.task_done(0)
 
-    added, done = server.seen
+    added, done = server.requests
     assert (added.method, added.path) == ("POST", "/api/tasks/")
     assert json.loads(added.body) == {"summary": "Buy milk", "description": ""}
     assert (done.method, done.path, done.body) == ("DELETE", "/api/tasks/0/", b"")
 
 
 @pytest.mark.parametrize("summary", ["x" * 120, "two\nlines"])
-def test_a_bad_summary_never_leaves_the_house(todo: Todo, server: Loopback, summary: str) -> None:
+def test_a_bad_summary_never_leaves_the_house(
+    todo: Todo, server: LoopbackServer, summary: str
+) -> None:
     """What the service would refuse is refused at once, in adding and in changing."""
     with pytest.raises(ValueError, match="one line of less than 120"):
         todo.add_task(summary)
     with pytest.raises(ValueError, match="one line of less than 120"):
         todo.update_task(0, summary, "")
 
-    assert server.seen == []
+    assert server.requests == []
 
 
 def test_the_longest_summary_is_sent(todo: Todo, service: Service) -> None:
@@ -132,7 +134,7 @@ def test_a_missing_task_is_not_found(todo: Todo) -> None:
     assert "/api/tasks/7/" in str(caught.value)
 
 
-def test_without_handlers_the_status_is_checked_all_the_same(server: Loopback) -> None:
+def test_without_handlers_the_status_is_checked_all_the_same(server: LoopbackServer) -> None:
     """A client over a plain session still raises; its text starts with verb, path and status."""
     with requests.Session() as session:
         todo = Todo(session, f"{server.origin}/api/")
@@ -149,7 +151,7 @@ def test_another_success_than_the_article_expects_is_an_error(todo: Todo, servic
 
 
 def test_the_example_runs_as_a_program(
-    server: Loopback, capsys: pytest.CaptureFixture[str]
+    server: LoopbackServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What the file shows is what it does."""
     example.main(f"{server.origin}/api/")

@@ -10,7 +10,12 @@ from typing import Final
 
 import pytest
 
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 
 ROOT = Path(__file__).parents[3]
 SECONDS: Final = 60
@@ -70,14 +75,14 @@ def run(program: str, *arguments: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def echo(seen: Seen) -> Reply:
+def echo(seen: ServerRequest) -> ServerResponse:
     """Answer with the path, and with cookies to keep."""
-    return Reply(200, seen.path.encode(), {"Set-Cookie": "a=b"})
+    return ServerResponse(200, seen.path.encode(), {"Set-Cookie": "a=b"})
 
 
 def test_ten_forks_with_idle_connections_mix_up_no_answers() -> None:
     """Parent and child go on at the same time with the inherited stack: 0 of 10 runs go wrong."""
-    with Loopback(echo) as server:
+    with LoopbackServer(echo) as server:
         run(
             """
 for number in range(10):
@@ -97,12 +102,12 @@ session.close()
             server.origin,
         )
 
-        assert len(server.seen) == 10 * (4 + 40 + 40 + 2)
+        assert len(server.requests) == 10 * (4 + 40 + 40 + 2)
 
 
 def test_a_child_of_a_child_has_connections_of_its_own_too() -> None:
     """A worker may start workers."""
-    with Loopback(echo) as server:
+    with LoopbackServer(echo) as server:
         run(
             """
 stack.get("warm")
@@ -130,7 +135,7 @@ LOCKS = {
 @pytest.mark.parametrize("lock", LOCKS.values(), ids=LOCKS)
 def test_a_lock_held_by_a_thread_of_the_parent_is_free_in_the_child(lock: str) -> None:
     """Whatever the parent's threads were doing at that moment, the child can go on at once."""
-    with Loopback(echo) as server:
+    with LoopbackServer(echo) as server:
         run(
             f"""
 stack.get("warm")
@@ -164,7 +169,7 @@ session.close()
 
 def test_children_forked_in_the_thick_of_it_get_their_own_answers() -> None:
     """A server that forks its workers under load, whatever its threads hold at that moment."""
-    with Loopback(echo) as server:
+    with LoopbackServer(echo) as server:
         run(
             """
 stop = threading.Event()
@@ -190,8 +195,8 @@ session.close()
 
 def test_a_child_forked_during_a_renewal_renews_for_itself() -> None:
     """The thread that holds the renewal's lock is not in the child, which waits for nobody."""
-    identity = Identity()
-    with Loopback(identity.answer) as server:
+    identity = IdentityProvider()
+    with LoopbackServer(identity.respond) as server:
         run(
             """
 login = ClientCredentials(f"{origin}/token", "app", client_secret="s3cret")
@@ -216,4 +221,4 @@ session.close()
             server.origin,
         )
 
-        assert [seen.bearer for seen in server.at("/child")] == ["access-1"]
+        assert [seen.bearer for seen in server.requests_to("/child")] == ["access-1"]

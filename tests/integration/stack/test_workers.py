@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.servers.loopback import Identity, Loopback
+from sessionkit.testing.server import IdentityProvider, LoopbackServer
 
 ROOT = Path(__file__).parents[3]
 METHODS = multiprocessing.get_all_start_methods()
@@ -21,8 +21,8 @@ METHODS = multiprocessing.get_all_start_methods()
 @pytest.mark.parametrize("method", METHODS)
 def test_four_workers_share_one_renewal_for_each_expiry(method: str, tmp_path: Path) -> None:
     """However workers are started, they log in once, at a server that ends the family on reuse."""
-    identity = Identity()
-    with Loopback(identity.answer) as server:
+    identity = IdentityProvider()
+    with LoopbackServer(identity.respond) as server:
         command = ["tests.support.workers.pool", method, server.origin, str(tmp_path / "tokens.db")]
         with subprocess.Popen(
             [sys.executable, "-W", "error::ResourceWarning", "-m", *command],
@@ -49,5 +49,5 @@ def test_four_workers_share_one_renewal_for_each_expiry(method: str, tmp_path: P
     assert len({worker for worker, _ in outcomes}) == 4
     # The parent's login is there for all; then one renewal for each time that tokens ended.
     assert renewals == [1, 2, 3, 4]
-    assert identity.reused == 0
+    assert identity.reuse_detected == 0
     assert (pool.returncode, complaints) == (0, "")

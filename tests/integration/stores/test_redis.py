@@ -16,7 +16,7 @@ from sessionkit import Token
 from sessionkit.errors import LockTimedOut
 from sessionkit.stores.redis import RedisTokenStore
 from sessionkit.testing import SharedTokenStoreContract
-from tests.support.servers.loopback import Identity, Loopback
+from sessionkit.testing.server import IdentityProvider, LoopbackServer
 from tests.support.servers.real import RedisServer
 from tests.support.servers.slow_identity import SlowIdentity
 from tests.support.shared_stores import (
@@ -247,7 +247,7 @@ def test_a_redis_that_is_killed_and_restarted_in_a_renewal_costs_nothing(tmp_pat
     identity = SlowIdentity()
     with (
         RedisServer(tmp_path, durable=True) as redis,
-        Loopback(identity.answer) as server,
+        LoopbackServer(identity.respond) as server,
         Fleet(server.origin, redis.url, processes=4, threads=2) as fleet,
     ):
         assert fleet.call("/login") == ["200"] * 8
@@ -263,15 +263,15 @@ def test_a_redis_that_is_killed_and_restarted_in_a_renewal_costs_nothing(tmp_pat
 
     assert results == ["200"] * 16
     assert identity.renewals == 3
-    assert identity.reused == 0
+    assert identity.reuse_detected == 0
 
 
 def test_a_redis_that_lost_everything_gets_its_token_back(tmp_path: Path) -> None:
     """A cache without a disk may restart between two renewals: the processes know the token."""
-    identity = Identity()
+    identity = IdentityProvider()
     with (
         RedisServer(tmp_path) as redis,
-        Loopback(identity.answer) as server,
+        LoopbackServer(identity.respond) as server,
         Fleet(server.origin, redis.url, processes=4, threads=2) as fleet,
     ):
         results = fleet.call("/login")
@@ -283,15 +283,15 @@ def test_a_redis_that_lost_everything_gets_its_token_back(tmp_path: Path) -> Non
 
     assert results == ["200"] * 24
     assert identity.renewals == 2
-    assert identity.reused == 0
+    assert identity.reuse_detected == 0
 
 
 def test_a_redis_that_is_gone_is_an_error_with_a_way_out(tmp_path: Path) -> None:
     """A call that needs a new token says what is missing; others go on with what they hold."""
-    identity = Identity()
+    identity = IdentityProvider()
     with (
         RedisServer(tmp_path) as redis,
-        Loopback(identity.answer) as server,
+        LoopbackServer(identity.respond) as server,
         Fleet(server.origin, redis.url, processes=1) as fleet,
     ):
         assert fleet.call("/login") == ["200"]

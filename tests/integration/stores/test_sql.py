@@ -15,7 +15,7 @@ from sessionkit.errors import LockTimedOut
 from sessionkit.stores._text import digest
 from sessionkit.stores.sql import SqlTokenStore
 from sessionkit.testing import SharedTokenStoreContract
-from tests.support.servers.loopback import Loopback
+from sessionkit.testing.server import LoopbackServer
 from tests.support.servers.real import PostgresServer, postgres_server
 from tests.support.servers.slow_identity import SlowIdentity
 from tests.support.shared_stores import (
@@ -290,7 +290,7 @@ def test_a_fleet_whose_connections_are_all_cut_in_a_renewal_loses_no_call(
     """Holder and waiters alike connect again; all calls end well, and no token is used twice."""
     identity = SlowIdentity()
     with (
-        Loopback(identity.answer) as server,
+        LoopbackServer(identity.respond) as server,
         Fleet(server.origin, postgres_url, processes=1) as leader,
         Fleet(server.origin, postgres_url, processes=4, threads=2) as others,
     ):
@@ -305,7 +305,7 @@ def test_a_fleet_whose_connections_are_all_cut_in_a_renewal_loses_no_call(
 
     assert results == ["200"] * 9
     assert identity.renewals == 2
-    assert identity.reused == 0
+    assert identity.reuse_detected == 0
 
 
 def test_a_database_that_restarts_between_renewals_costs_nothing() -> None:
@@ -313,7 +313,7 @@ def test_a_database_that_restarts_between_renewals_costs_nothing() -> None:
     identity = SlowIdentity()
     with (
         postgres_server() as database,
-        Loopback(identity.answer) as server,
+        LoopbackServer(identity.respond) as server,
         Fleet(server.origin, database.url(), processes=4, threads=2) as fleet,
     ):
         results = fleet.call("/login")
@@ -331,7 +331,7 @@ def test_a_database_that_is_gone_is_an_error_with_a_way_out(postgres: PostgresSe
     identity = SlowIdentity()
     with (
         postgres_server() as database,
-        Loopback(identity.answer) as server,
+        LoopbackServer(identity.respond) as server,
         Fleet(server.origin, database.url(), processes=1) as fleet,
     ):
         assert fleet.call("/login") == ["200"]

@@ -25,6 +25,7 @@ from sessionkit.auth import ClientCredentials
 from sessionkit.demo._models import Maker, Money, Product
 from sessionkit.errors import NotFound
 from sessionkit.testing.cassettes import NotRecorded, cassette, find_secrets
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.support.record_cassettes import (
     FOLDER,
     ORDER,
@@ -41,7 +42,6 @@ from tests.support.record_cassettes import (
     replay,
     typed,
 )
-from tests.support.servers.loopback import Loopback, Reply, Seen
 
 _WATCHED = {"socket.__new__", "socket.connect", "socket.getaddrinfo"}
 
@@ -91,7 +91,7 @@ def sent_with(response: requests.Response) -> str:
 def test_the_watch_sees_a_connection() -> None:
     """That no socket is opened below is seen, not assumed."""
     with (
-        Loopback(lambda _: Reply()) as server,
+        LoopbackServer(lambda _: ServerResponse()) as server,
         requests.Session() as session,
         pytest.raises(AssertionError, match="socket"),
         no_sockets(),
@@ -269,14 +269,16 @@ def spelled(secret: str) -> list[str]:
     return [*plain, secret.replace("/", "\\/"), *standard, *url_safe]
 
 
-def telling(seen: Seen) -> Reply:
+def telling(seen: ServerRequest) -> ServerResponse:
     """Hand out tokens; anything else is answered with all that was sent, in many forms."""
     if seen.path == "/token":
         tokens = {"access_token": ACCESS, "refresh_token": REFRESH, "id_token": ID_TOKEN}
-        return Reply(200, {**tokens, "token_type": "Bearer", "scope": "a", "expires_in": 3600})
+        return ServerResponse(
+            200, {**tokens, "token_type": "Bearer", "scope": "a", "expires_in": 3600}
+        )
     if seen.path == "/moved":
         there = f"/there?access_token={quote(ACCESS, safe='')}#id_token={quote(ID_TOKEN, safe='')}"
-        return Reply(302, b"", {"Location": there})
+        return ServerResponse(302, b"", {"Location": there})
     sent = f"{seen.headers} {seen.query} {seen.body!r}"
     told = {
         "said": f"you sent {sent}",
@@ -292,7 +294,7 @@ def telling(seen: Seen) -> Reply:
         "Content-Encoding": "gzip",
     }
     status = 403 if seen.path == "/refused" else 200
-    return Reply(status, gzip.compress(json.dumps(told).encode()), headers)
+    return ServerResponse(status, gzip.compress(json.dumps(told).encode()), headers)
 
 
 def carrying(origin: str) -> list[int]:
@@ -339,12 +341,12 @@ def test_no_planted_secret_is_left_in_a_recording(tmp_path: Path) -> None:
     Nor in Base64, nor percent-encoded, nor packed with gzip. And the recording can be played back.
     """
     file = tmp_path / "planted.yaml"
-    with Loopback(telling) as server:
+    with LoopbackServer(telling) as server:
         hosts = {urlsplit(server.origin).netloc: "api.example"}
         # A path has no name that would give a secret away.
         with cassette(file, record="all", secrets=[PATH], hosts=hosts):
             statuses = carrying(server.origin)
-        arrived = repr(server.seen)
+        arrived = repr(server.requests)
 
     assert statuses == [200] * 8 + [403]
     data = file.read_bytes().decode("latin-1")

@@ -16,8 +16,13 @@ import requests
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import RefreshToken, StaticToken
 from sessionkit.handlers import TimeoutHandler
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 from tests.support.compared_sessions import TOKEN, WAYS, told_the_same
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 
 MIB = 1_048_576
 #: What a stream may hold at once, wherever it is read: pieces of 1 MiB on both sides, and buffers.
@@ -41,15 +46,17 @@ def flat() -> Iterator[None]:
 def test_a_gibibyte_streams_through_all_handlers_in_flat_memory() -> None:
     """Renewal, retry, deadline, timing and errors: none of them keeps what passes."""
     count = 1024
-    identity = Identity()
+    identity = IdentityProvider()
     block = bytes(MIB)
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if seen.path != "/big" or not identity.admits(seen):
-            return identity.answer(seen)
-        return Reply(200, itertools.repeat(block, count), {"Content-Length": str(count * MIB)})
+            return identity.respond(seen)
+        return ServerResponse(
+            200, itertools.repeat(block, count), {"Content-Length": str(count * MIB)}
+        )
 
-    with Loopback(answer) as server, requests.Session() as session:
+    with LoopbackServer(answer) as server, requests.Session() as session:
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         chain = recommended(grant)
         chain["timeout"] = TimeoutHandler(total=60)
@@ -65,30 +72,32 @@ def test_a_gibibyte_streams_through_all_handlers_in_flat_memory() -> None:
     assert response.record.attempts[0].status == 401
 
 
-def chunked(seen: Seen) -> Reply:
+def chunked(seen: ServerRequest) -> ServerResponse:
     """Answer in chunks of 64 KiB, 64 MiB of them in all."""
     piece = b"10000\r\n" + bytes(65_536) + b"\r\n"
     body = itertools.chain(itertools.repeat(piece, 1024), [b"0\r\n\r\n"])
-    return Reply(200, body, {"Transfer-Encoding": "chunked"})
+    return ServerResponse(200, body, {"Transfer-Encoding": "chunked"})
 
 
-def zipped(seen: Seen) -> Reply:
+def zipped(seen: ServerRequest) -> ServerResponse:
     """Answer 64 MiB that were compressed to some hundred KiB."""
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     body = b"".join([*(packer.compress(bytes(MIB)) for _ in range(64)), packer.flush()])
-    return Reply(200, iter([body]), {"Content-Encoding": "gzip", "Content-Length": str(len(body))})
+    return ServerResponse(
+        200, iter([body]), {"Content-Encoding": "gzip", "Content-Length": str(len(body))}
+    )
 
 
-def unmeasured(seen: Seen) -> Reply:
+def unmeasured(seen: ServerRequest) -> ServerResponse:
     """Answer 64 MiB without saying how much, until the end of the connection."""
-    return Reply(200, itertools.repeat(bytes(MIB), 64))
+    return ServerResponse(200, itertools.repeat(bytes(MIB), 64))
 
 
 @pytest.mark.parametrize("answer", [chunked, zipped, unmeasured])
 @pytest.mark.parametrize("errors", [False, True], ids=["plain", "errors"])
 def test_an_answer_of_any_coding_streams_in_flat_memory(answer: Any, errors: bool) -> None:
     """In chunks, compressed, or until the server hangs up."""
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         chain = recommended(StaticToken(TOKEN), errors=errors)
         size = 0
         stack = SessionStack(None, chain, base_url=server.origin)
@@ -135,7 +144,7 @@ READERS: list[Callable[[requests.Response], Any]] = [
 def test_a_stream_can_be_read_in_every_way_as_it_can_bare(number: int, coding: str) -> None:
     """And reading it to the end gives its connection back, or keeps it, as it does bare."""
 
-    def answer(seen: Seen) -> bytes:
+    def answer(seen: ServerRequest) -> bytes:
         head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
         if coding == "chunked":
             body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (LINES[:5], LINES[5:]))
@@ -158,7 +167,7 @@ def test_a_stream_can_be_read_in_every_way_as_it_can_bare(number: int, coding: s
         second: requests.Response = session.get(server.origin)
         return second
 
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         told_the_same(call, server)
 
     assert all(read == reads[0] for read in reads), reads
@@ -167,7 +176,7 @@ def test_a_stream_can_be_read_in_every_way_as_it_can_bare(number: int, coding: s
 @pytest.mark.parametrize("size", [10, 200_000])
 def test_a_stream_that_is_left_unread_costs_what_it_costs_bare(size: int) -> None:
     """Closed early, its connection is not used again; closed at its end, it is."""
-    with Loopback(lambda seen: Reply(200, b"x" * size)) as server:
+    with LoopbackServer(lambda seen: ServerResponse(200, b"x" * size)) as server:
 
         def call(session: Any) -> requests.Response:
             with session.get(server.origin, stream=True) as response:
@@ -182,7 +191,7 @@ def test_a_stream_that_is_left_unread_costs_what_it_costs_bare(size: int) -> Non
 
 def test_a_session_that_streams_by_default_does_so_through_a_stack() -> None:
     """``session.stream`` is the session's setting; an answer comes unread where it is set."""
-    with Loopback(lambda seen: Reply(200, b"x" * 100_000)) as server:
+    with LoopbackServer(lambda seen: ServerResponse(200, b"x" * 100_000)) as server:
         unread: list[bool] = []
 
         def call(session: Any) -> requests.Response:

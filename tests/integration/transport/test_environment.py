@@ -10,23 +10,23 @@ from typing import Any
 import pytest
 import requests
 
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.support.compared_sessions import TOKENLESS, WAYS, told, told_the_same
-from tests.support.servers.loopback import Loopback, Reply, Seen
 from tests.support.servers.proxy import Proxy
 
 
-def answer(seen: Seen) -> Reply:
+def answer(seen: ServerRequest) -> ServerResponse:
     """Redirect to ``?to=``, or tell who came."""
     if "to" in seen.query:
-        return Reply(302, b"", {"Location": seen.query["to"][0]})
+        return ServerResponse(302, b"", {"Location": seen.query["to"][0]})
     kind, _, login = seen.headers.get("authorization", "").partition(" ")
-    return Reply(200, {"who": base64.b64decode(login).decode() if kind == "Basic" else ""})
+    return ServerResponse(200, {"who": base64.b64decode(login).decode() if kind == "Basic" else ""})
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
+def server() -> Iterator[LoopbackServer]:
     """Start a server, which has two names."""
-    with Loopback(answer) as started:
+    with LoopbackServer(answer) as started:
         yield started
 
 
@@ -61,7 +61,7 @@ BOTH = pytest.mark.parametrize("way", [get, prepared])
 @pytest.mark.parametrize(("start", "end"), [(0, 0), (0, 1), (1, 0), (1, 1)])
 @BOTH
 def test_netrc_is_asked_at_every_hop_as_it_is_bare(
-    way: Any, start: int, end: int, server: Loopback
+    way: Any, start: int, end: int, server: LoopbackServer
 ) -> None:
     """A host that it knows gets its login, and the next host does not."""
     names = [server.origin, f"http://localhost:{server.port}"]
@@ -76,7 +76,7 @@ def test_netrc_is_asked_at_every_hop_as_it_is_bare(
 @pytest.mark.parametrize("setting", ["untrusting", "session.auth", "header"])
 @BOTH
 def test_netrc_is_left_alone_where_it_is_left_alone_bare(
-    way: Any, setting: str, server: Loopback
+    way: Any, setting: str, server: LoopbackServer
 ) -> None:
     """Not trusted, or with another login at hand; a header given by hand is overruled as ever."""
 
@@ -118,7 +118,7 @@ def test_netrc_is_left_alone_where_it_is_left_alone_bare(
 )
 @BOTH
 def test_the_variables_for_proxies_mean_what_they_mean_bare(
-    way: Any, variables: dict[str, str], expected: str, server: Loopback
+    way: Any, variables: dict[str, str], expected: str, server: LoopbackServer
 ) -> None:
     """In capitals or not, for all schemes or one, with exceptions in every form."""
     with Proxy() as one, Proxy() as two, pytest.MonkeyPatch.context() as patch:
@@ -134,7 +134,7 @@ def test_the_variables_for_proxies_mean_what_they_mean_bare(
 
 @pytest.mark.parametrize("entry", ["get", "send"])
 def test_the_environment_stands_between_the_call_and_the_session(
-    entry: str, server: Loopback, monkeypatch: pytest.MonkeyPatch
+    entry: str, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In requests its proxies go over the session's, but for ``send``; the call's go over both."""
     with Proxy() as of_call, Proxy() as of_environment, Proxy() as of_session:
@@ -158,7 +158,7 @@ def test_the_environment_stands_between_the_call_and_the_session(
 
 
 def test_a_variable_that_is_set_later_holds_from_then_on(
-    server: Loopback, monkeypatch: pytest.MonkeyPatch
+    server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stack remembers nothing of the environment, as a session does not."""
     for wrap in WAYS.values():

@@ -13,8 +13,13 @@ import requests
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import RefreshToken, StaticToken
 from sessionkit.errors import ProxyFailed, SessionKitError
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 from tests.support.compared_sessions import TOKEN, told_the_same
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 from tests.support.servers.proxy import Proxy
 from tests.support.tls import authority_file, server_context
 
@@ -29,17 +34,19 @@ def proxy() -> Iterator[Proxy]:
         yield started
 
 
-def answer(seen: Seen) -> Reply:
+def answer(seen: ServerRequest) -> ServerResponse:
     """Redirect to ``?to=``, or tell what came that was meant for the proxy."""
     if "to" in seen.query:
-        return Reply(302, b"", {"Location": seen.query["to"][0]})
-    return Reply(200, {"for the proxy": seen.headers.get("proxy-authorization")})
+        return ServerResponse(302, b"", {"Location": seen.query["to"][0]})
+    return ServerResponse(200, {"for the proxy": seen.headers.get("proxy-authorization")})
 
 
 class Site:
     """A plain and a TLS server behind one proxy, and calls over them."""
 
-    def __init__(self, proxy: Proxy, plain: Loopback, secure: Loopback, bundle: str) -> None:
+    def __init__(
+        self, proxy: Proxy, plain: LoopbackServer, secure: LoopbackServer, bundle: str
+    ) -> None:
         self.proxy, self.plain, self.secure, self.bundle = proxy, plain, secure, bundle
         self.places = {
             "plain": f"{plain.origin}/x",
@@ -68,7 +75,7 @@ class Site:
 @contextmanager
 def a_site(proxy: Proxy, folder: Path) -> Iterator[Site]:
     """Start the two servers."""
-    with Loopback(answer) as plain, Loopback(answer, tls=server_context()) as secure:
+    with LoopbackServer(answer) as plain, LoopbackServer(answer, tls=server_context()) as secure:
         yield Site(proxy, plain, secure, authority_file(folder))
 
 
@@ -147,7 +154,7 @@ def test_each_hop_goes_by_the_proxy_that_it_goes_by_bare(
         if setting == "both":
             tunnels = [method == "CONNECT" for method, _ in asked]
             assert tunnels == [start == "secure", end == "secure"]
-        assert not any(secret in repr(site.secure.seen) for secret in SECRETS)
+        assert not any(secret in repr(site.secure.requests) for secret in SECRETS)
 
 
 @BOTH
@@ -198,8 +205,8 @@ def test_an_environment_that_adds_a_proxy_for_the_next_scheme_is_heard(
 
 def test_token_requests_go_by_the_proxy_too(proxy: Proxy) -> None:
     """Where nothing leaves the house but by the proxy, logging in does not either."""
-    identity = Identity()
-    with Loopback(identity.answer) as server, requests.Session() as session:
+    identity = IdentityProvider()
+    with LoopbackServer(identity.respond) as server, requests.Session() as session:
         session.proxies = {"http": proxy.url}
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         stack = SessionStack(session, recommended(grant), base_url=server.origin)
@@ -209,7 +216,7 @@ def test_token_requests_go_by_the_proxy_too(proxy: Proxy) -> None:
 
         paths = [target.removeprefix(server.origin) for target in proxy.targets]
         assert paths == ["/token", "/x", "/x", "/token", "/x"]
-        assert "proxy-authorization" not in repr(server.seen)
+        assert "proxy-authorization" not in repr(server.requests)
 
 
 def test_a_proxy_that_does_not_know_us_is_told_as_it_is_bare(site: Site) -> None:

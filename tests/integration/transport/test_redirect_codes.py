@@ -17,8 +17,13 @@ from requests.auth import HTTPDigestAuth
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import RefreshToken, StaticToken
 from sessionkit.errors import RedirectFailed, ReplayImpossible
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 from tests.support.compared_sessions import HANDLED, TOKEN, TOKENLESS, WAYS, told_the_same
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 from tests.support.servers.proxy import Proxy
 from tests.support.stacks import passing
 from tests.support.tls import authority_file, server_context
@@ -29,18 +34,18 @@ KEEPING = (307, 308)
 VERBS = ("get", "post", "put", "patch", "delete", "options")
 
 
-def moved(seen: Seen) -> Reply:
+def moved(seen: ServerRequest) -> ServerResponse:
     """Redirect from ``/302/whatever`` with that code to ``/end``, and answer there."""
     if seen.path == "/end":
-        return Reply(200, {"by": seen.method})
+        return ServerResponse(200, {"by": seen.method})
     headers = {"Location": "/end?from=elsewhere", "Set-Cookie": "hop=1"}
-    return Reply(int(seen.path.split("/")[1]), b"moved", headers)
+    return ServerResponse(int(seen.path.split("/")[1]), b"moved", headers)
 
 
 @pytest.fixture(scope="module")
-def mover() -> Iterator[Loopback]:
+def mover() -> Iterator[LoopbackServer]:
     """Start the server that redirects with any code."""
-    with Loopback(moved) as server:
+    with LoopbackServer(moved) as server:
         yield server
 
 
@@ -76,7 +81,7 @@ def final_method(code: int, method: str) -> str:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("code", CODES)
 def test_every_code_with_every_method_is_followed_as_requests_does(
-    mover: Loopback, code: int, method: str
+    mover: LoopbackServer, code: int, method: str
 ) -> None:
     """With and without a body, by a verb, by ``request`` and by ``send``."""
     url = f"{mover.origin}/{code}/x"
@@ -104,7 +109,7 @@ def test_every_code_with_every_method_is_followed_as_requests_does(
     ids=["form", "json", "multipart", "text"],
 )
 def test_bodies_of_every_form_go_over_a_redirect_as_they_do_bare(
-    mover: Loopback, code: int, options: dict[str, Any]
+    mover: LoopbackServer, code: int, options: dict[str, Any]
 ) -> None:
     """Their headers go with them, or come off with them."""
     bare = told_the_same(lambda s: s.post(f"{mover.origin}/{code}/x", **options), mover)
@@ -114,7 +119,7 @@ def test_bodies_of_every_form_go_over_a_redirect_as_they_do_bare(
 
 @pytest.mark.parametrize("code", [301, 302, 303])
 def test_a_body_that_is_read_once_is_left_behind_where_the_method_changes(
-    mover: Loopback, code: int
+    mover: LoopbackServer, code: int
 ) -> None:
     """The upload is done; what is fetched behind it has no body."""
     url = f"{mover.origin}/{code}/x"
@@ -127,7 +132,7 @@ def test_a_body_that_is_read_once_is_left_behind_where_the_method_changes(
 @pytest.mark.parametrize("body", [lambda: iter([b"one", b"two"]), lambda: Pipe(b"onetwo")])
 @pytest.mark.parametrize("way", ["request", "send"])
 def test_no_upload_arrives_empty_behind_a_redirect(
-    mover: Loopback, code: int, body: Any, way: str
+    mover: LoopbackServer, code: int, body: Any, way: str
 ) -> None:
     """requests sends a spent body as an empty one; a chain says that it cannot be sent again."""
     url = f"{mover.origin}/{code}/x"
@@ -142,16 +147,16 @@ def test_no_upload_arrives_empty_behind_a_redirect(
     assert bare.bodies == [b"onetwo", b""]
     ways: list[Any] = [*HANDLED.values(), lambda session, _: SessionStack(session, [passing])]
     for wrap in ways:
-        mover.seen.clear()
+        mover.requests.clear()
         unrewindable = pytest.raises(requests.exceptions.UnrewindableBodyError)
         with requests.Session() as session, unrewindable as caught:
             call(wrap(session, [mover.origin]))
         assert caught.value.response is not None
         assert caught.value.response.status_code == code
-        assert [seen.body for seen in mover.seen] == [b"onetwo"]
+        assert [seen.body for seen in mover.requests] == [b"onetwo"]
 
 
-def test_an_upload_that_cannot_follow_a_redirect_is_an_error_of_ours(mover: Loopback) -> None:
+def test_an_upload_that_cannot_follow_a_redirect_is_an_error_of_ours(mover: LoopbackServer) -> None:
     """Where errors are raised it says that the first server has the body."""
     with requests.Session() as session:
         stack = SessionStack(session, recommended(StaticToken(TOKEN)), base_url=mover.origin)
@@ -161,7 +166,7 @@ def test_an_upload_that_cannot_follow_a_redirect_is_an_error_of_ours(mover: Loop
     assert (caught.value.sent, caught.value.retryable, caught.value.status) == ("yes", False, 307)
 
 
-def test_a_form_with_a_pipe_in_it_follows_a_redirect(mover: Loopback) -> None:
+def test_a_form_with_a_pipe_in_it_follows_a_redirect(mover: LoopbackServer) -> None:
     """requests reads its parts when it is prepared, so it can be sent to the next host too."""
     url = f"{mover.origin}/307/x"
     bare = told_the_same(lambda s: s.post(url, files={"f": ("n", Pipe(b"part"))}), mover)
@@ -169,7 +174,7 @@ def test_a_form_with_a_pipe_in_it_follows_a_redirect(mover: Loopback) -> None:
     assert [b"part" in body for body in bare.bodies] == [True, True]
 
 
-def test_head_is_not_redirected_unless_asked(mover: Loopback) -> None:
+def test_head_is_not_redirected_unless_asked(mover: LoopbackServer) -> None:
     """The one verb that does not follow by itself does not begin to."""
     url = f"{mover.origin}/302/x"
 
@@ -179,7 +184,9 @@ def test_head_is_not_redirected_unless_asked(mover: Loopback) -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_a_redirect_that_is_not_followed_shows_the_next_request(mover: Loopback, code: int) -> None:
+def test_a_redirect_that_is_not_followed_shows_the_next_request(
+    mover: LoopbackServer, code: int
+) -> None:
     """``response.next`` is there, or is not, as without a stack."""
     url = f"{mover.origin}/{code}/x"
     bare = told_the_same(lambda s: s.post(url, data=b"x", allow_redirects=False), mover)
@@ -203,12 +210,12 @@ def test_every_location_leads_to_where_it_does_bare(location: str, way: str) -> 
     """Relative, quoted, in UTF-8, with a fragment, of another scheme, or no URL at all."""
     header = location.encode().decode("latin-1")
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if seen.path != "/dir/start" or seen.query:
-            return Reply(200, {"path": seen.path})
-        return Reply(302, b"", {"Location": header})
+            return ServerResponse(200, {"path": seen.path})
+        return ServerResponse(302, b"", {"Location": header})
 
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         url = f"{server.origin}/dir/start#mine"
 
         def call(session: Any) -> requests.Response:
@@ -220,13 +227,13 @@ def test_every_location_leads_to_where_it_does_bare(location: str, way: str) -> 
 def test_a_fragment_is_kept_over_every_hop() -> None:
     """The caller's own, until a Location brings another (RFC 9110, section 10.2.2)."""
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         places = {"/1": "/2", "/2": "/3#theirs", "/3": "/4"}
         if seen.path in places:
-            return Reply(302, b"", {"Location": places[seen.path]})
-        return Reply()
+            return ServerResponse(302, b"", {"Location": places[seen.path]})
+        return ServerResponse()
 
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         bare = told_the_same(lambda s: s.get(f"{server.origin}/1#mine"), server)
 
     fragments = [url.partition("#")[2] for _, _, url in bare.history]
@@ -236,16 +243,16 @@ def test_a_fragment_is_kept_over_every_hop() -> None:
 
 def test_a_redirect_without_a_location_is_an_answer() -> None:
     """There is nowhere to go, so the caller gets it."""
-    with Loopback(lambda _: Reply(302, {"why": "no idea"})) as server:
+    with LoopbackServer(lambda _: ServerResponse(302, {"why": "no idea"})) as server:
         bare = told_the_same(lambda s: s.get(server.origin), server)
 
-        assert (bare.status, len(bare.requests)) == (302, len(server.seen) // 5)
+        assert (bare.status, len(bare.requests)) == (302, len(server.requests) // 5)
 
 
 @pytest.mark.parametrize("limit", [0, 1, 30])
 def test_a_loop_ends_as_it_does_bare(limit: int) -> None:
     """After as many hops, with the same error, which holds the last answer."""
-    with Loopback(lambda seen: Reply(302, b"", {"Location": seen.path})) as server:
+    with LoopbackServer(lambda seen: ServerResponse(302, b"", {"Location": seen.path})) as server:
 
         def call(session: Any) -> requests.Response:
             session.max_redirects = limit
@@ -267,20 +274,20 @@ def test_a_loop_ends_as_it_does_bare(limit: int) -> None:
 
 
 @contextmanager
-def shops() -> Iterator[tuple[Any, list[Loopback], str, str]]:
+def shops() -> Iterator[tuple[Any, list[LoopbackServer], str, str]]:
     """Start a plain and a TLS server, and a session's maker that reaches both by any name."""
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if "to" in seen.query:
             place = seen.query["to"][0]
-            return Reply(302, b"", {"Location": place, "Set-Cookie": "\n".join(COOKIES)})
-        return Reply(200, {"cookie": seen.headers.get("cookie")})
+            return ServerResponse(302, b"", {"Location": place, "Set-Cookie": "\n".join(COOKIES)})
+        return ServerResponse(200, {"cookie": seen.headers.get("cookie")})
 
     names = ("a.shop.example", "b.shop.example", "other.example")
     with ExitStack() as opened:
         proxy = opened.enter_context(Proxy())
-        plain = opened.enter_context(Loopback(answer))
-        secure = opened.enter_context(Loopback(answer, tls=server_context(*names)))
+        plain = opened.enter_context(LoopbackServer(answer))
+        secure = opened.enter_context(LoopbackServer(answer, tls=server_context(*names)))
 
         def session() -> requests.Session:
             made = requests.Session()
@@ -336,20 +343,20 @@ def test_cookies_that_a_hop_sets_go_where_they_go_bare(
 
 def test_a_cookie_that_a_401_sets_is_sent_with_the_replay() -> None:
     """A gateway that hands out its session with the refusal is satisfied the second time."""
-    identity = Identity()
+    identity = IdentityProvider()
 
-    def answer(seen: Seen) -> Reply:
-        reply = identity.answer(seen)
+    def answer(seen: ServerRequest) -> ServerResponse:
+        reply = identity.respond(seen)
         return replace(reply, headers={"Set-Cookie": "gate=open"}) if reply.status == 401 else reply
 
-    with Loopback(answer) as server, requests.Session() as session:
+    with LoopbackServer(answer) as server, requests.Session() as session:
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         stack = SessionStack(session, recommended(grant), base_url=server.origin)
         stack.get("/first")
         identity.expire()
 
         assert stack.get("/x", cookies={"mine": "1"}).ok
-        cookies = [set(seen.headers["cookie"].split("; ")) for seen in server.at("/x")]
+        cookies = [set(seen.headers["cookie"].split("; ")) for seen in server.requests_to("/x")]
         assert cookies == [{"mine=1"}, {"mine=1", "gate=open"}]
         assert dict(session.cookies) == {"gate": "open"}
 
@@ -357,17 +364,19 @@ def test_a_cookie_that_a_401_sets_is_sent_with_the_replay() -> None:
 # -- Digest
 
 
-def guarded(seen: Seen) -> Reply:
+def guarded(seen: ServerRequest) -> ServerResponse:
     """Answer those who know the password; on ``/moved`` redirect them first."""
     given = dict(re.findall(r'(\w+)="?([^",]*)"?', seen.headers.get("authorization", "")))
     if not _digest_fits(given, seen):
-        return Reply(401, {}, {"WWW-Authenticate": 'Digest realm="r", nonce="n", qop="auth"'})
+        return ServerResponse(
+            401, {}, {"WWW-Authenticate": 'Digest realm="r", nonce="n", qop="auth"'}
+        )
     if seen.path == "/moved":
-        return Reply(307, b"", {"Location": "/end"})
-    return Reply(200, {"user": given["username"], "body": seen.body.decode()})
+        return ServerResponse(307, b"", {"Location": "/end"})
+    return ServerResponse(200, {"user": given["username"], "body": seen.body.decode()})
 
 
-def _digest_fits(given: dict[str, str], seen: Seen) -> bool:
+def _digest_fits(given: dict[str, str], seen: ServerRequest) -> bool:
     def md5(text: str) -> str:
         return hashlib.md5(text.encode()).hexdigest()
 
@@ -382,7 +391,7 @@ def _digest_fits(given: dict[str, str], seen: Seen) -> bool:
 @pytest.mark.parametrize("on_session", [False, True], ids=["call", "session"])
 def test_digest_authentication_works_as_it_does_bare(path: str, on_session: bool) -> None:
     """Its second round is its own business: no renewal, the same requests, the same history."""
-    with Loopback(guarded) as server:
+    with LoopbackServer(guarded) as server:
 
         def call(session: Any) -> requests.Response:
             auth = HTTPDigestAuth("user", "word")

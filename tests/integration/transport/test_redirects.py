@@ -16,7 +16,7 @@ from sessionkit.chain._exchange import DEFAULT_TIMEOUT
 from sessionkit.errors import RedirectFailed
 from sessionkit.handlers import ErrorHandler
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.support.stacks import Keeper, opened
 
 #: What a hop must not depend on: where the secret rides, and how the call came in.
@@ -26,11 +26,13 @@ WAYS = [(scheme, way) for scheme in (Bearer(), Header("X-Key")) for way in ("req
 def chain_of(hops: int, status: int = 302) -> Any:
     """Return a server that redirects from /0 to /1 and so on, and answers at the last."""
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         number = int(seen.path.strip("/"))
         if number >= hops:
-            return Reply(200, {"method": seen.method, "hops": number})
-        return Reply(status, b"body", {"Location": f"/{number + 1}", "Set-Cookie": f"c{number}=1"})
+            return ServerResponse(200, {"method": seen.method, "hops": number})
+        return ServerResponse(
+            status, b"body", {"Location": f"/{number + 1}", "Set-Cookie": f"c{number}=1"}
+        )
 
     return answer
 
@@ -38,7 +40,7 @@ def chain_of(hops: int, status: int = 302) -> Any:
 @contextmanager
 def secretive(
     answer: Any, scheme: Any = None, **settings: Any
-) -> Iterator[tuple[SessionStack, Loopback]]:
+) -> Iterator[tuple[SessionStack, LoopbackServer]]:
     """Open a stack whose calls carry a secret."""
     with opened(answer, **settings) as (stack, server):
         stack.handlers.add(AuthHandler(StaticToken("s3cret"), scheme=scheme or Bearer()))
@@ -64,7 +66,7 @@ def test_a_chain_of_redirects_is_followed_with_the_secret_at_each_hop(
 
         assert response.json() == {"method": "GET", "hops": 3}
         assert [past.status_code for past in response.history] == [302, 302, 302]
-        assert ["s3cret" in repr(seen) for seen in server.seen] == [True] * 4
+        assert ["s3cret" in repr(seen) for seen in server.requests] == [True] * 4
     assert len(response.record.attempts) == 1  # type: ignore[attr-defined]  # set by the stack
 
 
@@ -81,7 +83,7 @@ def test_the_session_decides_which_method_a_hop_has(
         response = call(stack, way, method, data=b"body")
 
         assert response.json()["method"] == final
-        assert server.seen[1].body == (b"body" if final == method else b"")
+        assert server.requests[1].body == (b"body" if final == method else b"")
 
 
 @pytest.mark.parametrize(("scheme", "way"), WAYS)
@@ -90,7 +92,7 @@ def test_cookies_that_a_redirect_sets_are_sent_on_the_next_hop(scheme: Any, way:
     with secretive(chain_of(2), scheme) as (stack, server):
         call(stack, way)
 
-        assert server.seen[2].headers["cookie"] == "c0=1; c1=1"
+        assert server.requests[2].headers["cookie"] == "c0=1; c1=1"
         assert dict(stack.cookies) == {"c0": "1", "c1": "1"}
 
 
@@ -102,7 +104,7 @@ def test_a_caller_who_wants_to_see_the_redirect_sees_it(scheme: Any, way: str) -
 
         assert response.status_code == 302
         assert response.next is not None
-        assert len(server.seen) == 1
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(("scheme", "way"), WAYS)
@@ -114,7 +116,7 @@ def test_the_sessions_limit_holds(scheme: Any, way: str, limit: int) -> None:
         with pytest.raises(requests.TooManyRedirects, match=f"Exceeded {limit} redirects"):
             call(stack, way)
 
-        assert len(server.seen) == 1 + limit
+        assert len(server.requests) == 1 + limit
 
 
 def test_a_loop_is_an_error_of_ours_where_errors_are_mapped() -> None:
@@ -185,9 +187,9 @@ def test_each_hop_has_the_time_that_is_left(way: str, secret: bool) -> None:
     adapter, clock = Timed(), FakeClock()
     redirecting = chain_of(2)
 
-    def slow(seen: Seen) -> Reply:
+    def slow(seen: ServerRequest) -> ServerResponse:
         clock.advance(3)
-        reply: Reply = redirecting(seen)
+        reply: ServerResponse = redirecting(seen)
         return reply
 
     limited = Keeper(lambda exchange: exchange.with_deadline(10.0))

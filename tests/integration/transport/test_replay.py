@@ -21,18 +21,25 @@ from sessionkit import SessionStack, recommended
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.auth import RefreshToken
 from sessionkit.errors import AuthenticationFailed
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 
 CONTENT = bytes(range(256)) * 40
 
 
 @contextmanager
 def an_expired_stack(
-    errors: bool = False, adapter: HTTPAdapter | None = None, identity: Identity | None = None
-) -> Iterator[tuple[Identity, Loopback, SessionStack]]:
+    errors: bool = False,
+    adapter: HTTPAdapter | None = None,
+    identity: IdentityProvider | None = None,
+) -> Iterator[tuple[IdentityProvider, LoopbackServer, SessionStack]]:
     """Start an API and a stack whose token has ended without its knowing."""
-    identity = identity or Identity()
-    with Loopback(identity.answer) as server, requests.Session() as session:
+    identity = identity or IdentityProvider()
+    with LoopbackServer(identity.respond) as server, requests.Session() as session:
         if adapter is not None:
             session.mount("http://", adapter)
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
@@ -50,7 +57,7 @@ def test_bytes_and_json_arrive_whole_after_a_401() -> None:
         stack.post("/json", json={"sku": "bag"})
 
         assert answer["sha256"] == hashlib.sha256(CONTENT).hexdigest()
-        assert [seen.body for seen in server.at("/json")] == [b'{"sku": "bag"}'] * 2
+        assert [seen.body for seen in server.requests_to("/json")] == [b'{"sku": "bag"}'] * 2
 
 
 def test_a_file_is_sent_again_from_where_the_caller_left_it(tmp_path: Path) -> None:
@@ -61,7 +68,7 @@ def test_a_file_is_sent_again_from_where_the_caller_left_it(tmp_path: Path) -> N
         file.seek(1000)
         assert stack.put("/file", data=file).ok
 
-        assert [seen.body for seen in server.at("/file")] == [CONTENT[1000:]] * 2
+        assert [seen.body for seen in server.requests_to("/file")] == [CONTENT[1000:]] * 2
 
 
 def test_a_multipart_upload_with_a_file_arrives_whole() -> None:
@@ -69,8 +76,8 @@ def test_a_multipart_upload_with_a_file_arrives_whole() -> None:
     with an_expired_stack() as (_, server, stack):
         assert stack.post("/form", files={"f": ("a.bin", io.BytesIO(CONTENT))}, data={"a": "b"}).ok
 
-        assert all(CONTENT in seen.body for seen in server.at("/form"))
-        assert len(server.at("/form")) == 2
+        assert all(CONTENT in seen.body for seen in server.requests_to("/form"))
+        assert len(server.requests_to("/form")) == 2
 
 
 def test_parameters_given_as_an_iterator_are_asked_for_again() -> None:
@@ -78,7 +85,7 @@ def test_parameters_given_as_an_iterator_are_asked_for_again() -> None:
     with an_expired_stack() as (_, server, stack):
         assert stack.get("/search", params=iter([("q", "x")])).ok
 
-        assert [seen.query for seen in server.at("/search")] == [{"q": ["x"]}] * 2
+        assert [seen.query for seen in server.requests_to("/search")] == [{"q": ["x"]}] * 2
 
 
 @contextmanager
@@ -105,7 +112,7 @@ def test_a_body_that_can_be_read_once_is_not_sent_again_empty(body: Any, stream:
 
         assert response.status_code == 401
         assert response.json() == {"detail": "token ended"}
-        assert len(server.at("/upload")) == 1
+        assert len(server.requests_to("/upload")) == 1
         assert stack.post("/upload", data=b"again").ok
         assert identity.renewals == 2
 
@@ -142,7 +149,7 @@ def test_no_connection_is_lost_by_a_replay() -> None:
         assert server.connections == 1
 
 
-class Hostile(Identity):
+class Hostile(IdentityProvider):
     """An API that refuses with a body of the test's choice."""
 
     def __init__(self, headers: dict[str, str], pieces: Any) -> None:
@@ -150,11 +157,11 @@ class Hostile(Identity):
         self.headers = headers
         self.pieces = pieces
 
-    def answer(self, seen: Seen) -> Reply:
+    def respond(self, request: ServerRequest) -> ServerResponse:
         """Answer, hostile where the token is not live."""
-        if seen.path != "/token" and not self.admits(seen):
-            return Reply(401, self.pieces(), self.headers)
-        return super().answer(seen)
+        if request.path != "/token" and not self.admits(request):
+            return ServerResponse(401, self.pieces(), self.headers)
+        return super().respond(request)
 
 
 def test_a_401_with_an_endless_body_costs_no_time() -> None:
@@ -228,4 +235,4 @@ def test_a_prepared_request_of_the_callers_never_holds_the_token() -> None:
 
         assert stack.send(prepared).ok
         assert "Authorization" not in prepared.headers
-        assert len(server.at("/p")) == 2
+        assert len(server.requests_to("/p")) == 2

@@ -29,7 +29,7 @@ from sessionkit.auth import (
 )
 from sessionkit.errors import SessionKitError
 from sessionkit.stores import MemoryTokenStore, SqliteTokenStore
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 
 ACCESS, REFRESH, CLIENT = "planted/access+1", "planted/refresh+2", "planted/client+3"
 SECRETS = (ACCESS, REFRESH, CLIENT)
@@ -82,23 +82,23 @@ def everything_about(error: BaseException) -> list[str | bytes]:
     return shown
 
 
-def refusing(seen: Seen) -> Reply:
+def refusing(seen: ServerRequest) -> ServerResponse:
     """Echo everything that came in, in an error; the token alone in a header of no known name."""
     alone = seen.headers.get("x-odd", "").partition(" ")[2]
     body = {"detail": f"you sent {seen.headers} {seen.query} {seen.body!r}", "alone": alone}
-    return Reply(403, body, {"X-Echo": alone})
+    return ServerResponse(403, body, {"X-Echo": alone})
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: type(scheme).__name__)
 def test_an_error_that_echoes_the_request_shows_no_secret(scheme: Scheme, log: io.StringIO) -> None:
     """Servers quote what they were sent; the error's text, pickle and copies do not."""
-    with Loopback(refusing) as server, requests.Session() as session:
+    with LoopbackServer(refusing) as server, requests.Session() as session:
         chain = recommended(StaticToken(ACCESS), scheme=scheme)
         stack = SessionStack(session, chain, base_url=server.origin)
         with pytest.raises(SessionKitError) as caught:
             stack.get("/x")
 
-        assert found_in(repr(server.seen))
+        assert found_in(repr(server.requests))
         for shown in everything_about(caught.value):
             assert not found_in(shown)
         assert "GET /x" in log.getvalue()
@@ -118,16 +118,16 @@ def test_a_failure_of_the_transport_shows_no_secret(scheme: Scheme) -> None:
             assert not found_in(shown)
 
 
-def echoing_token_endpoint(seen: Seen) -> Reply:
+def echoing_token_endpoint(seen: ServerRequest) -> ServerResponse:
     """Refuse a token request and quote it."""
     said = f"no: {seen.body.decode()} {seen.form} {seen.headers} {CLIENT}"
-    return Reply(400, {"error": "invalid_grant", "error_description": said})
+    return ServerResponse(400, {"error": "invalid_grant", "error_description": said})
 
 
 @pytest.mark.parametrize("auth", ["client_secret_basic", "client_secret_post"])
 def test_a_token_endpoint_that_echoes_shows_no_secret(auth: str, log: io.StringIO) -> None:
     """The refusal's text is scrubbed of what was presented."""
-    with Loopback(echoing_token_endpoint) as server, requests.Session() as session:
+    with LoopbackServer(echoing_token_endpoint) as server, requests.Session() as session:
         url = f"{server.origin}/token"
         for grant in (
             ClientCredentials(url, "app", client_secret=CLIENT, client_auth=auth),
@@ -142,17 +142,19 @@ def test_a_token_endpoint_that_echoes_shows_no_secret(auth: str, log: io.StringI
     assert not found_in(log.getvalue())
 
 
-def issuing(seen: Seen) -> Reply:
+def issuing(seen: ServerRequest) -> ServerResponse:
     """Answer as a token endpoint and an API."""
     if seen.path == "/token":
-        return Reply(200, {"access_token": ACCESS, "refresh_token": REFRESH, "expires_in": 3600})
-    return Reply(200, {"ok": True})
+        return ServerResponse(
+            200, {"access_token": ACCESS, "refresh_token": REFRESH, "expires_in": 3600}
+        )
+    return ServerResponse(200, {"ok": True})
 
 
 def test_nothing_that_can_be_printed_shows_a_secret(tmp_path: Path, log: io.StringIO) -> None:
     """Stacks, handlers, grants, stores, tokens, records: repr, str and explain()."""
     for store in (MemoryTokenStore(), SqliteTokenStore(tmp_path / "tokens.db")):
-        with Loopback(issuing) as server, requests.Session() as session:
+        with LoopbackServer(issuing) as server, requests.Session() as session:
             grant = RefreshToken(
                 f"{server.origin}/token", REFRESH, client_id="app", client_secret=CLIENT
             )
@@ -197,7 +199,7 @@ def test_nothing_that_holds_a_secret_can_be_pickled() -> None:
 
 def test_the_wrapped_session_never_holds_the_token() -> None:
     """What a user pickles, logs or hands on knows nothing of it."""
-    with Loopback(issuing) as server, requests.Session() as session:
+    with LoopbackServer(issuing) as server, requests.Session() as session:
         grant = RefreshToken(f"{server.origin}/token", REFRESH, client_id="app")
         SessionStack(session, recommended(grant), base_url=server.origin).get("/x")
 

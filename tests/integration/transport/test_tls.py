@@ -12,8 +12,13 @@ import requests
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import RefreshToken, StaticToken
 from sessionkit.errors import ConnectFailed, TlsFailed
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 from tests.support.compared_sessions import TOKEN, told_the_same
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
 from tests.support.tls import THEIRS, authority_file, client_files, server_context
 
 INSECURE = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
@@ -38,24 +43,24 @@ def both(tmp_path: Path) -> tuple[str, str]:
     return authority_file(tmp_path), authority_file(tmp_path, THEIRS)
 
 
-def answer(seen: Seen) -> Reply:
+def answer(seen: ServerRequest) -> ServerResponse:
     """Redirect to ``?to=``, or answer."""
     if "to" in seen.query:
-        return Reply(302, b"", {"Location": seen.query["to"][0]})
-    return Reply(200, {"path": seen.path})
+        return ServerResponse(302, b"", {"Location": seen.query["to"][0]})
+    return ServerResponse(200, {"path": seen.path})
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
+def server() -> Iterator[LoopbackServer]:
     """Start a server of https."""
-    with Loopback(answer, tls=server_context()) as started:
+    with LoopbackServer(answer, tls=server_context()) as started:
         yield started
 
 
 @pytest.fixture
-def wary() -> Iterator[Loopback]:
+def wary() -> Iterator[LoopbackServer]:
     """Start a server that wants to see a certificate of its clients."""
-    with Loopback(answer, tls=server_context(clients=True)) as started:
+    with LoopbackServer(answer, tls=server_context(clients=True)) as started:
         yield started
 
 
@@ -78,7 +83,7 @@ BOTH = pytest.mark.parametrize("way", [get, prepared])
 
 @BOTH
 def test_an_authority_of_ones_own_is_trusted_where_it_is_named(
-    way: Any, server: Loopback, ours: str
+    way: Any, server: LoopbackServer, ours: str
 ) -> None:
     """On the call or on the session, and at the next hop as well."""
 
@@ -93,7 +98,7 @@ def test_an_authority_of_ones_own_is_trusted_where_it_is_named(
 
 @BOTH
 def test_a_client_shows_its_certificate_to_the_server_and_at_the_next_hop(
-    way: Any, server: Loopback, wary: Loopback, ours: str, tmp_path: Path
+    way: Any, server: LoopbackServer, wary: LoopbackServer, ours: str, tmp_path: Path
 ) -> None:
     """Mutual TLS is the session's business, and goes on being that."""
     client = client_files(tmp_path)
@@ -115,7 +120,7 @@ def test_a_client_shows_its_certificate_to_the_server_and_at_the_next_hop(
 
 @INSECURE
 @BOTH
-def test_verify_false_on_the_session_is_honoured(way: Any, server: Loopback) -> None:
+def test_verify_false_on_the_session_is_honoured(way: Any, server: LoopbackServer) -> None:
     """At every hop, with the warning that urllib3 gives; whatever the handlers do."""
 
     def call(session: Any) -> requests.Response:
@@ -146,7 +151,7 @@ def test_verify_false_on_the_session_is_honoured(way: Any, server: Loopback) -> 
 )
 @BOTH
 def test_bundles_of_the_environment_hold_as_far_as_they_do_bare(
-    way: Any, setting: Any, variable: str, server: Loopback, both: tuple[str, str]
+    way: Any, setting: Any, variable: str, server: LoopbackServer, both: tuple[str, str]
 ) -> None:
     """In requests they go over the session's ``verify``, False included, but not in ``send``."""
     ours, theirs = both
@@ -172,7 +177,7 @@ def test_bundles_of_the_environment_hold_as_far_as_they_do_bare(
 
 
 def test_a_bundle_of_the_environment_is_trusted_at_every_hop(
-    server: Loopback, ours: str, monkeypatch: pytest.MonkeyPatch
+    server: LoopbackServer, ours: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a company's machines are set up with works."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", ours)
@@ -183,9 +188,9 @@ def test_a_bundle_of_the_environment_is_trusted_at_every_hop(
 
 def test_token_requests_trust_and_show_what_the_session_does(ours: str, tmp_path: Path) -> None:
     """An identity server inside the same company is reached by the same certificates."""
-    identity = Identity()
+    identity = IdentityProvider()
     with (
-        Loopback(identity.answer, tls=server_context(clients=True)) as server,
+        LoopbackServer(identity.respond, tls=server_context(clients=True)) as server,
         requests.Session() as session,
     ):
         session.verify, session.cert = ours, client_files(tmp_path)
@@ -215,11 +220,11 @@ def test_a_certificate_that_does_not_fit_fails_as_it_does_bare(
     settings = dict(FAULTS[fault])
     context = server_context(*settings.pop("hosts", ()), **settings)
     trusted = authority_file(tmp_path, THEIRS if fault == "authority unknown" else "ours")
-    with Loopback(answer, tls=context) as odd, Loopback(answer) as plain:
+    with LoopbackServer(answer, tls=context) as odd, LoopbackServer(answer) as plain:
         url = f"{plain.origin}/a?to={odd.origin}/b" if hop else f"{odd.origin}/b"
 
         bare = told_the_same(lambda s: s.get(url, verify=trusted), odd, plain)
-        assert (bare.error, odd.seen) == ("SSLError", [])
+        assert (bare.error, odd.requests) == ("SSLError", [])
         assert bare.connections == (2 if hop else 1)
 
         origins = [odd.origin, plain.origin]
@@ -234,7 +239,9 @@ def test_a_certificate_that_does_not_fit_fails_as_it_does_bare(
 
 
 @pytest.mark.parametrize("option", ["verify", "cert"])
-def test_a_file_that_is_not_there_is_named_as_it_is_bare(option: str, server: Loopback) -> None:
+def test_a_file_that_is_not_there_is_named_as_it_is_bare(
+    option: str, server: LoopbackServer
+) -> None:
     """An OSError, which is no failure of the network, and not tried again."""
     wrong: dict[str, Any] = {option: "/no-such-file.pem"}
     with requests.Session() as session, pytest.raises(OSError, match="no-such-file") as bare:

@@ -14,9 +14,9 @@ from requests_toolbelt import MultipartEncoder, MultipartEncoderMonitor, Streami
 
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import CallableGrant
+from sessionkit.testing.server import IdentityProvider, LoopbackServer, ServerResponse
 from tests.integration.transport.test_downloads import MIB, flat
 from tests.support.compared_sessions import told_the_same
-from tests.support.servers.loopback import Identity, Loopback, Reply
 
 CONTENT = bytes(range(256)) * 300
 
@@ -109,14 +109,14 @@ BODIES: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Loopback]:
+def server() -> Iterator[LoopbackServer]:
     """Start a server that takes anything."""
-    with Loopback(lambda seen: Reply(200, {"size": len(seen.body)})) as started:
+    with LoopbackServer(lambda seen: ServerResponse(200, {"size": len(seen.body)})) as started:
         yield started
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_a_body_of_any_form_arrives_as_it_does_bare(name: str, server: Loopback) -> None:
+def test_a_body_of_any_form_arrives_as_it_does_bare(name: str, server: LoopbackServer) -> None:
     """By ``request`` and ``send``: the same bytes, length, coding and type, or the same error."""
     make = BODIES[name]
     url = f"{server.origin}/up"
@@ -142,7 +142,7 @@ def test_a_body_that_fails_while_it_is_read_fails_as_it_does_bare() -> None:
         raise DiskError
 
     begun: list[int] = []
-    with Loopback(lambda _: Reply()) as server:
+    with LoopbackServer(lambda _: ServerResponse()) as server:
         with requests.Session() as session, pytest.raises(DiskError):
             session.put(server.origin, data=body())
         for errors in (False, True):
@@ -208,21 +208,27 @@ def pieces() -> Iterator[bytes]:
 @pytest.mark.parametrize("make", [Large, pieces])
 def test_a_large_upload_streams_through_all_handlers_in_flat_memory(make: Any) -> None:
     """By its length or in chunks; 256 MiB take no more than a few pieces."""
-    identity = Identity()
-    with Loopback(identity.answer, weigh=True) as server, requests.Session() as session:
-        grant = CallableGrant(lambda _token, _rejected: identity._issue()["access_token"])
+    identity = IdentityProvider()
+    with (
+        LoopbackServer(identity.respond, digest_bodies=True) as server,
+        requests.Session() as session,
+    ):
+        grant = CallableGrant(lambda _token, _rejected: identity.login()["access_token"])
         stack = SessionStack(session, recommended(grant), base_url=server.origin)
         with flat():
             assert stack.put("/up", data=make()).ok
 
-        assert [seen.body for seen in server.at("/up")] == [weight()]
+        assert [seen.body for seen in server.requests_to("/up")] == [weight()]
 
 
 def test_a_large_upload_is_sent_again_whole_after_a_401() -> None:
     """Rewound and not kept: 256 MiB go out twice, in flat memory."""
-    identity = Identity()
-    with Loopback(identity.answer, weigh=True) as server, requests.Session() as session:
-        grant = CallableGrant(lambda _token, _rejected: identity._issue()["access_token"])
+    identity = IdentityProvider()
+    with (
+        LoopbackServer(identity.respond, digest_bodies=True) as server,
+        requests.Session() as session,
+    ):
+        grant = CallableGrant(lambda _token, _rejected: identity.login()["access_token"])
         stack = SessionStack(session, recommended(grant), base_url=server.origin)
         stack.get("/first")
         identity.expire()
@@ -230,14 +236,17 @@ def test_a_large_upload_is_sent_again_whole_after_a_401() -> None:
             response = stack.put("/up", data=Large())
 
         assert response.ok
-        assert [seen.body for seen in server.at("/up")] == [weight()] * 2
+        assert [seen.body for seen in server.requests_to("/up")] == [weight()] * 2
 
 
 def test_a_large_upload_from_a_pipe_is_not_sent_again() -> None:
     """It is gone; the refusal comes back, and nothing was kept in case."""
-    identity = Identity()
-    with Loopback(identity.answer, weigh=True) as server, requests.Session() as session:
-        grant = CallableGrant(lambda _token, _rejected: identity._issue()["access_token"])
+    identity = IdentityProvider()
+    with (
+        LoopbackServer(identity.respond, digest_bodies=True) as server,
+        requests.Session() as session,
+    ):
+        grant = CallableGrant(lambda _token, _rejected: identity.login()["access_token"])
         stack = SessionStack(session, recommended(grant, errors=False), base_url=server.origin)
         stack.get("/first")
         identity.expire()
@@ -245,15 +254,15 @@ def test_a_large_upload_from_a_pipe_is_not_sent_again() -> None:
             response = stack.put("/up", data=Large(seekable=False))
 
         assert response.status_code == 401
-        assert len(server.at("/up")) == 1
+        assert len(server.requests_to("/up")) == 1
 
 
 @pytest.mark.parametrize("make", [Reader, encoder])
 def test_a_form_that_is_encoded_while_it_is_sent_is_not_sent_again(make: Any) -> None:
     """requests-toolbelt's encoder cannot be rewound: the 401 stands, and the next upload works."""
-    identity = Identity()
-    with Loopback(identity.answer) as server, requests.Session() as session:
-        grant = CallableGrant(lambda _token, _rejected: identity._issue()["access_token"])
+    identity = IdentityProvider()
+    with LoopbackServer(identity.respond) as server, requests.Session() as session:
+        grant = CallableGrant(lambda _token, _rejected: identity.login()["access_token"])
         stack = SessionStack(session, recommended(grant, errors=False), base_url=server.origin)
         stack.get("/first")
         identity.expire()
@@ -261,4 +270,4 @@ def test_a_form_that_is_encoded_while_it_is_sent_is_not_sent_again(make: Any) ->
 
         assert stack.post("/up", data=body()).status_code == 401
         assert stack.post("/up", data=body()).ok
-        assert [CONTENT in seen.body for seen in server.at("/up")] == [True, True]
+        assert [CONTENT in seen.body for seen in server.requests_to("/up")] == [True, True]

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.support.servers.loopback import Identity, Reply, Seen
+from sessionkit.testing.server import IdentityProvider, ServerRequest, ServerResponse
 
 
-class SlowIdentity(Identity):
+class SlowIdentity(IdentityProvider):
     """Strict rotation, as its parent's.
 
     Attributes:
@@ -33,7 +33,7 @@ class SlowIdentity(Identity):
         finally:
             self._go_on.set()
 
-    def token(self, seen: Seen) -> Reply:
+    def token(self, seen: ServerRequest) -> ServerResponse:
         """Answer a token request."""
         with self.lock:
             held, self._armed = self._armed, False

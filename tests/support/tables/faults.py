@@ -23,7 +23,7 @@ from urllib3.util import Retry
 
 from sessionkit import errors as ours
 from sessionkit.errors import Rule, SessionKitError, tools
-from tests.support.servers.loopback import Loopback, Reply
+from sessionkit.testing.server import LoopbackServer, ServerResponse
 from tests.support.tls import server_context
 
 #: Seconds that a client waits for a server that stays silent on purpose, and for one that does not.
@@ -207,12 +207,12 @@ def _rude(act: Act, *, stays: bool = False, greets: bool = True, scheme: str = "
     return made
 
 
-def _polite(reply: Reply, **place: Any) -> Made:
+def _polite(reply: ServerResponse, **place: Any) -> Made:
     """Ask a server that gives *reply* to every request."""
 
     @contextmanager
     def made() -> Iterator[Place]:
-        with Loopback(lambda _: reply) as server:
+        with LoopbackServer(lambda _: reply) as server:
             yield Place(f"{server.origin}/a", **place)
 
     return made
@@ -257,20 +257,20 @@ def _proxy_refuses() -> Iterator[Place]:
 
 @contextmanager
 def _untrusted() -> Iterator[Place]:
-    with Loopback(lambda _: Reply(), tls=server_context()) as server:
+    with LoopbackServer(lambda _: ServerResponse(), tls=server_context()) as server:
         yield Place(f"{server.origin}/a")
 
 
 @contextmanager
 def _no_authority() -> Iterator[Place]:
-    with Loopback(lambda _: Reply(), tls=server_context()) as server:
+    with LoopbackServer(lambda _: ServerResponse(), tls=server_context()) as server:
         yield Place(f"{server.origin}/a", options={"verify": "nowhere.pem"})
 
 
 @contextmanager
 def _redirects_nowhere() -> Iterator[Place]:
     there = f"http://127.0.0.1:{closed_port()}/b"
-    with Loopback(lambda _: Reply(307, headers={"Location": there})) as server:
+    with LoopbackServer(lambda _: ServerResponse(307, headers={"Location": there})) as server:
         yield Place(f"{server.origin}/a")
 
 
@@ -281,7 +281,7 @@ def _adapter_gives_up() -> Iterator[Place]:
     def mount(session: requests.Session) -> None:
         session.mount("http://", HTTPAdapter(max_retries=policy))
 
-    with Loopback(lambda _: Reply(503)) as server:
+    with LoopbackServer(lambda _: ServerResponse(503)) as server:
         yield Place(f"{server.origin}/a", prepare=mount)
 
 
@@ -299,7 +299,7 @@ def _statuses() -> Iterator[Fault]:
         retried = SAFELY if status in transient else NEVER
         yield Fault(
             f"a response with status {status}",
-            _polite(Reply(status)),
+            _polite(ServerResponse(status)),
             type(kind),
             "yes",
             retried,
@@ -309,7 +309,7 @@ def _statuses() -> Iterator[Fault]:
         (418, ours.ClientError, "a response with any other 4xx"),
         (500, ours.ServerError, "a response with any other 5xx"),
     ):
-        yield Fault(what, _polite(Reply(status)), kind_of, "yes", NEVER, status)
+        yield Fault(what, _polite(ServerResponse(status)), kind_of, "yes", NEVER, status)
 
 
 def _answer(status: int) -> requests.Response:
@@ -320,7 +320,7 @@ def _answer(status: int) -> requests.Response:
 
 
 LOOP = b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-MOVED = Reply(307, headers={"Location": "/b"})
+MOVED = ServerResponse(307, headers={"Location": "/b"})
 STALL = HEAD + b"Content-Length: 10\r\n\r\nabc"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 BAD_GZIP = HEAD + b"Content-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip"
@@ -334,7 +334,7 @@ FAULTS = (
     ),
     Fault(
         "a header holds a line break",
-        _polite(Reply(), options={"headers": {"X-Odd": f"{SECRET}\n"}}),
+        _polite(ServerResponse(), options={"headers": {"X-Odd": f"{SECRET}\n"}}),
         ours.InvalidRequest,
         "no",
     ),
@@ -449,7 +449,7 @@ FAULTS = (
     ),
     Fault(
         "the body is larger than a `SizeHandler` takes",
-        _polite(Reply(200, b"x" * 1_000), most_bytes=999),
+        _polite(ServerResponse(200, b"x" * 1_000), most_bytes=999),
         ours.BodyTooLarge,
         "yes",
         NEVER,
@@ -479,7 +479,7 @@ FAULTS = (
     *_statuses(),
     Fault(
         "a status outside of `expect=`",
-        _polite(Reply(200), options={"expect": 201}),
+        _polite(ServerResponse(200), options={"expect": 201}),
         ours.UnexpectedStatus,
         "yes",
         NEVER,
@@ -487,7 +487,7 @@ FAULTS = (
     ),
     Fault(
         "a success whose body says failure, by a rule",
-        _polite(Reply(200, {"ok": False}), rules=(SAYS_NO,)),
+        _polite(ServerResponse(200, {"ok": False}), rules=(SAYS_NO,)),
         ours.ApplicationError,
         "yes",
         NEVER,

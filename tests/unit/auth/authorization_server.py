@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sessionkit import SessionStack
 from sessionkit.auth import AuthHandler, Grant
 from sessionkit.auth.oauth import Endpoints
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.unit.auth.asking import Later
 
 _URN = "urn:ietf:params:oauth:"
@@ -55,7 +55,7 @@ class AuthorizationServer:
         #: What the authorization page redirects with, in place of what it should.
         self.redirect: dict[str, str] = {}
         #: What the next device polls are answered, the last being a token.
-        self.polls: list[Reply] = []
+        self.polls: list[ServerResponse] = []
         self.device: dict[str, Any] = {}
         self.described: dict[str, Any] = {}
         #: Whether refusals quote all that was sent.
@@ -70,7 +70,7 @@ class AuthorizationServer:
             revocation_url=f"{self.origin}/revoke",
         )._replace(**changes)
 
-    def answer(self, seen: Seen) -> Reply:
+    def answer(self, seen: ServerRequest) -> ServerResponse:
         """Answer any request; the API is all that is no endpoint."""
         ways = {
             "/authorize": self._authorize,
@@ -82,18 +82,18 @@ class AuthorizationServer:
             return self._describe(seen)
         if seen.path not in ways:
             known = seen.bearer in self.live
-            return Reply(200, {"path": seen.path}) if known else Reply(401)
+            return ServerResponse(200, {"path": seen.path}) if known else ServerResponse(401)
         try:
             with self.lock:
                 return ways[seen.path](seen)
         except Refused as refused:
             said = f"refused: {seen.query} {seen.form}" if self.quotes else "refused"
             body = {"error": refused.error, "error_description": said}
-            return Reply(refused.status, body)
+            return ServerResponse(refused.status, body)
 
     # -- Endpoints
 
-    def _authorize(self, seen: Seen) -> Reply:
+    def _authorize(self, seen: ServerRequest) -> ServerResponse:
         asked = {name: values[0] for name, values in seen.query.items()}
         _must(asked.get("response_type") == "code", "unsupported_response_type")
         _must(asked.get("client_id") == "app", "unauthorized_client")
@@ -104,15 +104,15 @@ class AuthorizationServer:
         code = f"code-{secrets.token_hex(16)}"
         self.codes[code] = asked
         fields = {"code": code, "state": asked["state"], **self.redirect}
-        return Reply(302, b"", {"Location": f"{back}?{urlencode(fields)}"})
+        return ServerResponse(302, b"", {"Location": f"{back}?{urlencode(fields)}"})
 
-    def _token(self, seen: Seen) -> Reply:
+    def _token(self, seen: ServerRequest) -> ServerResponse:
         form = seen.form
         kind = form.get("grant_type", "")
         if kind.endswith(":device_code"):
             self._client(seen)
             _must(form.get("device_code") == "device-code-4711", "invalid_grant")
-            return self.polls.pop(0) if self.polls else Reply(200, self._issued())
+            return self.polls.pop(0) if self.polls else ServerResponse(200, self._issued())
         if kind == "authorization_code":
             self._client(seen)
             self._check_code(form)
@@ -129,9 +129,9 @@ class AuthorizationServer:
             _must(form["subject_token_type"].startswith(_URN), "invalid_request")
         else:
             raise Refused("unsupported_grant_type")
-        return Reply(200, self._issued())
+        return ServerResponse(200, self._issued())
 
-    def _device(self, seen: Seen) -> Reply:
+    def _device(self, seen: ServerRequest) -> ServerResponse:
         self._client(seen)
         body = {
             "device_code": "device-code-4711",
@@ -139,18 +139,18 @@ class AuthorizationServer:
             "verification_uri": f"{self.origin}/activate",
             "expires_in": 60,
         }
-        return Reply(200, {**body, **self.device})
+        return ServerResponse(200, {**body, **self.device})
 
-    def _revoke(self, seen: Seen) -> Reply:
+    def _revoke(self, seen: ServerRequest) -> ServerResponse:
         self._client(seen)
         token = seen.form["token"]
         self.live.discard(token)
         if token in self.refreshing:
             self.refreshing.clear()
             self.live.clear()
-        return Reply(200, b"")
+        return ServerResponse(200, b"")
 
-    def _describe(self, seen: Seen) -> Reply:
+    def _describe(self, seen: ServerRequest) -> ServerResponse:
         described = {
             "issuer": self.origin,
             "token_endpoint": f"{self.origin}/token",
@@ -158,11 +158,11 @@ class AuthorizationServer:
             "device_authorization_endpoint": f"{self.origin}/device",
             "revocation_endpoint": f"{self.origin}/revoke",
         }
-        return Reply(200, {**described, **self.described})
+        return ServerResponse(200, {**described, **self.described})
 
     # -- Checks
 
-    def _client(self, seen: Seen) -> None:
+    def _client(self, seen: ServerRequest) -> None:
         form = seen.form
         _must(form.get("client_id") == "app", "invalid_client", 401)
         if self.public_key is None:
@@ -247,11 +247,11 @@ class Running:
         self,
         server: AuthorizationServer | None = None,
         *,
-        answer: Callable[[Seen], Reply | bytes] | None = None,
+        answer: Callable[[ServerRequest], ServerResponse | bytes] | None = None,
         **clocked: Any,
     ) -> None:
         self.server = server if server is not None else AuthorizationServer()
-        self.loopback = Loopback(answer if answer is not None else self.server.answer)
+        self.loopback = LoopbackServer(answer if answer is not None else self.server.answer)
         self.server.origin = self.loopback.origin
         self.clocked = clocked
         self.shown: list[str] = []

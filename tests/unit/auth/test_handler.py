@@ -33,15 +33,20 @@ from sessionkit.errors import (
 )
 from sessionkit.stores import MemoryTokenStore
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 from tests.support.stacks import Keeper, Recorder, opened
 
-Open = tuple[SessionStack, Identity, Loopback]
+Open = tuple[SessionStack, IdentityProvider, LoopbackServer]
 
 
 @contextmanager
 def logged_in(
-    identity: Identity | None = None,
+    identity: IdentityProvider | None = None,
     *,
     clock: Any = None,
     around: Any = (),
@@ -49,8 +54,8 @@ def logged_in(
     **settings: Any,
 ) -> Iterator[Open]:
     """Open a stack over an API with an identity server on the same host, with a token in use."""
-    identity = identity or Identity()
-    with opened(identity.answer, session=session, clock=clock) as (stack, server):
+    identity = identity or IdentityProvider()
+    with opened(identity.respond, session=session, clock=clock) as (stack, server):
         for handler in around:
             stack.handlers.add(handler)
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
@@ -79,7 +84,9 @@ def test_a_call_carries_the_token() -> None:
     with logged_in() as (stack, identity, server):
         stack.get("second")
 
-        assert [seen.bearer for seen in server.seen if seen.path != "/token"] == ["access-1"] * 2
+        assert [seen.bearer for seen in server.requests if seen.path != "/token"] == [
+            "access-1"
+        ] * 2
         assert identity.renewals == 1
 
 
@@ -99,13 +106,13 @@ def test_the_session_is_asked_for_an_answer_whose_body_waits() -> None:
 )
 def test_a_credential_of_the_call_itself_wins(given: dict[str, Any]) -> None:
     """The handler steps aside for that call: no token, no login, no renewal."""
-    with opened(lambda _: Reply(401)) as (stack, server):
+    with opened(lambda _: ServerResponse(401)) as (stack, server):
         stack.handlers.add(AuthHandler(CallableGrant(lambda token, rejected: "t0ken")))
         response = stack.get("x", **given)
 
         assert response.status_code == 401
-        assert len(server.seen) == 1
-        assert server.seen[0].headers["authorization"] in {"Mine", "Basic dXNlcjp3b3Jk"}
+        assert len(server.requests) == 1
+        assert server.requests[0].headers["authorization"] in {"Mine", "Basic dXNlcjp3b3Jk"}
 
 
 def test_a_foreign_url_is_no_reason_to_log_in() -> None:
@@ -117,7 +124,10 @@ def test_a_foreign_url_is_no_reason_to_log_in() -> None:
         return "t0ken"
 
     auth = AuthHandler(CallableGrant(obtain))
-    with opened(lambda _: Reply(401)) as (stack, _), Loopback(lambda _: Reply(401)) as foreign:
+    with (
+        opened(lambda _: ServerResponse(401)) as (stack, _),
+        LoopbackServer(lambda _: ServerResponse(401)) as foreign,
+    ):
         stack.handlers.add(auth)
         for url in (foreign.origin, "http://[::1", "http://:80/"):
             try:
@@ -134,7 +144,7 @@ def test_without_a_home_an_absolute_url_is_not_trusted() -> None:
         with pytest.raises(ConfigError, match="which origins") as caught:
             stack.get(f"{server.origin}/x?api_key=s3cret")
 
-        assert server.seen == []
+        assert server.requests == []
     assert "base_url" in caught.value.hint
     assert "origins=" in caught.value.hint
     assert "s3cret" not in str(caught.value)
@@ -142,7 +152,7 @@ def test_without_a_home_an_absolute_url_is_not_trusted() -> None:
 
 def test_origins_that_are_named_are_those_that_get_the_token() -> None:
     """One or many, in place of the base's own; a list of none is for nobody."""
-    with Loopback(lambda _: Reply()) as named:
+    with LoopbackServer(lambda _: ServerResponse()) as named:
         for origins, bearers in (
             ([named.origin + "/any/path"], ["", "t0ken"]),
             (named.origin, ["", "t0ken"]),
@@ -153,12 +163,15 @@ def test_origins_that_are_named_are_those_that_get_the_token() -> None:
                 stack.get("x")
                 stack.get(named.origin)
 
-                assert [server.seen[-1].bearer, named.seen[-1].bearer] == bearers
+                assert [server.requests[-1].bearer, named.requests[-1].bearer] == bearers
 
 
 def test_a_relative_url_belongs_to_where_the_session_leads() -> None:
     """A session that knows its own base needs no second setting."""
-    with Loopback(lambda _: Reply()) as server, BaseUrlSession(server.origin) as session:
+    with (
+        LoopbackServer(lambda _: ServerResponse()) as server,
+        BaseUrlSession(server.origin) as session,
+    ):
         for auth in (
             AuthHandler(StaticToken("t0ken")),
             AuthHandler(StaticToken("t0ken"), origins=[server.origin]),
@@ -166,7 +179,7 @@ def test_a_relative_url_belongs_to_where_the_session_leads() -> None:
         ):
             SessionStack(session, [auth]).get("/x")
 
-        assert [seen.bearer for seen in server.seen] == ["t0ken", "t0ken", ""]
+        assert [seen.bearer for seen in server.requests] == ["t0ken", "t0ken", ""]
 
 
 # -- Refused
@@ -179,7 +192,7 @@ def test_a_refused_call_is_renewed_and_sent_again(body: Any) -> None:
         identity.expire()
         response = stack.request("POST", "x", data=body, headers={"X-One": "1"})
 
-        attempts = server.at("/x")
+        attempts = server.requests_to("/x")
         assert response.status_code == 200
         assert [seen.bearer for seen in attempts] == ["access-1", "access-2"]
         assert attempts[0].body == attempts[1].body
@@ -196,17 +209,17 @@ def test_a_prepared_request_is_renewed_and_sent_again() -> None:
         prepared = requests.Request("PUT", f"{server.origin}/x", data=b"body").prepare()
         assert stack.send(prepared).ok
 
-        assert [seen.body for seen in server.at("/x")] == [b"body", b"body"]
+        assert [seen.body for seen in server.requests_to("/x")] == [b"body", b"body"]
     assert "Authorization" not in prepared.headers
 
 
 def test_the_time_of_a_renewal_is_told_apart() -> None:
     """A slow identity server is not mistaken for a slow API."""
-    clock, identity = FakeClock(), Identity()
+    clock, identity = FakeClock(), IdentityProvider()
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         clock.advance(2 if seen.path == "/token" else 1)
-        return identity.answer(seen)
+        return identity.respond(seen)
 
     with opened(answer, clock=clock) as (stack, server):
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
@@ -218,12 +231,12 @@ def test_the_time_of_a_renewal_is_told_apart() -> None:
 
 def test_a_life_counts_from_when_the_token_was_asked_for() -> None:
     """An answer that was long on its way does not make a token live longer."""
-    clock, identity, store = FakeClock(), Identity(expires_in=100), MemoryTokenStore()
+    clock, identity, store = FakeClock(), IdentityProvider(expires_in=100), MemoryTokenStore()
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if seen.path == "/token":
             clock.advance(30)
-        return identity.answer(seen)
+        return identity.respond(seen)
 
     sent_at = clock.time()
     with opened(answer, clock=clock) as (stack, server):
@@ -247,15 +260,15 @@ def test_a_body_that_can_be_sent_once_leaves_the_refusal_intact(stream: bool) ->
         with stack.post("x", data=b"whole") as again:
             assert again.ok
 
-        assert server.at("/x")[0].body == b"once"
-        assert identity.reused == 0
+        assert server.requests_to("/x")[0].body == b"once"
+        assert identity.reuse_detected == 0
 
 
 @pytest.mark.parametrize("errors", [False, True])
 def test_a_program_that_only_streams_is_not_refused_for_ever(errors: bool) -> None:
     """The token is renewed for the next upload, though this one could not be sent again."""
-    identity = Identity()
-    with opened(identity.answer) as (stack, server):
+    identity = IdentityProvider()
+    with opened(identity.respond) as (stack, server):
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         chain = SessionStack(
             stack._inner, recommended(grant, errors=errors), base_url=server.origin
@@ -268,7 +281,7 @@ def test_a_program_that_only_streams_is_not_refused_for_ever(errors: bool) -> No
             assert errors
 
         assert chain.post("x", data=pieces()).ok
-        assert [seen.body for seen in server.at("/x")] == [b"once", b"once"]
+        assert [seen.body for seen in server.requests_to("/x")] == [b"once", b"once"]
 
 
 def test_a_refusal_stands_where_the_renewal_for_the_next_call_fails(
@@ -277,10 +290,10 @@ def test_a_refusal_stands_where_the_renewal_for_the_next_call_fails(
     """The caller gets the answer of the API, and the log the reason why it will not get better."""
     with logged_in() as (stack, identity, _):
         identity.expire()
-        identity.down = True
+        identity.is_down = True
         with caplog.at_level(logging.WARNING, "sessionkit.auth"):
             assert stack.post("x", data=pieces()).json() == {"detail": "token ended"}
-        identity.down = False
+        identity.is_down = False
 
         assert stack.post("x", data=pieces()).ok
     assert "could not be renewed" in caplog.text
@@ -304,20 +317,23 @@ def test_an_answer_from_an_odd_address_is_not_taken_for_a_refusal() -> None:
 
 def test_a_token_that_cannot_be_renewed_is_passed_on_as_refused() -> None:
     """An API key that is wrong is one request and a plain 401."""
-    with opened(lambda _: Reply(401), [AuthHandler(StaticToken("t0ken"))]) as (stack, server):
+    with opened(lambda _: ServerResponse(401), [AuthHandler(StaticToken("t0ken"))]) as (
+        stack,
+        server,
+    ):
         assert stack.get("x").status_code == 401
-        assert len(server.seen) == 1
+        assert len(server.requests) == 1
 
 
 def test_another_hosts_refusal_renews_nothing() -> None:
     """A redirect to a host that wants a login of its own does not end our token."""
-    with Loopback(lambda _: Reply(401)) as foreign:
-        identity = Identity()
+    with LoopbackServer(lambda _: ServerResponse(401)) as foreign:
+        identity = IdentityProvider()
 
-        def answer(seen: Seen) -> Reply:
+        def answer(seen: ServerRequest) -> ServerResponse:
             if seen.path == "/away":
-                return Reply(302, {}, {"Location": foreign.origin})
-            return identity.answer(seen)
+                return ServerResponse(302, {}, {"Location": foreign.origin})
+            return identity.respond(seen)
 
         with opened(answer) as (stack, server):
             grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
@@ -325,7 +341,7 @@ def test_another_hosts_refusal_renews_nothing() -> None:
 
             assert stack.get("away").status_code == 401
             assert identity.renewals == 1
-            assert [seen.bearer for seen in foreign.seen] == [""]
+            assert [seen.bearer for seen in foreign.requests] == [""]
 
 
 def test_a_refusal_out_of_a_cache_renews_nothing() -> None:
@@ -355,11 +371,11 @@ def test_a_refusal_out_of_a_cache_renews_nothing() -> None:
 )
 def test_a_refusal_in_other_words_is_recognised(status: int, method: str, cured: bool) -> None:
     """After a 2xx only what may be done twice is sent twice; the next call works in any case."""
-    identity = Identity()
+    identity = IdentityProvider()
 
-    def answer(seen: Seen) -> Reply:
-        reply = identity.answer(seen)
-        return Reply(status, {"error": "expired"}) if reply.status == 401 else reply
+    def answer(seen: ServerRequest) -> ServerResponse:
+        reply = identity.respond(seen)
+        return ServerResponse(status, {"error": "expired"}) if reply.status == 401 else reply
 
     with opened(answer) as (stack, server):
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
@@ -385,17 +401,17 @@ def test_a_predicate_that_stumbles_over_a_body_means_no(error: type[Exception]) 
     auth = AuthHandler(
         CallableGrant(lambda token, rejected: "t0ken"), policy=RenewalPolicy(is_expired=stumbling)
     )
-    with opened(lambda _: Reply(403), [auth]) as (stack, server):
+    with opened(lambda _: ServerResponse(403), [auth]) as (stack, server):
         assert stack.get("x").status_code == 403
-        assert len(server.seen) == 1
+        assert len(server.requests) == 1
 
 
 def test_a_token_that_is_refused_as_it_comes_is_not_renewed_at_once() -> None:
     """A server that refuses whatever it is shown costs one renewal, however often it is asked."""
-    identity = Identity()
+    identity = IdentityProvider()
 
-    def answer(seen: Seen) -> Reply:
-        return identity.token(seen) if seen.path == "/token" else Reply(401)
+    def answer(seen: ServerRequest) -> ServerResponse:
+        return identity.token(seen) if seen.path == "/token" else ServerResponse(401)
 
     with opened(answer, clock=FakeClock()) as (stack, server):
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
@@ -403,23 +419,31 @@ def test_a_token_that_is_refused_as_it_comes_is_not_renewed_at_once() -> None:
         stack.handlers.add(auth)
         for path in ("one", "two"):
             assert stack.get(path).status_code == 401
-        assert (identity.renewals, len(server.at("/one")), len(server.at("/two"))) == (1, 1, 1)
+        assert (
+            identity.renewals,
+            len(server.requests_to("/one")),
+            len(server.requests_to("/two")),
+        ) == (1, 1, 1)
 
-        auth.login(token=Token("old", refresh_token=identity.refresh))
+        auth.login(token=Token("old", refresh_token=identity.refresh_token))
         for path in ("three", "four"):
             assert stack.get(path).status_code == 401
-        assert (identity.renewals, len(server.at("/three")), len(server.at("/four"))) == (2, 2, 1)
+        assert (
+            identity.renewals,
+            len(server.requests_to("/three")),
+            len(server.requests_to("/four")),
+        ) == (2, 2, 1)
 
 
 def test_a_token_that_others_use_up_is_renewed_a_few_times() -> None:
     """A token that ends after so many uses does not fail the calls that came too late."""
-    identity = Identity()
+    identity = IdentityProvider()
     late = 2
 
-    def answer(seen: Seen) -> Reply:
-        if seen.path == "/late" and len(server.at("/late")) <= late:
-            return Reply(401)
-        return identity.answer(seen)
+    def answer(seen: ServerRequest) -> ServerResponse:
+        if seen.path == "/late" and len(server.requests_to("/late")) <= late:
+            return ServerResponse(401)
+        return identity.respond(seen)
 
     class Using:
         """Proves each new token good, as other threads would."""
@@ -454,7 +478,7 @@ def test_an_endpoint_that_cannot_be_reached_is_a_failed_renewal() -> None:
         with pytest.raises(RenewalFailed, match="ConnectionError") as caught:
             stack.get("x")
 
-        assert server.seen == []
+        assert server.requests == []
     error = caught.value
     assert isinstance(error.__cause__, requests.ConnectionError)
     assert (error.method, error.url, error.retryable) == ("POST", "http://127.0.0.1:9/token", True)
@@ -467,17 +491,17 @@ def test_a_retry_outside_meets_the_endpoint_and_not_its_old_failure() -> None:
         try:
             return call_next(exchange)
         except AuthError:
-            identity.down = False
+            identity.is_down = False
             return call_next(exchange)
 
-    identity = Identity()
-    with opened(identity.answer, [stubborn]) as (stack, server):
+    identity = IdentityProvider()
+    with opened(identity.respond, [stubborn]) as (stack, server):
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         stack.handlers.add(AuthHandler(grant))
-        identity.down = True
+        identity.is_down = True
 
         assert stack.get("x").ok
-        assert (identity.attempts, identity.renewals) == (2, 1)
+        assert (identity.token_requests, identity.renewals) == (2, 1)
 
 
 def test_a_renewal_keeps_the_deadline_of_its_call() -> None:
@@ -492,7 +516,7 @@ def test_a_renewal_keeps_the_deadline_of_its_call() -> None:
         with pytest.raises(DeadlineExceeded):
             stack.get("x")
 
-        assert server.seen == []
+        assert server.requests == []
 
 
 # -- Login and logout
@@ -500,8 +524,8 @@ def test_a_renewal_keeps_the_deadline_of_its_call() -> None:
 
 def test_a_login_is_made_by_the_stack_before_any_call() -> None:
     """A program finds out at its start whether it can log in."""
-    identity = Identity()
-    with opened(identity.answer) as (stack, server):
+    identity = IdentityProvider()
+    with opened(identity.respond) as (stack, server):
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         auth = AuthHandler(grant)
         stack.handlers.add(auth)
@@ -509,7 +533,7 @@ def test_a_login_is_made_by_the_stack_before_any_call() -> None:
         auth.login(stack)
 
         assert auth.is_authenticated()
-        assert [seen.path for seen in server.seen] == ["/token"]
+        assert [seen.path for seen in server.requests] == ["/token"]
         auth.login(stack)
         assert identity.renewals == 1
 
@@ -526,7 +550,7 @@ def test_a_login_needs_a_way_to_log_in() -> None:
 
 def test_a_login_that_fails_says_why() -> None:
     """The error of the identity server is raised where the login was asked for."""
-    with opened(lambda _: Reply(400, {"error": "invalid_grant"})) as (stack, server):
+    with opened(lambda _: ServerResponse(400, {"error": "invalid_grant"})) as (stack, server):
         auth = AuthHandler(RefreshToken(f"{server.origin}/token", "old", client_id="app"))
         with pytest.raises(LoginRequired, match="invalid_grant"):
             auth.login(stack)
@@ -543,7 +567,7 @@ def test_a_token_from_elsewhere_is_used_at_once() -> None:
         stack.get("x")
 
         assert auth.is_authenticated()
-        assert server.seen[0].bearer == "by hand"
+        assert server.requests[0].bearer == "by hand"
 
 
 def test_a_logout_forgets_the_token_and_the_next_call_says_so() -> None:
@@ -557,10 +581,10 @@ def test_a_logout_forgets_the_token_and_the_next_call_says_so() -> None:
 
         assert not auth.is_authenticated()
         assert store.load(key) is None
-        sent = len(server.seen)
+        sent = len(server.requests)
         with pytest.raises(LoginRequired, match="logged out"):
             stack.get("x")
-        assert len(server.seen) == sent
+        assert len(server.requests) == sent
         assert identity.renewals == 1
 
 
@@ -586,7 +610,7 @@ def test_two_accounts_in_one_store_are_told_apart() -> None:
         with opened(handlers=[AuthHandler(grant, store=store, store_key=name)]) as (stack, server):
             stack.get("x")
 
-            assert server.seen[0].bearer == name
+            assert server.requests[0].bearer == name
     assert (store.load("alice"), store.load("bob")) == (Token("alice"), Token("bob"))
 
 
@@ -598,7 +622,7 @@ def test_a_static_token_is_not_overruled_by_a_store() -> None:
     with opened(handlers=[auth]) as (stack, server):
         stack.get("x")
 
-        assert server.seen[0].bearer == "new"
+        assert server.requests[0].bearer == "new"
     assert store.load("static") == Token("old")
 
 
@@ -654,11 +678,15 @@ def test_an_answer_after_the_rounds_of_a_login_proves_a_token_good() -> None:
     keys = iter(["k-1", "k-2"])
     right = "k-1"
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if seen.headers["x-key"] != right:
-            return Reply(401)
+            return ServerResponse(401)
         digest = {"WWW-Authenticate": 'Digest realm="r", nonce="n", qop="auth"'}
-        return Reply(200) if "authorization" in seen.headers else Reply(401, b"", digest)
+        return (
+            ServerResponse(200)
+            if "authorization" in seen.headers
+            else ServerResponse(401, b"", digest)
+        )
 
     auth = AuthHandler(CallableGrant(lambda *_: next(keys)), scheme=Header("X-Key"))
     with opened(answer, [auth], clock=FakeClock()) as (stack, _):
@@ -673,13 +701,13 @@ def test_an_answer_after_the_rounds_of_a_login_proves_a_token_good() -> None:
 @pytest.mark.parametrize("status", [500, 503])
 def test_a_failure_of_the_server_proves_no_token_good(status: int) -> None:
     """A renewed token that met a 500 and is then refused is not renewed for every call."""
-    identity = Identity()
+    identity = IdentityProvider()
     answers = iter([status, 401, 401, 401])
 
-    def answer(seen: Seen) -> Reply:
-        return identity.token(seen) if seen.path == "/token" else Reply(next(answers))
+    def answer(seen: ServerRequest) -> ServerResponse:
+        return identity.token(seen) if seen.path == "/token" else ServerResponse(next(answers))
 
-    with Loopback(answer) as server, requests.Session() as session:
+    with LoopbackServer(answer) as server, requests.Session() as session:
         grant = RefreshToken(f"{server.origin}/token", "refresh-0", client_id="app")
         stack = SessionStack(session, [AuthHandler(grant)], base_url=server.origin)
         statuses = [stack.get("x").status_code for _ in range(4)]

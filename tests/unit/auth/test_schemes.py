@@ -65,7 +65,7 @@ def test_a_key_in_the_query_is_masked_in_the_log_of_urllib3(
     ):
         stack.get("x", params={"a": "1"})
 
-        assert server.seen[0].query[name] == ["s3cret"]
+        assert server.requests[0].query[name] == ["s3cret"]
     assert "GET /x?" in caplog.text
     assert "a=1" in caplog.text
     assert "s3cret" not in caplog.text

@@ -8,7 +8,7 @@ import requests
 
 from sessionkit import Token
 from sessionkit.auth import ClientCredentials, Grant, RefreshToken
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 
 TOKEN = {"access_token": "new", "token_type": "Bearer"}
 BASIC = "Basic YXBwOndvcmQ="  # app:word
@@ -36,17 +36,17 @@ def walked(
 
 def asked(
     make: Any, token: Token | None = None, rejected: Any = None, answer: Any = None, **settings: Any
-) -> tuple[Seen, Token]:
+) -> tuple[ServerRequest, Token]:
     """Make a grant for a server, walk through it, and return what was asked and what came."""
-    with Loopback(lambda _: Reply(200, answer or TOKEN)) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, answer or TOKEN)) as server:
         obtained = walked(make(f"{server.origin}/token", **settings), token, rejected)
-        (seen,) = server.seen
+        (seen,) = server.requests
     return seen, obtained
 
 
-def answered(reply: Reply, grant: Any = None) -> Token:
+def answered(reply: ServerResponse, grant: Any = None) -> Token:
     """Walk through a grant at a server that answers *reply*."""
-    with Loopback(lambda _: reply) as server:
+    with LoopbackServer(lambda _: reply) as server:
         return walked((grant or credentials)(f"{server.origin}/token"))
 
 

@@ -24,16 +24,18 @@ from sessionkit.bodies._response import (
 )
 from sessionkit.errors import BodyTooLarge, ConfigError, NotFound
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 
 #: Far more than any bound tested here, far less than what an unbounded read would take.
 SOON = 5.0
 
 
 @contextmanager
-def unread_response(reply: Reply) -> Iterator[tuple[requests.Response, requests.Session, Loopback]]:
+def unread_response(
+    reply: ServerResponse,
+) -> Iterator[tuple[requests.Response, requests.Session, LoopbackServer]]:
     """Ask a server that answers *reply*, and leave the body on its connection."""
-    with Loopback(lambda _: reply) as server, requests.Session() as session:
+    with LoopbackServer(lambda _: reply) as server, requests.Session() as session:
         session.mount("http://", HTTPAdapter(pool_maxsize=1, pool_block=True))
         response = session.get(server.origin, stream=True)
         try:
@@ -60,7 +62,7 @@ def trickle(over: threading.Event) -> Iterator[bytes]:
 
 def test_a_dropped_answer_gives_its_connection_back() -> None:
     """A refusal that was not read costs no new connection, and blocks no small pool."""
-    with unread_response(Reply(401, b"x" * 20_000)) as (response, session, server):
+    with unread_response(ServerResponse(401, b"x" * 20_000)) as (response, session, server):
         discard(response, FakeClock())
 
         assert session.get(server.origin).status_code == 401
@@ -69,7 +71,7 @@ def test_a_dropped_answer_gives_its_connection_back() -> None:
 
 def test_a_dropped_answer_that_was_read_is_simply_closed() -> None:
     """Reading what is there already costs nothing, and the caller keeps the body."""
-    with unread_response(Reply(200, b"body")) as (response, _, _):
+    with unread_response(ServerResponse(200, b"body")) as (response, _, _):
         assert response.content == b"body"
 
         discard(response, FakeClock())
@@ -80,7 +82,7 @@ def test_a_dropped_answer_that_was_read_is_simply_closed() -> None:
 def test_an_endless_body_is_dropped_after_a_small_amount() -> None:
     """A refusal of gigabytes costs kilobytes."""
     endless = (b"x" * 4096 for _ in range(1_000_000))
-    with unread_response(Reply(401, endless)) as (response, _, _):
+    with unread_response(ServerResponse(401, endless)) as (response, _, _):
         discard(response, FakeClock())
 
         assert response.raw.tell() <= 2 * DRAIN_BYTES
@@ -89,7 +91,11 @@ def test_an_endless_body_is_dropped_after_a_small_amount() -> None:
 
 def test_a_trickling_body_is_dropped_after_a_moment(over: threading.Event) -> None:
     """A refusal at ten bytes a second does not hold the call for minutes."""
-    with unread_response(Reply(401, trickle(over), {"Content-Length": "2000"})) as (response, _, _):
+    with unread_response(ServerResponse(401, trickle(over), {"Content-Length": "2000"})) as (
+        response,
+        _,
+        _,
+    ):
         started = SYSTEM_CLOCK.monotonic()
         discard(response, SYSTEM_CLOCK)
 
@@ -99,7 +105,7 @@ def test_a_trickling_body_is_dropped_after_a_moment(over: threading.Event) -> No
 
 def test_whatever_goes_wrong_while_dropping_is_kept_quiet() -> None:
     """A refusal that is cut short is cured like any other."""
-    cut = Reply(401, iter([b"cut"]), {"Content-Length": "1000"})
+    cut = ServerResponse(401, iter([b"cut"]), {"Content-Length": "1000"})
     with unread_response(cut) as (response, _, _):
         discard(response, FakeClock())
 
@@ -108,7 +114,7 @@ def test_whatever_goes_wrong_while_dropping_is_kept_quiet() -> None:
 
 def test_a_body_read_within_its_limits_is_the_content() -> None:
     """Whoever reads it later finds it as if requests had read it, decoded."""
-    packed = Reply(200, gzip.compress(b"long " * 1000), {"Content-Encoding": "gzip"})
+    packed = ServerResponse(200, gzip.compress(b"long " * 1000), {"Content-Encoding": "gzip"})
     with unread_response(packed) as (response, session, server):
         assert not is_read(response)
 
@@ -124,7 +130,7 @@ def test_a_body_that_a_cache_watches_is_read_past_nobody() -> None:
     """CacheControl copies what is read: the answer comes from its cache next time, and whole."""
     body, headers = b"x" * 10_000, {"Cache-Control": "max-age=60"}
     with (
-        Loopback(lambda _: Reply(200, body, headers)) as server,
+        LoopbackServer(lambda _: ServerResponse(200, body, headers)) as server,
         CacheControl(requests.Session()) as session,
     ):
         for _ in range(2):
@@ -132,12 +138,12 @@ def test_a_body_that_a_cache_watches_is_read_past_nobody() -> None:
             read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + SOON)
             assert response.content == body
 
-        assert len(server.seen) == 1
+        assert len(server.requests) == 1
 
 
 def test_a_body_that_was_read_before_is_left_alone() -> None:
     """A deadline that passed takes nothing away that is there."""
-    with unread_response(Reply(200, b"body")) as (response, _, _):
+    with unread_response(ServerResponse(200, b"body")) as (response, _, _):
         assert response.content == b"body"
 
         read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() - 1, max_bytes=1)
@@ -147,7 +153,11 @@ def test_a_body_that_was_read_before_is_left_alone() -> None:
 
 def test_a_body_that_trickles_past_the_deadline_is_given_up(over: threading.Event) -> None:
     """Each piece comes in time, yet the whole does not hold the call."""
-    with unread_response(Reply(200, trickle(over), {"Content-Length": "2000"})) as (response, _, _):
+    with unread_response(ServerResponse(200, trickle(over), {"Content-Length": "2000"})) as (
+        response,
+        _,
+        _,
+    ):
         end = SYSTEM_CLOCK.monotonic() + 0.1
 
         with pytest.raises(requests.ReadTimeout):
@@ -164,7 +174,11 @@ def test_a_body_that_stalls_past_the_deadline_is_given_up(over: threading.Event)
         yield b"start"
         over.wait(SOON)
 
-    with unread_response(Reply(200, stalling(), {"Content-Length": "2000"})) as (response, _, _):
+    with unread_response(ServerResponse(200, stalling(), {"Content-Length": "2000"})) as (
+        response,
+        _,
+        _,
+    ):
         with pytest.raises(requests.ReadTimeout):
             read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + 0.1)
 
@@ -173,7 +187,7 @@ def test_a_body_that_stalls_past_the_deadline_is_given_up(over: threading.Event)
 
 def test_nothing_is_read_after_the_deadline() -> None:
     """A body that is there already does not stretch the time."""
-    with unread_response(Reply(200, b"body")) as (response, _, _):
+    with unread_response(ServerResponse(200, b"body")) as (response, _, _):
         with pytest.raises(requests.ReadTimeout, match="deadline"):
             read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic())
 
@@ -189,10 +203,10 @@ def test_a_read_time_out_before_the_deadline_is_what_requests_makes_of_it(
         yield b"start"
         over.wait(SOON)
 
-    def stalling(_: Seen) -> Reply:
-        return Reply(200, silent(), {"Content-Length": "100"})
+    def stalling(_: ServerRequest) -> ServerResponse:
+        return ServerResponse(200, silent(), {"Content-Length": "100"})
 
-    with Loopback(stalling) as server, requests.Session() as session:
+    with LoopbackServer(stalling) as server, requests.Session() as session:
         response = session.get(server.origin, stream=True, timeout=0.05)
         with pytest.raises(requests.ConnectionError, match="timed out"):
             read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + SOON)
@@ -224,13 +238,13 @@ def test_an_answer_without_a_connection_is_read_as_requests_reads_it() -> None:
 @pytest.mark.parametrize(
     "reply",
     [
-        Reply(200, b"x" * 1001),
-        Reply(200, (b"x" * 100 for _ in range(1_000_000))),
-        Reply(200, gzip.compress(b"x" * 1_000_000), {"Content-Encoding": "gzip"}),
+        ServerResponse(200, b"x" * 1001),
+        ServerResponse(200, (b"x" * 100 for _ in range(1_000_000))),
+        ServerResponse(200, gzip.compress(b"x" * 1_000_000), {"Content-Encoding": "gzip"}),
     ],
     ids=["plain", "endless", "bomb"],
 )
-def test_a_body_larger_than_allowed_is_given_up(reply: Reply) -> None:
+def test_a_body_larger_than_allowed_is_given_up(reply: ServerResponse) -> None:
     """A token endpoint gone mad fills no memory; what counts is the size after decoding."""
     with unread_response(reply) as (response, _, _):
         end = SYSTEM_CLOCK.monotonic() + SOON
@@ -242,7 +256,7 @@ def test_a_body_larger_than_allowed_is_given_up(reply: Reply) -> None:
 
 def test_a_body_of_just_the_size_allowed_is_read() -> None:
     """The limit itself is still fine."""
-    with unread_response(Reply(200, b"x" * 1000)) as (response, _, _):
+    with unread_response(ServerResponse(200, b"x" * 1000)) as (response, _, _):
         read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + SOON, max_bytes=1000)
 
         assert len(response.content) == 1000
@@ -251,7 +265,11 @@ def test_a_body_of_just_the_size_allowed_is_read() -> None:
 def test_a_body_that_is_cut_short_is_the_error_that_requests_has_for_it() -> None:
     """Code that knows requests' errors needs to know no others."""
     with (
-        unread_response(Reply(200, iter([b"cut"]), {"Content-Length": "1000"})) as (response, _, _),
+        unread_response(ServerResponse(200, iter([b"cut"]), {"Content-Length": "1000"})) as (
+            response,
+            _,
+            _,
+        ),
         pytest.raises(requests.exceptions.ChunkedEncodingError),
     ):
         read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + SOON)
@@ -260,7 +278,11 @@ def test_a_body_that_is_cut_short_is_the_error_that_requests_has_for_it() -> Non
 def test_a_body_that_cannot_be_decoded_is_the_error_that_requests_has_for_it() -> None:
     """A body that lies about its encoding is not mistaken for a lost connection."""
     with (
-        unread_response(Reply(200, b"no gzip", {"Content-Encoding": "gzip"})) as (response, _, _),
+        unread_response(ServerResponse(200, b"no gzip", {"Content-Encoding": "gzip"})) as (
+            response,
+            _,
+            _,
+        ),
         pytest.raises(requests.exceptions.ContentDecodingError),
     ):
         read_within(response, SYSTEM_CLOCK, SYSTEM_CLOCK.monotonic() + SOON)

@@ -18,7 +18,7 @@ from sessionkit.chain._chain import Handlers
 from sessionkit.chain._exchange import MAX_ATTEMPTS
 from sessionkit.errors import ConfigError, ReplayImpossible
 from sessionkit.handlers import ErrorHandler, TimingHandler
-from tests.support.servers.loopback import Reply, Seen
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from tests.support.stacks import Again, Keeper, opened, passing
 
 
@@ -281,7 +281,7 @@ def bodies(sent: Any, again: Any, **options: Any) -> list[bytes]:
     """POST through a handler that forwards twice; return the bodies that arrived."""
     with opened(handlers=[again]) as (stack, server):
         stack.post("x", data=sent, **options)
-        return [seen.body for seen in server.seen]
+        return [seen.body for seen in server.requests]
 
 
 def test_bytes_arrive_whole_both_times() -> None:
@@ -323,7 +323,7 @@ def test_a_prepared_request_is_sent_again_whole() -> None:
     with opened(handlers=[Again()]) as (stack, server):
         stack.send(requests.Request("PUT", server.origin + "/x", data=stream).prepare())
 
-        assert [seen.body for seen in server.seen] == [BODY[3:]] * 2
+        assert [seen.body for seen in server.requests] == [BODY[3:]] * 2
 
 
 def test_parameters_from_a_generator_are_asked_both_times() -> None:
@@ -331,7 +331,7 @@ def test_parameters_from_a_generator_are_asked_both_times() -> None:
     with opened(handlers=[Again()]) as (stack, server):
         stack.get("x", params=((name, "1") for name in "ab"))
 
-        assert [seen.query for seen in server.seen] == [{"a": ["1"], "b": ["1"]}] * 2
+        assert [seen.query for seen in server.requests] == [{"a": ["1"], "b": ["1"]}] * 2
 
 
 class Careful:
@@ -357,10 +357,10 @@ def pieces() -> Iterator[bytes]:
 def test_a_generator_is_not_sent_again_and_the_earlier_answer_stays_whole() -> None:
     """Nothing is uploaded empty: the caller keeps the first answer, readable to its end."""
     careful = Careful()
-    with opened(lambda _: Reply(401, {"detail": "no"}), [careful]) as (stack, server):
+    with opened(lambda _: ServerResponse(401, {"detail": "no"}), [careful]) as (stack, server):
         response = stack.post("x?key=s3cret", data=pieces())
 
-        assert [seen.body for seen in server.seen] == [BODY]
+        assert [seen.body for seen in server.requests] == [BODY]
         assert response.json() == {"detail": "no"}
     error = careful.error
     assert error is not None
@@ -392,7 +392,7 @@ def test_a_body_that_will_not_go_back_is_not_sent_from_its_end() -> None:
     ):
         stack.post("x", data=stream)
 
-    assert [seen.body for seen in server.seen] == [BODY[2:]]
+    assert [seen.body for seen in server.requests] == [BODY[2:]]
 
 
 def test_a_call_makes_no_more_than_twenty_attempts() -> None:
@@ -402,7 +402,7 @@ def test_a_call_makes_no_more_than_twenty_attempts() -> None:
         with pytest.raises(ReplayImpossible, match="20 attempts") as caught:
             stack.get("x")
 
-        assert len(server.seen) == MAX_ATTEMPTS == 20
+        assert len(server.requests) == MAX_ATTEMPTS == 20
     assert "attempts of the error" in caught.value.hint
 
 
@@ -410,7 +410,7 @@ def test_a_dropped_answer_frees_the_only_connection() -> None:
     """A pool of one connection serves the replay of an answer that nobody read."""
     session = requests.Session()
     session.mount("http://", HTTPAdapter(pool_maxsize=1, pool_block=True))
-    big = Reply(200, b"x" * 20_000)
+    big = ServerResponse(200, b"x" * 20_000)
     with opened(lambda _: big, [Again(5)], session=session) as (stack, server):
         with stack.get("x", stream=True) as response:
             assert len(response.content) == 20_000
@@ -454,7 +454,7 @@ def test_handlers_further_in_see_the_same_call_at_a_replay() -> None:
         stack.get("x")
 
         assert [exchange.header("X-Tag") for exchange in keeper.exchanges] == ["x", "x"]
-        assert [seen.headers["x-tag"] for seen in server.seen] == ["x", "x"]
+        assert [seen.headers["x-tag"] for seen in server.requests] == ["x", "x"]
 
 
 # -- Bodies on the way up
@@ -515,7 +515,7 @@ def test_a_streamed_answer_stays_unread() -> None:
 def test_an_answer_that_is_cut_short_is_an_error_inside_the_handlers() -> None:
     """A handler that retries sees the failure, not a caller who reads later."""
     reading = Reading()
-    cut = Reply(200, iter([b"cut"]), {"Content-Length": "100"})
+    cut = ServerResponse(200, iter([b"cut"]), {"Content-Length": "100"})
     with opened(lambda _: cut, [reading, Refusing()]) as (stack, _):
         with pytest.raises(requests.exceptions.ChunkedEncodingError) as caught:
             stack.get("x")
@@ -541,8 +541,8 @@ def test_a_body_that_trickles_does_not_outlast_the_deadline() -> None:
                 return
             yield b"."
 
-    def answer(_: Seen) -> Reply:
-        return Reply(200, trickle(), {"Content-Length": "1000"})
+    def answer(_: ServerRequest) -> ServerResponse:
+        return ServerResponse(200, trickle(), {"Content-Length": "1000"})
 
     def hurried(exchange: Exchange, call_next: CallNext) -> requests.Response:
         return call_next(exchange.with_deadline(exchange.clock.monotonic() + 0.1))

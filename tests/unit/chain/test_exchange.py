@@ -12,7 +12,7 @@ import requests
 
 from sessionkit import CallNext, Credential, Exchange, Handler, SessionStack
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Reply, Seen
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from tests.support.stacks import Keeper, opened, passing
 from tests.support.threads import at_once
 
@@ -238,7 +238,7 @@ def test_an_open_answer_is_let_go_of_before_something_else_is_sent() -> None:
             answer: requests.Response = call_next(exchange)
             return answer
 
-    with opened(lambda _: Reply(401, b"x" * 999), [Releasing()]) as (stack, server):
+    with opened(lambda _: ServerResponse(401, b"x" * 999), [Releasing()]) as (stack, server):
         stack.get("x")
 
         assert server.connections == 1
@@ -317,8 +317,8 @@ def test_the_open_response_is_the_latest_until_it_is_discarded() -> None:
 def test_some_of_an_endless_body_is_read_and_nothing_is_raised() -> None:
     """An error's text is worth a moment, whatever becomes of the rest."""
 
-    def endless(_: Seen) -> Reply:
-        return Reply(500, iter(lambda: b"x" * 4096, None))
+    def endless(_: ServerRequest) -> ServerResponse:
+        return ServerResponse(500, iter(lambda: b"x" * 4096, None))
 
     def handler(exchange: Exchange, call_next: CallNext) -> requests.Response:
         response = call_next(exchange.streamed())
@@ -348,9 +348,9 @@ def stamped(exchange: Exchange, call_next: CallNext) -> requests.Response:
     return Stamp().handle(exchange, call_next)
 
 
-def echo(seen: Seen) -> Reply:
+def echo(seen: ServerRequest) -> ServerResponse:
     """Answer with what arrived."""
-    return Reply(200, {"down": seen.headers.get("x-down"), "path": seen.path})
+    return ServerResponse(200, {"down": seen.headers.get("x-down"), "path": seen.path})
 
 
 def test_a_class_with_one_method_is_a_handler() -> None:
@@ -413,7 +413,7 @@ def test_a_handler_may_answer_by_itself() -> None:
         response = stack.get("x")
 
         assert (response.status_code, response.text) == (299, "canned")
-        assert server.seen == []
+        assert server.requests == []
 
 
 def test_a_handler_may_raise_what_it_likes() -> None:
@@ -428,7 +428,7 @@ def test_a_handler_may_raise_what_it_likes() -> None:
             stack.get("x")
 
         assert caught.value is error
-        assert server.seen == []
+        assert server.requests == []
 
 
 def test_one_handler_may_serve_many_stacks_and_threads() -> None:
@@ -436,7 +436,7 @@ def test_one_handler_may_serve_many_stacks_and_threads() -> None:
     shared = Stamp()
     meeting = threading.Barrier(8)
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         meeting.wait(10)
         return echo(seen)
 

@@ -15,14 +15,14 @@ from sessionkit import Exchange, SessionStack
 from sessionkit.chain._record import Attempt, CallRecord
 from sessionkit.errors import NotFound
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Reply
+from sessionkit.testing.server import ServerResponse
 from tests.support.stacks import Again, Keeper, opened, passing
 from tests.unit.handlers.scripted import Script, stack_over
 
 
 def test_a_record_tells_what_happened_to_the_call() -> None:
     """Attempts, statuses and times of a call are there afterwards, on its answer."""
-    replies = iter([Reply(503), Reply(200)])
+    replies = iter([ServerResponse(503), ServerResponse(200)])
     clock = FakeClock(start=100.0)
 
     class Waiting(Again):
@@ -51,9 +51,9 @@ def test_a_record_divides_the_time_among_the_handlers() -> None:
         answer: requests.Response = call_next(exchange)
         return answer
 
-    def answer(_: object) -> Reply:
+    def answer(_: object) -> ServerResponse:
         clock.advance(2)
-        return Reply()
+        return ServerResponse()
 
     with opened(answer, {"out": passing, "slow": slow, "in": passing}, clock=clock) as (stack, _):
         record: CallRecord = stack.get("x").record
@@ -155,7 +155,7 @@ def test_an_attempt_that_failed_names_its_error() -> None:
 def test_an_attempt_whose_body_failed_names_that_error() -> None:
     """A record does not show a success where the answer broke off."""
     keeper = Keeper(lambda exchange: exchange.streamed())
-    cut = Reply(200, iter([b"cut"]), {"Content-Length": "100"})
+    cut = ServerResponse(200, iter([b"cut"]), {"Content-Length": "100"})
     with (
         opened(lambda _: cut, [keeper]) as (stack, _),
         pytest.raises(requests.exceptions.ChunkedEncodingError),

@@ -21,7 +21,7 @@ from sessionkit.cli import main
 from sessionkit.cli._tokens import list_tokens, printable
 from sessionkit.stores import SqliteTokenStore, open_store
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Identity, Loopback
+from sessionkit.testing.server import IdentityProvider, LoopbackServer
 from tests.support.workers.stacks import with_client
 
 SECRETS = ("planted-value", "planted-refresh", "planted-extra")
@@ -328,14 +328,16 @@ class Noting(SessionStack):
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, Identity]]:
+def place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[ModuleType, IdentityProvider]]:
     """A user's module, and the server that it logs in at."""
-    identity = Identity()
+    identity = IdentityProvider()
     module = ModuleType("planted_shop")
     monkeypatch.setitem(sys.modules, "planted_shop", module)
     monkeypatch.setenv("PLANTED_SECRET", "planted-secret")
     settings = {"base_url": "", "token_url": "", "client_id": "app"}
-    with Loopback(identity.answer) as server, requests.Session() as session:
+    with LoopbackServer(identity.respond) as server, requests.Session() as session:
         settings |= {"base_url": server.origin, "token_url": f"{server.origin}/token"}
         grant = ClientCredentials(settings["token_url"], "app", client_secret="planted-secret")
         stack = SessionStack(session, recommended(grant), base_url=server.origin)
@@ -353,27 +355,30 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Mod
 
 @pytest.mark.parametrize("name", ["stack", "client", "spec", "build", "shops.first"])
 def test_a_login_is_made_by_whatever_holds_a_stack(
-    place: tuple[ModuleType, Identity], name: str, capsys: pytest.CaptureFixture[str]
+    place: tuple[ModuleType, IdentityProvider], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The program's own settings are used; nothing has to be typed again."""
     assert main(["tokens", "login", f"planted_shop:{name}"]) == 0
     assert capsys.readouterr() == ("logged in: auth\n", "")
-    assert place[1].attempts == 1
+    assert place[1].token_requests == 1
 
 
 @pytest.mark.parametrize(("options", "attempts"), [([], 1), (["--again"], 2)])
 def test_a_login_that_lives_is_kept_unless_another_one_is_wanted(
-    place: tuple[ModuleType, Identity], options: list[str], attempts: int
+    place: tuple[ModuleType, IdentityProvider], options: list[str], attempts: int
 ) -> None:
     """Logging in twice disturbs nobody; for another account there is a way."""
     assert main(["tokens", "login", "planted_shop:stack"]) == 0
     assert main(["tokens", "login", "planted_shop:stack", *options]) == 0
-    assert place[1].attempts == attempts
+    assert place[1].token_requests == attempts
 
 
 @pytest.mark.parametrize(("name", "closed"), [("made", 1), ("own", 0)])
 def test_a_stack_that_was_made_for_the_login_is_closed_after_it(
-    place: tuple[ModuleType, Identity], name: str, closed: int, monkeypatch: pytest.MonkeyPatch
+    place: tuple[ModuleType, IdentityProvider],
+    name: str,
+    closed: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Connections do not stay open, and a stack of the program's own stays as it was."""
     monkeypatch.setattr(Noting, "closed", 0)
@@ -406,7 +411,10 @@ def test_a_stack_that_a_spec_made_is_closed_too(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_a_place_without_a_login_is_told(
-    place: tuple[ModuleType, Identity], name: str, said: str, capsys: pytest.CaptureFixture[str]
+    place: tuple[ModuleType, IdentityProvider],
+    name: str,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A typing error is not a traceback."""
     assert main(["tokens", "login", name]) == 1
@@ -414,10 +422,10 @@ def test_a_place_without_a_login_is_told(
 
 
 def test_a_refused_login_is_told_without_its_secret(
-    place: tuple[ModuleType, Identity], capsys: pytest.CaptureFixture[str]
+    place: tuple[ModuleType, IdentityProvider], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The exit status says no, the message why."""
-    place[1].down = True
+    place[1].is_down = True
 
     assert main(["tokens", "login", "planted_shop:stack"]) == 1
     text, errors = capsys.readouterr()

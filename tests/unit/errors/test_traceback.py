@@ -19,7 +19,7 @@ from sessionkit.errors._traceback import (
     redirect_of,
     rejected_by_stdlib,
 )
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 
 
 def raised(action: Callable[[], object]) -> Exception:
@@ -29,9 +29,9 @@ def raised(action: Callable[[], object]) -> Exception:
     return caught.value
 
 
-def moved(to: str) -> Callable[[Seen], Reply]:
+def moved(to: str) -> Callable[[ServerRequest], ServerResponse]:
     """Return a server that moved /a to *to*."""
-    return lambda seen: Reply(307 if seen.path == "/a" else 200, b"", {"Location": to})
+    return lambda seen: ServerResponse(307 if seen.path == "/a" else 200, b"", {"Location": to})
 
 
 def failing(_: Any, **__: object) -> None:
@@ -41,7 +41,7 @@ def failing(_: Any, **__: object) -> None:
 
 def test_a_redirect_is_found_where_requests_followed_it() -> None:
     """What failed is the second request; the first one was answered."""
-    with Loopback(moved("nowhere:x")) as server, requests.Session() as session:
+    with LoopbackServer(moved("nowhere:x")) as server, requests.Session() as session:
         error = raised(lambda: session.get(f"{server.origin}/a"))
 
     assert redirect_of(error).status_code == 307
@@ -67,7 +67,7 @@ def test_a_function_of_that_name_elsewhere_follows_no_redirect() -> None:
 
 def test_a_hook_that_fails_for_the_second_request_is_not_of_redirecting() -> None:
     """It was called while a redirect was followed, and is the program's own."""
-    with Loopback(moved("/b")) as server, requests.Session() as session:
+    with LoopbackServer(moved("/b")) as server, requests.Session() as session:
 
         def at_the_second(response: requests.Response, **_: object) -> None:
             if response.content is not None and response.url.endswith("/b"):

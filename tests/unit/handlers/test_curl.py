@@ -18,7 +18,7 @@ from sessionkit.auth import Cookie, Header, Query, StaticToken
 from sessionkit.errors import NotFound
 from sessionkit.handlers import as_curl
 from sessionkit.handlers._curl import MAX_BODY
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.support.stacks import opened
 
 SECRET = "planted-4711"
@@ -123,12 +123,15 @@ def test_a_header_cannot_name_a_file() -> None:
 def test_a_credential_under_a_name_of_its_own_is_masked(scheme: Any) -> None:
     """What a handler placed is known by its place, wherever that is."""
     chain = recommended(StaticToken(SECRET), scheme=scheme)
-    with opened(lambda seen: Reply(404 if seen.path == "/no" else 200), chain) as (stack, server):
+    with opened(lambda seen: ServerResponse(404 if seen.path == "/no" else 200), chain) as (
+        stack,
+        server,
+    ):
         response = stack.get("a", params={"sort": "by-name"})
         with pytest.raises(NotFound) as failed:
             stack.get("no")
 
-    assert SECRET in str(server.seen[0])
+    assert SECRET in str(server.requests[0])
     assert SECRET not in as_curl(response)
     assert "***" in as_curl(response)
     assert "sort=by-name" in as_curl(response)
@@ -174,7 +177,7 @@ def test_an_exception_of_requests_has_its_request() -> None:
     """What failed by a plain session can be tried by hand too."""
     with (
         requests.Session() as session,
-        Loopback(lambda _: b"garbage\r\n\r\n") as server,
+        LoopbackServer(lambda _: b"garbage\r\n\r\n") as server,
         pytest.raises(requests.ConnectionError) as failed,
     ):
         session.get(f"{server.origin}/a")
@@ -235,18 +238,21 @@ def test_no_request_makes_it_fail(url: str, body: bytes, headers: dict[str, str]
 )
 def test_curl_sends_what_was_sent(options: Any) -> None:
     """The line is no picture of the request: run, it makes the same one."""
-    with Loopback(lambda _: Reply(200, {"ok": True})) as server, SessionStack() as stack:
+    with (
+        LoopbackServer(lambda _: ServerResponse(200, {"ok": True})) as server,
+        SessionStack() as stack,
+    ):
         response = stack.request(
             **{"method": "GET", **options, "url": f"{server.origin}/{options['url']}"}
         )
         run = ["bash", "-c", f"{as_curl(response)} --silent --max-time 10 --noproxy '*'"]
         subprocess.run(run, env=UTF8, check=True, capture_output=True)
 
-    first, second = map(essence, server.seen)
+    first, second = map(essence, server.requests)
     assert first == second
 
 
-def essence(seen: Seen) -> tuple[Any, ...]:
+def essence(seen: ServerRequest) -> tuple[Any, ...]:
     """Return a request without what curl negotiates itself."""
     by_curl = {"accept-encoding", "connection", "host"}
     headers = {k: v for k, v in seen.headers.items() if k not in by_curl}

@@ -17,7 +17,7 @@ from sessionkit.auth import Header, StaticToken
 from sessionkit.errors import Gone
 from sessionkit.handlers import ApiDeprecationWarning, DeprecationHandler
 from sessionkit.handlers._deprecation import MAX_ENDPOINTS
-from tests.support.servers.loopback import Reply, Seen
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from tests.support.stacks import opened, passing
 from tests.unit.handlers.scripted import Reply as Scripted, Script, stack_over
 
@@ -42,7 +42,7 @@ def warning_of(headers: dict[str, str]) -> ApiDeprecationWarning:
 
 def test_an_endpoint_that_goes_away_is_told_once() -> None:
     """A loop over a thousand orders makes one warning, not a thousand."""
-    with opened(lambda _: Reply(headers=OLD), [DeprecationHandler()]) as (stack, server):
+    with opened(lambda _: ServerResponse(headers=OLD), [DeprecationHandler()]) as (stack, server):
 
         def calls() -> None:
             for number in range(5):
@@ -128,7 +128,10 @@ def own(exchange: Exchange, call_next: CallNext) -> requests.Response:
 @pytest.mark.parametrize("verb", ["get", "request", "send"])
 def test_the_warning_points_at_the_line_that_calls(verb: str) -> None:
     """Tools show the line of the user's code, not one of a library or of a handler."""
-    with opened(lambda _: Reply(headers=OLD), [own, passing, DeprecationHandler()]) as (stack, s):
+    with opened(lambda _: ServerResponse(headers=OLD), [own, passing, DeprecationHandler()]) as (
+        stack,
+        s,
+    ):
         request = stack.prepare_request(requests.Request("GET", f"{s.origin}/a"))
         ways = {
             "get": lambda: stack.get("a"),
@@ -146,7 +149,7 @@ def test_an_endpoint_that_is_gone_is_told_before_the_error() -> None:
     """The 410 itself may say where to go from here."""
     chain = {**recommended(), "deprecation": DeprecationHandler()}
     with (
-        opened(lambda _: Reply(410, headers=OLD), chain) as (stack, _),
+        opened(lambda _: ServerResponse(410, headers=OLD), chain) as (stack, _),
         pytest.warns(ApiDeprecationWarning),
         pytest.raises(Gone),
     ):
@@ -166,8 +169,8 @@ def test_no_secret_gets_into_a_warning() -> None:
     """Servers echo, and warnings are printed."""
     secret = "planted-4711"
 
-    def echo(seen: Seen) -> Reply:
-        return Reply(
+    def echo(seen: ServerRequest) -> ServerResponse:
+        return ServerResponse(
             headers={
                 "Warning": f'299 - "no {seen.headers["x-odd"]}"',
                 "Link": f'</docs?access_token={secret}&x={secret}>; rel="sunset"',
@@ -199,7 +202,7 @@ def test_threads_are_told_once_together() -> None:
     """Eight workers on one endpoint make one warning."""
     handler = DeprecationHandler()
     start = threading.Barrier(8)
-    with opened(lambda _: Reply(headers=OLD), [handler]) as (stack, _):
+    with opened(lambda _: ServerResponse(headers=OLD), [handler]) as (stack, _):
 
         def call() -> None:
             start.wait()

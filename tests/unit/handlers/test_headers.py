@@ -16,7 +16,7 @@ from sessionkit import Exchange, SessionStack, recommended
 from sessionkit.auth import StaticToken
 from sessionkit.errors import ConfigError, InvalidRequest
 from sessionkit.handlers import ErrorHandler, HeadersHandler, RetryHandler
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.support.stacks import opened
 from tests.unit.handlers.scripted import Script, stack_over
 
@@ -25,7 +25,7 @@ def sent(handler: HeadersHandler, **options: Any) -> dict[str, str]:
     """Return the headers that arrive when a call is made through *handler*."""
     with opened(handlers=[handler]) as (stack, server):
         stack.get("orders/7", **options)
-        return server.seen[0].headers
+        return server.requests[0].headers
 
 
 def test_every_call_has_an_id_of_its_own() -> None:
@@ -33,20 +33,20 @@ def test_every_call_has_an_id_of_its_own() -> None:
     with opened(handlers=[HeadersHandler()]) as (stack, server):
         responses: list[Any] = [stack.get("a"), stack.get("b")]
 
-    names = [seen.headers["x-request-id"] for seen in server.seen]
+    names = [seen.headers["x-request-id"] for seen in server.requests]
     assert [response.record.request_id for response in responses] == names
     assert len({uuid.UUID(name) for name in names}) == 2
 
 
 def test_the_id_is_the_same_over_all_attempts_of_a_call() -> None:
     """What was tried three times is one call to whoever reads the logs."""
-    scripted = iter([Reply(503), Reply(503), Reply(), Reply()])
+    scripted = iter([ServerResponse(503), ServerResponse(503), ServerResponse(), ServerResponse()])
     handlers = [RetryHandler(), HeadersHandler(request_id_header="X-Trace")]
     with opened(lambda _: next(scripted), handlers) as (stack, server):
         stack.get("a")
         stack.get("b")
 
-    first, second, third, other = [seen.headers["x-trace"] for seen in server.seen]
+    first, second, third, other = [seen.headers["x-trace"] for seen in server.requests]
     assert first == second == third != other
 
 
@@ -55,7 +55,7 @@ def test_an_id_of_the_callers_own_is_kept() -> None:
     with opened(handlers=[HeadersHandler()]) as (stack, server):
         response: Any = stack.get("a", headers={"x-request-id": "mine-1"})
 
-    assert server.seen[0].headers["x-request-id"] == "mine-1"
+    assert server.requests[0].headers["x-request-id"] == "mine-1"
     assert response.record.request_id == "mine-1"
 
 
@@ -110,7 +110,7 @@ def test_a_function_is_asked_for_each_call() -> None:
         stack.get("orders/7", operation="get_order")
         stack.get("orders/8")
 
-    first, second = [seen.headers for seen in server.seen]
+    first, second = [seen.headers for seen in server.requests]
     assert (first["x-client"], first["x-method"], first["accept-language"]) == (
         *("shop", "get_order", "de"),
     )
@@ -137,7 +137,7 @@ def test_a_prepared_request_is_completed_too() -> None:
         own = requests.Request("GET", f"{s.origin}/b", headers={"User-Agent": "mine/1"})
         stack.send(stack.prepare_request(own))
 
-    first, second = [seen.headers for seen in s.seen]
+    first, second = [seen.headers for seen in s.requests]
     assert (first["x-client"], first["x-mine"]) == ("shop", "1")
     assert first["user-agent"].startswith("acme/1 python-requests/")
     assert second["user-agent"] == "mine/1"
@@ -145,31 +145,31 @@ def test_a_prepared_request_is_completed_too() -> None:
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[Loopback]:
+def elsewhere() -> Iterator[LoopbackServer]:
     """Start another host."""
-    with Loopback(lambda _: Reply()) as server:
+    with LoopbackServer(lambda _: ServerResponse()) as server:
         yield server
 
 
-def test_headers_of_yours_stay_at_home(elsewhere: Loopback) -> None:
+def test_headers_of_yours_stay_at_home(elsewhere: LoopbackServer) -> None:
     """An address out of an answer, such as a download, does not learn which tenant asks."""
     with opened(handlers=[HeadersHandler({"X-Tenant": "acme"})]) as (stack, home):
         stack.get("a")
         stack.get(f"{home.origin}/b")
         stack.get(f"{elsewhere.origin}/c")
 
-    assert [seen.headers.get("x-tenant") for seen in home.seen] == ["acme", "acme"]
-    assert "x-tenant" not in elsewhere.seen[0].headers
-    assert "x-request-id" in elsewhere.seen[0].headers
+    assert [seen.headers.get("x-tenant") for seen in home.requests] == ["acme", "acme"]
+    assert "x-tenant" not in elsewhere.requests[0].headers
+    assert "x-request-id" in elsewhere.requests[0].headers
 
 
-def test_further_origins_can_be_named(elsewhere: Loopback) -> None:
+def test_further_origins_can_be_named(elsewhere: LoopbackServer) -> None:
     """An API on two hosts is told the same by both ways."""
     handler = HeadersHandler({"X-Tenant": "acme"}, origins=[elsewhere.origin])
     with opened(handlers=[handler]) as (stack, _):
         stack.get(f"{elsewhere.origin}/c")
 
-    assert elsewhere.seen[0].headers["x-tenant"] == "acme"
+    assert elsewhere.requests[0].headers["x-tenant"] == "acme"
 
 
 def test_without_a_base_every_call_has_the_headers() -> None:
@@ -177,7 +177,7 @@ def test_without_a_base_every_call_has_the_headers() -> None:
     with opened(handlers=[HeadersHandler({"X-Client": "shop"})], base="") as (stack, server):
         stack.get(f"{server.origin}/a")
 
-    assert server.seen[0].headers["x-client"] == "shop"
+    assert server.requests[0].headers["x-client"] == "shop"
 
 
 def test_a_broken_address_is_left_to_requests() -> None:
@@ -254,7 +254,7 @@ def test_the_place_inside_of_retry_is_right() -> None:
 @given(st.text())
 def test_what_is_sent_is_one_header_with_that_value(value: str) -> None:
     """Whatever a function returns, the server sees it as it is, or the call is refused."""
-    seen: list[Seen | str | None] = []
+    seen: list[ServerRequest | str | None] = []
 
     def keep(exchange: Exchange, _: Any) -> requests.Response:
         seen.append(exchange.header("X-Client"))

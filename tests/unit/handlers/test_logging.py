@@ -16,7 +16,12 @@ from sessionkit import CallNext, Exchange, SessionStack, recommended
 from sessionkit.auth import Bearer, ClientCredentials, Cookie, Header, Query, StaticToken
 from sessionkit.errors import ConnectFailed, IncompleteBody, NotFound, RenewalFailed
 from sessionkit.handlers import ErrorHandler, HeadersHandler, LoggingHandler, RetryHandler
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 from tests.support.stacks import opened, passing
 from tests.unit.handlers.scripted import Reply as Scripted, Script, stack_over
 
@@ -81,7 +86,9 @@ def test_the_facts_are_there_for_machines_too() -> None:
     """A formatter that writes JSON finds each fact under a name of its own."""
     logger, lines = log_at()
     headers = {"X-Request-Id": "srv-9", "Content-Length": "7"}
-    with opened(lambda _: Reply(201, b"1234567", headers), chain(logger, HeadersHandler())) as (
+    with opened(
+        lambda _: ServerResponse(201, b"1234567", headers), chain(logger, HeadersHandler())
+    ) as (
         stack,
         server,
     ):
@@ -124,7 +131,10 @@ def test_the_level_says_how_it_went(status: int, options: Any, level: int) -> No
     """Whoever looks at warnings only sees what is worth a look."""
     logger, lines = log_at()
     handlers = chain(logger, ErrorHandler())
-    with opened(lambda _: Reply(status), handlers) as (stack, _), suppress(requests.HTTPError):
+    with (
+        opened(lambda _: ServerResponse(status), handlers) as (stack, _),
+        suppress(requests.HTTPError),
+    ):
         stack.get("a", **options)
 
     assert lines.only.levelno == level
@@ -134,7 +144,7 @@ def test_the_level_says_how_it_went(status: int, options: Any, level: int) -> No
 def test_an_answer_is_a_warning_without_errors_too() -> None:
     """A stack that raises nothing still tells what was refused."""
     logger, lines = log_at()
-    with opened(lambda _: Reply(503), chain(logger)) as (stack, _):
+    with opened(lambda _: ServerResponse(503), chain(logger)) as (stack, _):
         stack.get("a")
 
     assert (lines.only.levelno, lines.only.http_error) == (logging.WARNING, None)
@@ -143,7 +153,7 @@ def test_an_answer_is_a_warning_without_errors_too() -> None:
 def test_the_error_that_the_caller_gets_is_named() -> None:
     """The line and the traceback speak of the same thing."""
     logger, lines = log_at()
-    response = Reply(404, {"detail": "no order 7"}, {"X-Request-Id": "srv-9"})
+    response = ServerResponse(404, {"detail": "no order 7"}, {"X-Request-Id": "srv-9"})
     handlers = chain(logger, ErrorHandler())
     with opened(lambda _: response, handlers) as (stack, _), pytest.raises(NotFound):
         stack.get("a")
@@ -157,7 +167,7 @@ def test_the_error_that_the_caller_gets_is_named() -> None:
 def test_a_call_that_was_tried_again_is_a_warning() -> None:
     """A server that recovers each time is in trouble all the same."""
     logger, lines = log_at()
-    replies = iter([Reply(503), Reply()])
+    replies = iter([ServerResponse(503), ServerResponse()])
     with opened(lambda _: next(replies), chain(logger, RetryHandler())) as (stack, _):
         stack.get("a")
 
@@ -183,7 +193,7 @@ def test_an_answer_that_breaks_off_is_no_success() -> None:
     cut = {"Content-Length": "10"}
     handlers = chain(logger, ErrorHandler())
     with (
-        opened(lambda _: Reply(200, iter([b"abc"]), cut), handlers) as (stack, _),
+        opened(lambda _: ServerResponse(200, iter([b"abc"]), cut), handlers) as (stack, _),
         pytest.raises(IncompleteBody),
     ):
         stack.get("a")
@@ -215,9 +225,9 @@ def test_the_address_is_the_one_that_was_asked() -> None:
     logger, lines = log_at()
     ways = {"/old": "/newer", "/newer": "/new"}
 
-    def moving(seen: Seen) -> Reply:
+    def moving(seen: ServerRequest) -> ServerResponse:
         way = ways.get(seen.path)
-        return Reply() if way is None else Reply(302, headers={"Location": way})
+        return ServerResponse() if way is None else ServerResponse(302, headers={"Location": way})
 
     with opened(moving, chain(logger)) as (stack, server):
         stack.get("old", params={"page": 2})
@@ -247,7 +257,10 @@ def test_success_may_be_quiet() -> None:
     """In a busy service only what went wrong is written."""
     logger, lines = log_at(logging.INFO)
     handler = LoggingHandler(logger, level=logging.DEBUG, verbose=True)
-    with opened(lambda seen: Reply(200 if seen.path == "/a" else 404), [handler]) as (stack, _):
+    with opened(lambda seen: ServerResponse(200 if seen.path == "/a" else 404), [handler]) as (
+        stack,
+        _,
+    ):
         stack.get("a")
         stack.get("b")
 
@@ -260,7 +273,7 @@ def test_a_logger_can_be_named() -> None:
     logger = logging.getLogger("sessionkit.http")
     logger.addHandler(lines)
     try:
-        with opened(lambda _: Reply(404), [LoggingHandler()]) as (stack, _):
+        with opened(lambda _: ServerResponse(404), [LoggingHandler()]) as (stack, _):
             stack.get("a")
     finally:
         logger.removeHandler(lines)
@@ -272,13 +285,13 @@ def test_a_logger_can_be_named() -> None:
 def test_renewals_are_told() -> None:
     """A slow call that waited for a token looks different from a slow API."""
     logger, lines = log_at()
-    identity = Identity(expires_in=3600)
-    with Loopback(identity.answer) as server, requests.Session() as session:
+    identity = IdentityProvider(expires_in=3600)
+    with LoopbackServer(identity.respond) as server, requests.Session() as session:
         login = ClientCredentials(f"{server.origin}/token", "app", client_secret=SECRET)
         handlers = {"logging": LoggingHandler(logger, verbose=True), **recommended(login)}
         stack = SessionStack(session, handlers, base_url=server.origin)
         stack.get("a")
-        identity.down = True
+        identity.is_down = True
         identity.expire()
         with pytest.raises(RenewalFailed):
             stack.get("b")
@@ -294,7 +307,10 @@ def test_renewals_are_told() -> None:
 def test_details_show_what_went_over_the_wire() -> None:
     """Asked for, the log has the request as a line of curl, and the answer as curl shows it."""
     logger, lines = log_at()
-    with opened(lambda _: Reply(200, {"id": 7}), chain(logger, verbose=True)) as (stack, server):
+    with opened(lambda _: ServerResponse(200, {"id": 7}), chain(logger, verbose=True)) as (
+        stack,
+        server,
+    ):
         stack.post("a", json={"name": "x"})
 
     line, request, response = [record.getMessage() for record in lines.records]
@@ -309,7 +325,7 @@ def test_details_are_cut_and_never_fake_a_line() -> None:
     """A body can neither fill the disk nor pass for a line of the log."""
     logger, lines = log_at()
     body = b"first\nERROR sessionkit.http: faked\r\x1b[31m" + b"x" * 100_000
-    with opened(lambda _: Reply(200, body), chain(logger, verbose=True)) as (stack, _):
+    with opened(lambda _: ServerResponse(200, body), chain(logger, verbose=True)) as (stack, _):
         stack.get("a")
 
     response = lines.records[-1].getMessage().removeprefix("response: ")
@@ -322,7 +338,10 @@ def test_details_are_cut_and_never_fake_a_line() -> None:
 def test_a_body_that_is_no_text_is_told_by_its_size() -> None:
     """An image does not ring the bell of a terminal."""
     logger, lines = log_at()
-    with opened(lambda _: Reply(200, b"\xff\7\0"), chain(logger, verbose=True)) as (stack, _):
+    with opened(lambda _: ServerResponse(200, b"\xff\7\0"), chain(logger, verbose=True)) as (
+        stack,
+        _,
+    ):
         stack.get("a")
 
     assert lines.records[-1].getMessage().endswith("< (3 bytes that are no text)")
@@ -331,7 +350,10 @@ def test_a_body_that_is_no_text_is_told_by_its_size() -> None:
 def test_a_stream_is_left_to_the_caller() -> None:
     """The log does not wait for, or keep, what the caller wants to read piece by piece."""
     logger, lines = log_at()
-    with opened(lambda _: Reply(200, b"x" * 10), chain(logger, verbose=True)) as (stack, _):
+    with opened(lambda _: ServerResponse(200, b"x" * 10), chain(logger, verbose=True)) as (
+        stack,
+        _,
+    ):
         response = stack.get("a", stream=True)
         assert lines.records[0].http_received_bytes == 0  # type: ignore[attr-defined]  # set by the handler
         assert response.raw.tell() == 0
@@ -340,7 +362,7 @@ def test_a_stream_is_left_to_the_caller() -> None:
     assert "xxx" not in lines.records[-1].getMessage()
 
 
-def echo(seen: Seen) -> Reply:
+def echo(seen: ServerRequest) -> ServerResponse:
     """Answer with all that arrived, in body and headers, as careless servers do."""
     said = {**seen.headers, **{k: v[0] for k, v in seen.query.items()}}
     cookies = seen.headers.get("cookie", "").partition("=")[2]
@@ -348,7 +370,7 @@ def echo(seen: Seen) -> Reply:
     facts = facts.rpartition(" ")[2]  # without the word before it
     body = {"detail": f"no {said} {facts}", "said": said, "form": seen.body.decode("latin-1")}
     headers = {"X-Request-Id": facts or "-", "X-Echo": facts, "Warning": f'299 - "{facts}"'}
-    return Reply(404 if seen.path == "/no" else 200, body, headers)
+    return ServerResponse(404 if seen.path == "/no" else 200, body, headers)
 
 
 PLANTED: dict[str, dict[str, Any]] = {
@@ -381,7 +403,7 @@ def test_no_line_holds_a_secret(kind: str, path: str, errors: bool) -> None:
             raise ValueError(f"{response.request.headers} {response.request.url} {response.text}")
         return response
 
-    with Loopback(echo) as server, requests.Session() as session:
+    with LoopbackServer(echo) as server, requests.Session() as session:
         session.headers["X-Api-Key"] = of_session  # None: none
         home = closed_port() if path == "nobody" else server.origin
         grant = StaticToken(SECRET) if scheme else None
@@ -538,7 +560,7 @@ def test_the_variable_stands_beside_a_log_of_the_programs_own(
     """Each has its lines once, and the program's own logging is as it was."""
     monkeypatch.setenv("SESSIONKIT_LOG", "warning")
     logger, lines = log_at()
-    with opened(lambda _: Reply(404), recommended(errors=False)) as (stack, _):
+    with opened(lambda _: ServerResponse(404), recommended(errors=False)) as (stack, _):
         stack.handlers.add(LoggingHandler(logger), outermost=True)
         stack.get("a")
 

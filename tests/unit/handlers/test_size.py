@@ -22,7 +22,7 @@ from sessionkit.auth import StaticToken
 from sessionkit.bodies._response import DRAIN_BYTES
 from sessionkit.errors import BodyTooLarge, ConfigError, IncompleteBody, ServerError
 from sessionkit.handlers import ErrorHandler, RetryHandler, SizeHandler, TimeoutHandler
-from tests.support.servers.loopback import Reply, Seen
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from tests.support.stacks import opened
 
 MOST = 100_000
@@ -36,37 +36,37 @@ def endless() -> Iterator[bytes]:
     return itertools.repeat(b"x" * 65_536)
 
 
-def chunked(pieces: Any) -> Reply:
+def chunked(pieces: Any) -> ServerResponse:
     """Return an answer in chunks."""
     framed = (b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""])
-    return Reply(200, framed, {"Transfer-Encoding": "chunked"})
+    return ServerResponse(200, framed, {"Transfer-Encoding": "chunked"})
 
 
 #: Each is larger than MOST after decoding.
-LARGE: dict[str, Callable[[], Reply]] = {
-    "announced": lambda: Reply(200, bytes(MOST + 1)),
-    "one byte too many": lambda: Reply(200, iter([bytes(MOST), b"."])),
-    "endless": lambda: Reply(200, endless()),
+LARGE: dict[str, Callable[[], ServerResponse]] = {
+    "announced": lambda: ServerResponse(200, bytes(MOST + 1)),
+    "one byte too many": lambda: ServerResponse(200, iter([bytes(MOST), b"."])),
+    "endless": lambda: ServerResponse(200, endless()),
     "in chunks": lambda: chunked([bytes(5_000)] * 100),
     "in one chunk": lambda: chunked([bytes(MILLION)]),
-    "gzip": lambda: Reply(200, GZIPPED, ZIPPED),
-    "deflate": lambda: Reply(
+    "gzip": lambda: ServerResponse(200, GZIPPED, ZIPPED),
+    "deflate": lambda: ServerResponse(
         200, zlib.compress(bytes(10 * MILLION)), {"Content-Encoding": "deflate"}
     ),
-    "gzip twice": lambda: Reply(
+    "gzip twice": lambda: ServerResponse(
         200,
         gzip.compress(GZIPPED),
         {"Content-Encoding": "gzip, gzip"},
     ),
 }
 #: Each is of just the size that is allowed.
-FITTING: dict[str, Callable[[], Reply]] = {
-    "announced": lambda: Reply(200, bytes(MOST)),
-    "until closed": lambda: Reply(200, iter([bytes(MOST)])),
+FITTING: dict[str, Callable[[], ServerResponse]] = {
+    "announced": lambda: ServerResponse(200, bytes(MOST)),
+    "until closed": lambda: ServerResponse(200, iter([bytes(MOST)])),
     "in chunks": lambda: chunked([bytes(MOST // 10)] * 10),
     # It is compressed for each request, and would hold the second in which it was.
-    "gzip": lambda: Reply(200, gzip.compress(bytes(MOST), mtime=0), ZIPPED),
-    "empty": lambda: Reply(200, b""),
+    "gzip": lambda: ServerResponse(200, gzip.compress(bytes(MOST), mtime=0), ZIPPED),
+    "empty": lambda: ServerResponse(200, b""),
 }
 
 #: Where the handler stands among others, and whether they have a deadline.
@@ -125,7 +125,7 @@ def test_a_body_that_is_larger_ends_the_call(large: str, chain: str) -> None:
 
     error = caught.value
     assert (error.status, error.method, error.sent, error.retryable) == (200, "GET", "yes", False)
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
     assert isinstance(pickle.loads(pickle.dumps(error)), BodyTooLarge)
 
 
@@ -177,7 +177,7 @@ def test_a_stream_within_the_limit_is_what_it_would_be_bare(fitting: str, way: s
 def test_who_reads_on_after_the_limit_is_told_again() -> None:
     """A reader that swallows the error does not take a part for the whole."""
     with (
-        opened(lambda _: Reply(200, endless()), [SizeHandler(MOST)]) as (stack, _),
+        opened(lambda _: ServerResponse(200, endless()), [SizeHandler(MOST)]) as (stack, _),
         stack.get("x", stream=True) as response,
     ):
         for _ in range(2):
@@ -191,7 +191,7 @@ def test_who_reads_on_after_the_limit_is_told_again() -> None:
 def test_a_large_error_is_still_the_error_that_it_is(large: str, stream: bool, chain: str) -> None:
     """What the status says matters more than what its body weighs."""
     reply = LARGE[large]()
-    failing = Reply(500, reply.body, reply.headers)
+    failing = ServerResponse(500, reply.body, reply.headers)
     with opened(lambda _: failing, CHAINS[chain]()) as (stack, _):
         if chain == "alone":
             response = stack.get("x", stream=stream)
@@ -206,7 +206,7 @@ def test_a_large_error_is_still_the_error_that_it_is(large: str, stream: bool, c
 def test_a_large_error_is_cut_however_it_is_read(large: str, way: str) -> None:
     """And it comes to its end: nobody waits for what was cut off."""
     reply = LARGE[large]()
-    failing = Reply(500, reply.body, reply.headers)
+    failing = ServerResponse(500, reply.body, reply.headers)
     with (
         opened(lambda _: failing, [SizeHandler(MOST)]) as (stack, _),
         stack.get("x", stream=True) as response,
@@ -220,7 +220,7 @@ def test_a_large_error_is_cut_however_it_is_read(large: str, way: str) -> None:
 def test_a_bomb_costs_no_memory() -> None:
     """A hundred megabytes in a hundred kilobytes: no more than the limit and a few pieces."""
     bomb = gzip.compress(bytes(100 * MILLION))
-    with opened(lambda _: Reply(200, bomb, ZIPPED), CHAINS["innermost"]()) as (stack, _):
+    with opened(lambda _: ServerResponse(200, bomb, ZIPPED), CHAINS["innermost"]()) as (stack, _):
         for stream in (False, True):
             tracemalloc.start()
             with pytest.raises(BodyTooLarge):
@@ -243,9 +243,9 @@ def test_a_stream_that_announces_too_much_is_refused_at_once() -> None:
 def test_a_redirect_is_followed_past_a_large_body(token: bool) -> None:
     """Nobody reads it, so it is neither an error nor taken in."""
 
-    def respond(seen: Seen) -> Reply:
-        there = Reply(302, GZIPPED, {**ZIPPED, "Location": "/there"})
-        return there if seen.path == "/here" else Reply()
+    def respond(seen: ServerRequest) -> ServerResponse:
+        there = ServerResponse(302, GZIPPED, {**ZIPPED, "Location": "/there"})
+        return there if seen.path == "/here" else ServerResponse()
 
     chain = {**recommended(StaticToken("t") if token else None), "size": SizeHandler(MOST)}
     with opened(respond, chain) as (stack, _):
@@ -258,7 +258,7 @@ def test_a_redirect_is_followed_past_a_large_body(token: bool) -> None:
 @pytest.mark.parametrize("chain", CHAINS)
 def test_a_call_may_have_a_limit_of_its_own(chain: str) -> None:
     """The one export that is known to be large needs no other stack."""
-    with opened(lambda _: Reply(200, bytes(MOST + 1)), CHAINS[chain]()) as (stack, _):
+    with opened(lambda _: ServerResponse(200, bytes(MOST + 1)), CHAINS[chain]()) as (stack, _):
         assert len(stack.get("x", max_bytes=None).content) == MOST + 1
         assert len(stack.get("x", max_bytes=MOST + 1).content) == MOST + 1
         with pytest.raises(BodyTooLarge, match="larger than 10 bytes"):
@@ -275,7 +275,7 @@ def test_a_limit_that_is_none_is_refused(at_most: Any) -> None:
         pytest.raises(ConfigError, match="max_bytes must be a number of bytes"),
     ):
         stack.get("x", max_bytes=at_most)
-    assert server.seen == []
+    assert server.requests == []
 
 
 def test_the_answer_of_a_mock_is_held_to_the_limit_too() -> None:
@@ -316,7 +316,7 @@ def test_a_body_that_is_in_memory_already_is_held_to_the_limit_too(status: int) 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_body_cut_short_is_not_taken_for_a_small_one(stream: bool) -> None:
     """Counting hides no other fault."""
-    cut = Reply(200, iter([b"abc"]), {"Content-Length": "10"})
+    cut = ServerResponse(200, iter([b"abc"]), {"Content-Length": "10"})
     with (
         opened(lambda _: cut, [ErrorHandler(), SizeHandler(MOST)]) as (stack, _),
         pytest.raises(IncompleteBody),

@@ -27,7 +27,7 @@ from sessionkit.errors import (
 from sessionkit.paging import LinkHeader, Pages
 from sessionkit.resources import UNSET, Collection, PlainJson, UnsetType, post
 from sessionkit.resources._collection import send_checked, statuses
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 
 
 @dataclass
@@ -73,22 +73,24 @@ class Shop(ApiClient):
     rows = Collection(Row, "products")
 
 
-Answer = Callable[[Seen], Reply]
+Answer = Callable[[ServerRequest], ServerResponse]
 
 
 class Shelf:
     """A server whose next answers a test lays down."""
 
     def __init__(self) -> None:
-        self.replies: list[Reply] = []
+        self.replies: list[ServerResponse] = []
 
-    def __call__(self, seen: Seen) -> Reply:
+    def __call__(self, seen: ServerRequest) -> ServerResponse:
         """Answer with the next reply, or with a product."""
-        return self.replies.pop(0) if self.replies else Reply(200, {"id": 7, "name": "bag"})
+        return (
+            self.replies.pop(0) if self.replies else ServerResponse(200, {"id": 7, "name": "bag"})
+        )
 
     def lay(self, *bodies: Any, status: int = 200) -> None:
         """Lay down answers with these bodies."""
-        self.replies += [Reply(status, body) for body in bodies]
+        self.replies += [ServerResponse(status, body) for body in bodies]
 
 
 @pytest.fixture
@@ -98,28 +100,28 @@ def shelf() -> Shelf:
 
 
 @pytest.fixture
-def server(shelf: Shelf) -> Iterator[Loopback]:
+def server(shelf: Shelf) -> Iterator[LoopbackServer]:
     """Start the server."""
-    with Loopback(shelf) as server:
+    with LoopbackServer(shelf) as server:
         yield server
 
 
 @pytest.fixture
-def shop(server: Loopback) -> Iterator[Shop]:
+def shop(server: LoopbackServer) -> Iterator[Shop]:
     """Return a client over a plain session."""
     with requests.Session() as session:
         yield Shop(session, f"{server.origin}/api/")
 
 
-def sent(server: Loopback) -> list[tuple[str, str, Any]]:
+def sent(server: LoopbackServer) -> list[tuple[str, str, Any]]:
     """Return verb, path and decoded body of each request that arrived."""
     return [
         (seen.method, seen.path, json.loads(seen.body) if seen.body else None)
-        for seen in server.seen
+        for seen in server.requests
     ]
 
 
-def test_get_returns_one_object(shop: Shop, shelf: Shelf, server: Loopback) -> None:
+def test_get_returns_one_object(shop: Shop, shelf: Shelf, server: LoopbackServer) -> None:
     """An object of your class, with its dates, and not a list of one."""
     shelf.lay({"id": 7, "name": "bag", "since": "2026-01-02", "more": []})
 
@@ -137,16 +139,16 @@ def test_get_returns_one_object(shop: Shop, shelf: Shelf, server: Loopback) -> N
     ],
 )
 def test_a_key_is_one_segment_whatever_is_in_it(
-    shop: Shop, server: Loopback, key: Any, path: str
+    shop: Shop, server: LoopbackServer, key: Any, path: str
 ) -> None:
     """Keys with slashes work, 0 works, and none leads anywhere else."""
     shop.products.get(key)
 
-    assert server.seen[0].path == path
+    assert server.requests[0].path == path
 
 
 @pytest.mark.parametrize("key", [None, "", ".", ".."])
-def test_without_a_key_nothing_is_sent(shop: Shop, server: Loopback, key: Any) -> None:
+def test_without_a_key_nothing_is_sent(shop: Shop, server: LoopbackServer, key: Any) -> None:
     """A missing id never deletes, replaces or fetches a whole collection."""
     calls: list[Callable[[], object]] = [
         lambda: shop.products.get(key),
@@ -158,55 +160,59 @@ def test_without_a_key_nothing_is_sent(shop: Shop, server: Loopback, key: Any) -
         with pytest.raises(InvalidRequest, match=r"key of Products\(Product, 'products'\)"):
             call()
 
-    assert server.seen == []
+    assert server.requests == []
 
 
-def test_urls_end_in_a_slash_where_the_server_wants_one(shop: Shop, server: Loopback) -> None:
+def test_urls_end_in_a_slash_where_the_server_wants_one(shop: Shop, server: LoopbackServer) -> None:
     """Django REST framework and its like are one argument away."""
     shop.slashed.get(7)
     shop.slashed.create({"name": "bag"})
     shop.slashed.delete(7)
 
-    assert [seen.path for seen in server.seen] == [
+    assert [seen.path for seen in server.requests] == [
         "/api/v2/products/7/",
         "/api/v2/products/",
         "/api/v2/products/7/",
     ]
 
 
-def test_a_collection_can_stand_at_the_base_itself(server: Loopback) -> None:
+def test_a_collection_can_stand_at_the_base_itself(server: LoopbackServer) -> None:
     """An empty path is the base URL, for services with one kind of object."""
     with requests.Session() as session:
         whole = Collection(Product, "").bind(SessionStack(session, base_url=server.origin))
         whole.get(7)
 
-    assert server.seen[0].path == "/7"
+    assert server.requests[0].path == "/7"
 
 
-def test_query_parameters_are_written_as_servers_read_them(shop: Shop, server: Loopback) -> None:
+def test_query_parameters_are_written_as_servers_read_them(
+    shop: Shop, server: LoopbackServer
+) -> None:
     """Booleans and dates have their JSON form, and None sends nothing."""
     shop.products.get(7, params={"full": True, "on": dt.date(2026, 1, 2), "x": None})
 
-    assert server.seen[0].query == {"full": ["true"], "on": ["2026-01-02"]}
+    assert server.requests[0].query == {"full": ["true"], "on": ["2026-01-02"]}
 
 
-def test_list_is_a_lazy_walk_over_typed_objects(shop: Shop, shelf: Shelf, server: Loopback) -> None:
+def test_list_is_a_lazy_walk_over_typed_objects(
+    shop: Shop, shelf: Shelf, server: LoopbackServer
+) -> None:
     """Nothing is sent before it is iterated, and no page beyond the limit is asked for."""
     link = {"Link": f'<{server.origin}/api/products?page=2>; rel="next"'}
     shelf.replies = [
-        Reply(200, [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}], link),
-        Reply(200, [{"id": 3, "name": "c"}]),
+        ServerResponse(200, [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}], link),
+        ServerResponse(200, [{"id": 3, "name": "c"}]),
     ]
 
     found = shop.products.list(params={"open": True}, max_items=3)
     assert isinstance(found, Pages)
-    assert server.seen == []
+    assert server.requests == []
     assert list(found) == [Product(1, "a"), Product(2, "b"), Product(3, "c")]
-    assert server.seen[0].query == {"open": ["true"]}
+    assert server.requests[0].query == {"open": ["true"]}
 
-    shelf.replies = [Reply(200, [{"id": 1, "name": "a"}], link)]
+    shelf.replies = [ServerResponse(200, [{"id": 1, "name": "a"}], link)]
     assert list(shop.products.list(max_items=1)) == [Product(1, "a")]
-    assert len(server.seen) == 3
+    assert len(server.requests) == 3
 
 
 def test_list_finds_items_where_the_collection_says(shop: Shop, shelf: Shelf) -> None:
@@ -226,7 +232,7 @@ def test_list_finds_items_where_the_collection_says(shop: Shop, shelf: Shelf) ->
     ],
 )
 def test_create_lays_the_answer_over_what_was_sent(
-    shop: Shop, shelf: Shelf, server: Loopback, answer: Any, made: Product
+    shop: Shop, shelf: Shelf, server: LoopbackServer, answer: Any, made: Product
 ) -> None:
     """A server that answers with the new id alone still gives the whole object."""
     shelf.lay(answer, answer, status=201)
@@ -257,7 +263,7 @@ def test_create_that_leaves_a_member_open_says_which(shop: Shop, shelf: Shelf) -
         shop.products.create({"name": "bag"})
 
 
-def test_members_that_are_unset_are_not_sent(server: Loopback) -> None:
+def test_members_that_are_unset_are_not_sent(server: LoopbackServer) -> None:
     """None sends null, UNSET sends nothing: they are not the same to a server."""
     with requests.Session() as session:
         drafts = Collection(Draft, "drafts").bind(SessionStack(session, base_url=server.origin))
@@ -274,17 +280,17 @@ def test_members_that_are_unset_are_not_sent(server: Loopback) -> None:
 
 @pytest.mark.parametrize("new", [None, 5, "text", [Product(1, "a")]])
 def test_what_is_no_object_is_refused_before_it_is_sent(
-    shop: Shop, server: Loopback, new: Any
+    shop: Shop, server: LoopbackServer, new: Any
 ) -> None:
     """No empty body leaves because of a wrong argument."""
     with pytest.raises(InvalidRequest):
         shop.products.create(new)
 
-    assert server.seen == []
+    assert server.requests == []
 
 
 def test_update_sends_the_changes_and_returns_the_object(
-    shop: Shop, shelf: Shelf, server: Loopback
+    shop: Shop, shelf: Shelf, server: LoopbackServer
 ) -> None:
     """PATCH with what changes; None removes."""
     shelf.lay({"id": 7, "name": "sack", "since": None})
@@ -297,16 +303,18 @@ def test_update_sends_the_changes_and_returns_the_object(
     "answer", [b"", {"id": 7}, {"name": "sack"}, {"id": 7, "name": "sack"}, []]
 )
 def test_update_reads_the_object_again_where_the_answer_is_not_whole(
-    shop: Shop, shelf: Shelf, server: Loopback, answer: Any
+    shop: Shop, shelf: Shelf, server: LoopbackServer, answer: Any
 ) -> None:
     """No member of what comes back is a default that the server never meant."""
     shelf.lay(answer, {"id": 7, "name": "sack", "since": "2026-01-02"})
 
     assert shop.products.update(7, {"name": "sack"}) == Product(7, "sack", dt.date(2026, 1, 2))
-    assert [seen.method for seen in server.seen] == ["PATCH", "GET"]
+    assert [seen.method for seen in server.requests] == ["PATCH", "GET"]
 
 
-def test_update_of_a_model_of_any_members_reads_it_again(server: Loopback, shelf: Shelf) -> None:
+def test_update_of_a_model_of_any_members_reads_it_again(
+    server: LoopbackServer, shelf: Shelf
+) -> None:
     """Where nobody knows what is whole, the server is asked."""
     shelf.lay({"a": 1}, {"a": 1, "b": 2})
     with requests.Session() as session:
@@ -316,17 +324,17 @@ def test_update_of_a_model_of_any_members_reads_it_again(server: Loopback, shelf
         assert bound.update(7, {"a": 1}) == {"a": 1, "b": 2}
 
 
-def test_update_takes_a_whole_object_too(shop: Shop, shelf: Shelf, server: Loopback) -> None:
+def test_update_takes_a_whole_object_too(shop: Shop, shelf: Shelf, server: LoopbackServer) -> None:
     """Change the object, hand it over: what the server answers is laid over it."""
     product = Product(7, "sack")
     shelf.lay(b"", {"name": "SACK"})
 
     assert shop.products.update(7, product) is product
     assert shop.products.update(7, product) == Product(7, "SACK")
-    assert [seen.method for seen in server.seen] == ["PATCH", "PATCH"]
+    assert [seen.method for seen in server.requests] == ["PATCH", "PATCH"]
 
 
-def test_replace_puts_the_whole_object(shop: Shop, shelf: Shelf, server: Loopback) -> None:
+def test_replace_puts_the_whole_object(shop: Shop, shelf: Shelf, server: LoopbackServer) -> None:
     """PUT for servers that know no PATCH, from an object or from members."""
     shelf.lay({"id": 7, "name": "sack"}, b"")
 
@@ -349,7 +357,7 @@ def test_a_typed_dict_is_a_model_like_any_other(shop: Shop, shelf: Shelf) -> Non
 
 @pytest.mark.parametrize("body", [b"", b"gone, and not JSON"])
 def test_delete_returns_nothing_whatever_is_answered(
-    shop: Shop, shelf: Shelf, server: Loopback, body: bytes
+    shop: Shop, shelf: Shelf, server: LoopbackServer, body: bytes
 ) -> None:
     """An empty body and a cheerful text are both fine."""
     shelf.lay(body)
@@ -369,7 +377,7 @@ def test_an_envelope_is_opened_in_reading_and_writing(shop: Shop, shelf: Shelf) 
     assert shop.enveloped.update(7, {"name": "sack"}) == Product(7, "sack")
 
 
-def test_a_subclass_adds_operations_below_its_path(shop: Shop, server: Loopback) -> None:
+def test_a_subclass_adds_operations_below_its_path(shop: Shop, server: LoopbackServer) -> None:
     """What is special about one collection stands beside what is usual."""
     assert shop.products.reserve(7, count=2) == Product(7, "bag")
     assert sent(server) == [("POST", "/api/products/7/reserve", {"count": 2})]
@@ -377,7 +385,7 @@ def test_a_subclass_adds_operations_below_its_path(shop: Shop, server: Loopback)
 
 def test_an_error_status_is_an_error_without_any_handler(shop: Shop, shelf: Shelf) -> None:
     """A plain session is no way to mistake an error page for a product."""
-    shelf.replies = [Reply(404, {"detail": "no"}), Reply(404, {"detail": "no"})]
+    shelf.replies = [ServerResponse(404, {"detail": "no"}), ServerResponse(404, {"detail": "no"})]
 
     with pytest.raises(UnexpectedStatus, match=r"^GET /api/products/7 404: expected 2xx"):
         shop.products.get(7)
@@ -385,9 +393,9 @@ def test_an_error_status_is_an_error_without_any_handler(shop: Shop, shelf: Shel
         list(shop.products.list())
 
 
-def test_with_an_error_handler_its_classes_are_raised(server: Loopback, shelf: Shelf) -> None:
+def test_with_an_error_handler_its_classes_are_raised(server: LoopbackServer, shelf: Shelf) -> None:
     """``except NotFound`` works for objects as it does for bare requests."""
-    shelf.replies = [Reply(404, {"detail": "no"})]
+    shelf.replies = [ServerResponse(404, {"detail": "no"})]
     with requests.Session() as session, pytest.raises(NotFound):
         Shop(SessionStack(session, recommended()), f"{server.origin}/api").products.get(7)
 
@@ -410,7 +418,7 @@ def test_on_the_class_a_collection_is_not_bound() -> None:
     assert repr(Shop.products) == "Products(Product, 'products')"
 
 
-def test_two_clients_of_one_class_never_meet(server: Loopback) -> None:
+def test_two_clients_of_one_class_never_meet(server: LoopbackServer) -> None:
     """The declaration is shared, the stack is not."""
     with requests.Session() as session:
         one = Shop(session, f"{server.origin}/one")
@@ -419,7 +427,7 @@ def test_two_clients_of_one_class_never_meet(server: Loopback) -> None:
         two.products.get(2)
         one.products.get(3)
 
-    assert [seen.path for seen in server.seen] == [
+    assert [seen.path for seen in server.requests] == [
         "/one/products/1",
         "/two/products/2",
         "/one/products/3",
@@ -455,18 +463,18 @@ def test_a_collection_can_be_pickled_before_it_is_bound() -> None:
 
 
 @pytest.fixture
-def statuses_server() -> Iterator[Loopback]:
+def statuses_server() -> Iterator[LoopbackServer]:
     """Start a server that answers with the status in the path."""
 
-    def respond(seen: Seen) -> Reply:
-        return Reply(int(seen.path.rpartition("/")[2]), {"detail": "so it is"})
+    def respond(seen: ServerRequest) -> ServerResponse:
+        return ServerResponse(int(seen.path.rpartition("/")[2]), {"detail": "so it is"})
 
-    with Loopback(respond) as server:
+    with LoopbackServer(respond) as server:
         yield server
 
 
 @pytest.fixture
-def bare_stack(statuses_server: Loopback) -> Iterator[SessionStack]:
+def bare_stack(statuses_server: LoopbackServer) -> Iterator[SessionStack]:
     """Return a stack without handlers."""
     with requests.Session() as session:
         yield SessionStack(session, base_url=statuses_server.origin)
@@ -480,7 +488,7 @@ def test_any_success_is_a_success_by_default(bare_stack: SessionStack, status: i
 
 @pytest.mark.parametrize("status", [304, 404, 500])
 def test_any_other_status_is_an_error_that_says_which_call(
-    bare_stack: SessionStack, statuses_server: Loopback, status: int
+    bare_stack: SessionStack, statuses_server: LoopbackServer, status: int
 ) -> None:
     """The text starts with verb, path and status, and the evidence is all there."""
     with pytest.raises(UnexpectedStatus) as caught:
@@ -501,7 +509,7 @@ def test_expected_statuses_hold_to_the_letter(bare_stack: SessionStack) -> None:
         send_checked(bare_stack, "GET", "200", expect=frozenset({204, 201}))
 
 
-def test_an_error_handler_on_the_stack_speaks_first(statuses_server: Loopback) -> None:
+def test_an_error_handler_on_the_stack_speaks_first(statuses_server: LoopbackServer) -> None:
     """With recommended handlers a 503 is what it always is."""
     chain = recommended()
     del chain["retry"]

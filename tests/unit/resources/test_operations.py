@@ -27,7 +27,7 @@ from sessionkit.resources import (
     post,
     put,
 )
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 
 
 @dataclass
@@ -130,11 +130,11 @@ class Answers:
     """A server whose next answers a test lays down; by default a user."""
 
     def __init__(self) -> None:
-        self.replies: list[Reply] = []
+        self.replies: list[ServerResponse] = []
 
-    def __call__(self, seen: Seen) -> Reply:
+    def __call__(self, seen: ServerRequest) -> ServerResponse:
         """Answer with the next reply."""
-        return self.replies.pop(0) if self.replies else Reply(200, {"name": "ann"})
+        return self.replies.pop(0) if self.replies else ServerResponse(200, {"name": "ann"})
 
 
 @pytest.fixture
@@ -144,45 +144,47 @@ def answers() -> Answers:
 
 
 @pytest.fixture
-def server(answers: Answers) -> Iterator[Loopback]:
+def server(answers: Answers) -> Iterator[LoopbackServer]:
     """Start the server."""
-    with Loopback(answers) as server:
+    with LoopbackServer(answers) as server:
         yield server
 
 
 @pytest.fixture
-def api(server: Loopback) -> Iterator[Api]:
+def api(server: LoopbackServer) -> Iterator[Api]:
     """Return a client over a plain session."""
     with requests.Session() as session:
         yield Api(session, f"{server.origin}/v1")
 
 
-def test_arguments_of_the_template_go_into_the_path(api: Api, server: Loopback) -> None:
+def test_arguments_of_the_template_go_into_the_path(api: Api, server: LoopbackServer) -> None:
     """Each is one quoted segment, by position or by name, appended to the base path."""
     assert api.user("a/b c") == User("ann")
     assert api.user(name="..x") == User("ann")
 
-    assert [seen.path for seen in server.seen] == ["/v1/users/a%2Fb%20c", "/v1/users/..x"]
+    assert [seen.path for seen in server.requests] == ["/v1/users/a%2Fb%20c", "/v1/users/..x"]
 
 
-def test_other_arguments_of_a_get_go_into_the_query(api: Api, server: Loopback) -> None:
+def test_other_arguments_of_a_get_go_into_the_query(api: Api, server: LoopbackServer) -> None:
     """Dates, lists and booleans are written as servers read them; None is left out."""
     api.user("ann", since=dt.date(2026, 1, 2))
     api.user("ann")
     api.between(dt.date(2026, 1, 2), to=dt.date(2026, 2, 3))
     api.drop("ann", force=True)
 
-    queries = [seen.query for seen in server.seen]
+    queries = [seen.query for seen in server.requests]
     assert queries == [
         {"since": ["2026-01-02"]},
         {},
         {"unit": ["day"], "from": ["2026-01-02"], "to": ["2026-02-03"]},
         {"force": ["true"]},
     ]
-    assert all(not seen.body for seen in server.seen)
+    assert all(not seen.body for seen in server.requests)
 
 
-def test_other_arguments_of_a_post_are_the_members_of_its_body(api: Api, server: Loopback) -> None:
+def test_other_arguments_of_a_post_are_the_members_of_its_body(
+    api: Api, server: LoopbackServer
+) -> None:
     """None is null, UNSET is nothing, and without arguments there is no body."""
     api.add("bob")
     api.add("bob", None)
@@ -190,7 +192,7 @@ def test_other_arguments_of_a_post_are_the_members_of_its_body(api: Api, server:
     api.put("bob", born=dt.date(2026, 1, 2))
     api.ping()
 
-    bodies = [json.loads(seen.body) if seen.body else None for seen in server.seen]
+    bodies = [json.loads(seen.body) if seen.body else None for seen in server.requests]
     assert bodies == [
         {"name": "bob"},
         {"name": "bob", "born": None},
@@ -198,21 +200,21 @@ def test_other_arguments_of_a_post_are_the_members_of_its_body(api: Api, server:
         {"born": "2026-01-02"},
         None,
     ]
-    assert server.seen[0].headers["content-type"] == "application/json"
-    assert "content-type" not in server.seen[-1].headers
+    assert server.requests[0].headers["content-type"] == "application/json"
+    assert "content-type" not in server.requests[-1].headers
 
 
 def test_an_argument_called_body_is_the_whole_body(
-    api: Api, server: Loopback, answers: Answers
+    api: Api, server: LoopbackServer, answers: Answers
 ) -> None:
     """Lists and objects of any type can be sent, and the others go into the query."""
-    answers.replies = [Reply(201, b"")]
+    answers.replies = [ServerResponse(201, b"")]
     api.add_all([User("a"), User("b", dt.date(2026, 1, 2))], notify=True)
     api.change("ann", Change(born=None))
     api.drop_all(["a"])
     api.drop_all()
 
-    first, second, third, last = server.seen
+    first, second, third, last = server.requests
     assert json.loads(first.body) == [
         {"name": "a", "born": None},
         {"name": "b", "born": "2026-01-02"},
@@ -226,10 +228,10 @@ def test_an_argument_called_body_is_the_whole_body(
 def test_the_return_annotation_decides_what_comes_back(api: Api, answers: Answers) -> None:
     """Objects, lists, parts of a document, nothing: the signature is the truth."""
     answers.replies = [
-        Reply(200, {"name": "ann", "born": "2026-01-02"}),
-        Reply(200, {"results": [{"name": "ann"}, {"name": "bob"}]}),
-        Reply(200, {"meta": {"count": 5}}),
-        Reply(200, {"anything": 1}),
+        ServerResponse(200, {"name": "ann", "born": "2026-01-02"}),
+        ServerResponse(200, {"results": [{"name": "ann"}, {"name": "bob"}]}),
+        ServerResponse(200, {"meta": {"count": 5}}),
+        ServerResponse(200, {"anything": 1}),
     ]
 
     assert api.user("ann") == User("ann", dt.date(2026, 1, 2))
@@ -238,24 +240,28 @@ def test_the_return_annotation_decides_what_comes_back(api: Api, answers: Answer
     assert api.put("ann", dt.date(2026, 1, 2)) is None
 
 
-def test_pages_are_walked_lazily(api: Api, answers: Answers, server: Loopback) -> None:
+def test_pages_are_walked_lazily(api: Api, answers: Answers, server: LoopbackServer) -> None:
     """A listing of any length is one typed iterable."""
     answers.replies = [
-        Reply(200, {"rows": [{"name": "a"}], "next": "/v1/users?size=2&page=2"}),
-        Reply(200, {"rows": [{"name": "b"}], "next": None}),
-        Reply(200, [{"any": 1}]),
+        ServerResponse(200, {"rows": [{"name": "a"}], "next": "/v1/users?size=2&page=2"}),
+        ServerResponse(200, {"rows": [{"name": "b"}], "next": None}),
+        ServerResponse(200, [{"any": 1}]),
     ]
 
     walk = api.walk()
-    assert server.seen == []
+    assert server.requests == []
     assert list(walk) == [User("a"), User("b")]
-    assert server.seen[0].query == {"size": ["2"]}
+    assert server.requests[0].query == {"size": ["2"]}
     assert list(api.loose_walk()) == [{"any": 1}]
 
 
 def test_none_stands_for_an_answer_without_an_object(api: Api, answers: Answers) -> None:
     """``User | None`` is None for an empty body and for an expected 404."""
-    answers.replies = [Reply(404, {"detail": "no"}), Reply(200, b""), Reply(200, {"name": "a"})]
+    answers.replies = [
+        ServerResponse(404, {"detail": "no"}),
+        ServerResponse(200, b""),
+        ServerResponse(200, {"name": "a"}),
+    ]
 
     assert api.maybe("a") is None
     assert api.maybe("a") is None
@@ -264,7 +270,7 @@ def test_none_stands_for_an_answer_without_an_object(api: Api, answers: Answers)
 
 def test_a_response_is_handed_over_as_it_is(api: Api, answers: Answers) -> None:
     """Who asks for the response gets it, an error too, unless statuses were named."""
-    answers.replies = [Reply(404, {"detail": "no"}), Reply(404, {"detail": "no"})]
+    answers.replies = [ServerResponse(404, {"detail": "no"}), ServerResponse(404, {"detail": "no"})]
 
     response = api.raw("a")
     assert type(response) is requests.Response
@@ -274,24 +280,24 @@ def test_a_response_is_handed_over_as_it_is(api: Api, answers: Answers) -> None:
     assert api.raw_if_found("a").json() == {"name": "ann"}
 
 
-def test_the_body_of_a_stub_runs_before_anything_is_sent(api: Api, server: Loopback) -> None:
+def test_the_body_of_a_stub_runs_before_anything_is_sent(api: Api, server: LoopbackServer) -> None:
     """A check that refuses costs no round trip, and one that passes is not in the way."""
     with pytest.raises(ValueError, match="a user has a name"):
         api.checked("")
-    assert server.seen == []
+    assert server.requests == []
 
     assert api.checked("bob") == User("ann")
 
 
-def test_a_check_that_is_not_written_yet_does_not_pass(api: Api, server: Loopback) -> None:
+def test_a_check_that_is_not_written_yet_does_not_pass(api: Api, server: LoopbackServer) -> None:
     """Only the stub's own last line means "send it"."""
     with pytest.raises(NotImplementedError, match="later"):
         api.unfinished("bob")
 
-    assert server.seen == []
+    assert server.requests == []
 
 
-def test_a_wrong_call_fails_as_for_any_method(api: Api, server: Loopback) -> None:
+def test_a_wrong_call_fails_as_for_any_method(api: Api, server: LoopbackServer) -> None:
     """Missing and unknown arguments are the TypeError that Python gives."""
     with pytest.raises(TypeError, match="name"):
         api.user()  # type: ignore[call-arg]  # wrong on purpose
@@ -300,24 +306,24 @@ def test_a_wrong_call_fails_as_for_any_method(api: Api, server: Loopback) -> Non
     with pytest.raises(InvalidRequest, match="name is missing"):
         api.user("")
 
-    assert server.seen == []
+    assert server.requests == []
 
 
 def test_a_bad_answer_names_its_problems(api: Api, answers: Answers) -> None:
     """The place, the model and the answer are all in the error."""
-    answers.replies = [Reply(200, {"name": 5})]
+    answers.replies = [ServerResponse(200, {"name": 5})]
 
     with pytest.raises(MappingError, match="fit User: /name: expected text") as caught:
         api.user("a")
     assert caught.value.status == 200
 
 
-def test_a_collection_has_operations_below_its_path(api: Api, server: Loopback) -> None:
+def test_a_collection_has_operations_below_its_path(api: Api, server: LoopbackServer) -> None:
     """The template of a collection's operation starts where the collection is."""
     api.teams.everything(deep=True)
     api.teams.lead("a/b")
 
-    assert [seen.path for seen in server.seen] == ["/v1/teams", "/v1/teams/a%2Fb/lead"]
+    assert [seen.path for seen in server.requests] == ["/v1/teams", "/v1/teams/a%2Fb/lead"]
 
 
 def test_a_stub_keeps_its_name_its_text_and_its_signature() -> None:
@@ -329,7 +335,7 @@ def test_a_stub_keeps_its_name_its_text_and_its_signature() -> None:
     )
 
 
-def test_operations_work_on_anything_that_has_a_stack(server: Loopback) -> None:
+def test_operations_work_on_anything_that_has_a_stack(server: LoopbackServer) -> None:
     """The base class is a convenience; what is needed is a stack and a codec."""
 
     class Bare:

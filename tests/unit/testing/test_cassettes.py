@@ -14,14 +14,19 @@ from sessionkit import SessionStack, recommended
 from sessionkit.auth import ClientCredentials, Header, StaticToken
 from sessionkit.errors import ConfigError, NotFound
 from sessionkit.testing.cassettes import NotRecorded, cassette, find_secrets
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 
 SECRET = "planted-client-secret"
 
 
-def answer(seen: Seen) -> Reply:
+def answer(seen: ServerRequest) -> ServerResponse:
     """Echo the path and the body."""
-    return Reply(200, {"path": seen.path, "body": seen.body.decode()})
+    return ServerResponse(200, {"path": seen.path, "body": seen.body.decode()})
 
 
 def asked(session: requests.Session, origin: str, *paths: str) -> list[Any]:
@@ -31,7 +36,11 @@ def asked(session: requests.Session, origin: str, *paths: str) -> list[Any]:
 
 def recorded(file: Path, *paths: str) -> str:
     """Record some requests; the origin they went to."""
-    with Loopback(answer) as server, requests.Session() as session, cassette(file, record="all"):
+    with (
+        LoopbackServer(answer) as server,
+        requests.Session() as session,
+        cassette(file, record="all"),
+    ):
         asked(session, server.origin, *paths)
     return server.origin
 
@@ -53,9 +62,9 @@ def test_a_run_is_played_back_without_its_server(file: Path) -> None:
 
 def test_equal_requests_are_answered_in_their_order(file: Path) -> None:
     """What changed between two calls changes again."""
-    replies = iter([Reply(404), Reply(200)])
+    replies = iter([ServerResponse(404), ServerResponse(200)])
     with (
-        Loopback(lambda _: next(replies)) as server,
+        LoopbackServer(lambda _: next(replies)) as server,
         requests.Session() as session,
         cassette(file, record="all"),
     ):
@@ -79,7 +88,7 @@ def test_the_tape_tells_what_was_not_asked_for(file: Path) -> None:
 def test_a_tape_that_is_recorded_has_nothing_left(file: Path) -> None:
     """The same test passes while it is recorded."""
     with (
-        Loopback(answer) as server,
+        LoopbackServer(answer) as server,
         requests.Session() as session,
         cassette(file, record="all") as tape,
     ):
@@ -112,7 +121,7 @@ def test_a_request_that_was_not_recorded_says_what_to_do(file: Path) -> None:
 def test_an_empty_upload_is_not_the_one_that_was_recorded(file: Path) -> None:
     """A body that got lost on the way fails the test."""
     with (
-        Loopback(answer) as server,
+        LoopbackServer(answer) as server,
         requests.Session() as session,
         cassette(file, record="all"),
     ):
@@ -135,7 +144,7 @@ def test_a_missing_cassette_says_what_to_do(file: Path) -> None:
 
 def test_once_records_only_where_there_is_no_file(file: Path) -> None:
     """A new test records itself; after that it needs no server."""
-    with Loopback(answer) as server, requests.Session() as session:
+    with LoopbackServer(answer) as server, requests.Session() as session:
         with cassette(file, record="once") as tape:
             asked(session, server.origin, "/a")
         assert tape.recording
@@ -161,7 +170,7 @@ def test_a_run_that_fails_writes_nothing(file: Path) -> None:
 
     def fail() -> None:
         with (
-            Loopback(answer) as server,
+            LoopbackServer(answer) as server,
             requests.Session() as session,
             cassette(file, record="all"),
         ):
@@ -182,7 +191,7 @@ def test_an_unknown_mode_is_refused(file: Path) -> None:
 
 def test_whoever_has_no_credentials_can_play_back(file: Path) -> None:
     """A contributor runs the tests of a project without its secrets."""
-    identity = Identity()
+    identity = IdentityProvider()
 
     def run(origin: str, secret: str) -> str | bytes:
         grant = ClientCredentials(f"{origin}/token", "app", client_secret=secret)
@@ -190,7 +199,7 @@ def test_whoever_has_no_credentials_can_play_back(file: Path) -> None:
             stack = SessionStack(session, recommended(grant), base_url=origin)
             return stack.get("/a").request.headers["Authorization"]
 
-    with Loopback(identity.answer) as server, cassette(file, record="all", secrets=[SECRET]):
+    with LoopbackServer(identity.respond) as server, cassette(file, record="all", secrets=[SECRET]):
         assert run(server.origin, SECRET) == "Bearer access-1"
 
     with cassette(file):
@@ -207,7 +216,7 @@ def test_an_error_is_played_back_with_what_it_says(file: Path) -> None:
         return caught.value
 
     with (
-        Loopback(lambda _: Reply(404, {"detail": "not here"})) as server,
+        LoopbackServer(lambda _: ServerResponse(404, {"detail": "not here"})) as server,
         cassette(file, record="all"),
     ):
         first = run(server.origin)
@@ -220,7 +229,7 @@ def test_an_error_is_played_back_with_what_it_says(file: Path) -> None:
 
 def test_vcrpy_plays_the_files_back_by_itself(file: Path) -> None:
     """The files are no format of our own, and a stack copes with plain vcrpy."""
-    identity = Identity()
+    identity = IdentityProvider()
 
     def run(origin: str) -> int:
         grant = ClientCredentials(f"{origin}/token", "app", client_secret=SECRET)
@@ -228,7 +237,7 @@ def test_vcrpy_plays_the_files_back_by_itself(file: Path) -> None:
             stack = SessionStack(session, recommended(grant), base_url=origin)
             return stack.get("/a").status_code
 
-    with Loopback(identity.answer) as server, cassette(file, record="all"):
+    with LoopbackServer(identity.respond) as server, cassette(file, record="all"):
         assert run(server.origin) == 200
 
     with vcr.use_cassette(str(file), record_mode="none"):
@@ -242,7 +251,7 @@ def test_vcrpy_logs_nothing_of_what_it_records(
     level = logging.getLogger("vcr").level
     caplog.set_level(logging.DEBUG)
     with (
-        Loopback(Identity().answer) as server,
+        LoopbackServer(IdentityProvider().respond) as server,
         requests.Session() as session,
         cassette(file, record="all"),
     ):

@@ -13,7 +13,7 @@ from sessionkit.chain._exchange import MAX_DIRECT_BYTES, Credential
 from sessionkit.chain._record import CallRecord
 from sessionkit.errors import BodyTooLarge
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.support.stacks import Keeper, opened
 
 
@@ -51,7 +51,7 @@ def test_a_direct_request_carries_nothing_of_the_session(
         with opened(handlers=[Asking()], session=session) as (stack, server):
             stack.get("x", headers={"X-One": "1"}, params={"q": "1"}, cookies={"a": "1"})
 
-            (seen,) = server.at("/token")
+            (seen,) = server.requests_to("/token")
             assert (seen.query, seen.form) == ({}, {"grant": "x"})
             assert set(seen.headers) <= {
                 *("host", "accept", "accept-encoding", "cache-control", "connection"),
@@ -68,7 +68,7 @@ def test_a_direct_request_asks_for_json_unless_told_otherwise() -> None:
         with opened(handlers=[Asking(**given)]) as (stack, server):
             stack.get("x")
 
-            assert server.at("/token")[0].headers["accept"] == sent
+            assert server.requests_to("/token")[0].headers["accept"] == sent
 
 
 def test_a_direct_request_goes_by_the_settings_of_the_session(
@@ -105,22 +105,26 @@ def test_a_direct_request_is_seen_by_no_handler() -> None:
         stack.get("x")
 
         assert len(keeper.exchanges) == 1
-        assert len(server.seen) == 2
+        assert len(server.requests) == 2
 
 
 def test_a_direct_request_follows_no_redirect() -> None:
     """A form with a secret is not carried to wherever a server points."""
-    with Loopback(lambda _: Reply()) as thief:
+    with LoopbackServer(lambda _: ServerResponse()) as thief:
 
-        def respond(seen: Seen) -> Reply:
-            return Reply(307, {}, {"Location": thief.origin}) if seen.path == "/token" else Reply()
+        def respond(seen: ServerRequest) -> ServerResponse:
+            return (
+                ServerResponse(307, {}, {"Location": thief.origin})
+                if seen.path == "/token"
+                else ServerResponse()
+            )
 
         asking = Asking()
         with opened(respond, [asking]) as (stack, _):
             stack.get("x")
 
         assert asking.responses[0].status_code == 307
-        assert thief.seen == []
+        assert thief.requests == []
 
 
 def test_the_response_of_a_direct_request_is_bounded() -> None:
@@ -129,8 +133,8 @@ def test_the_response_of_a_direct_request_is_bounded() -> None:
     for name, body in sizes.items():
         asking = Asking()
 
-        def respond(seen: Seen, body: bytes = body) -> Reply:
-            return Reply(200, body if seen.path == "/token" else b"")
+        def respond(seen: ServerRequest, body: bytes = body) -> ServerResponse:
+            return ServerResponse(200, body if seen.path == "/token" else b"")
 
         with opened(respond, [asking]) as (stack, _):
             if name == "just":
@@ -145,9 +149,9 @@ def test_a_direct_request_is_recorded_as_a_renewal() -> None:
     """The time that a login took can be told from the time of the call."""
     clock = FakeClock()
 
-    def respond(seen: Seen) -> Reply:
+    def respond(seen: ServerRequest) -> ServerResponse:
         clock.advance(2 if seen.path == "/token" else 1)
-        return Reply(201 if seen.path == "/token" else 200)
+        return ServerResponse(201 if seen.path == "/token" else 200)
 
     with opened(respond, [Asking()], clock=clock) as (stack, _):
         record: CallRecord = stack.get("x").record
@@ -213,8 +217,12 @@ def test_a_session_that_raises_for_a_status_does_not_hide_a_direct_response() ->
 
     asking = Asking()
 
-    def respond(seen: Seen) -> Reply:
-        return Reply(400, {"error": "invalid_grant"}) if seen.path == "/token" else Reply()
+    def respond(seen: ServerRequest) -> ServerResponse:
+        return (
+            ServerResponse(400, {"error": "invalid_grant"})
+            if seen.path == "/token"
+            else ServerResponse()
+        )
 
     with opened(respond, [asking], session=Raising()) as (stack, _):
         stack.get("x")
@@ -225,12 +233,15 @@ def test_a_session_that_raises_for_a_status_does_not_hide_a_direct_response() ->
 def test_a_stack_sends_direct_requests_for_whoever_logs_in() -> None:
     """A login needs no call to go with it, and no handlers."""
     keeper = Keeper()
-    with Loopback(lambda _: Reply(201)) as server, session_with_everything() as session:
+    with (
+        LoopbackServer(lambda _: ServerResponse(201)) as server,
+        session_with_everything() as session,
+    ):
         stack = SessionStack(session, [keeper])
         response = stack.send_direct(requests.Request("POST", f"{server.origin}/token"))
 
         assert response.status_code == 201
-        assert "x-api-key" not in server.seen[0].headers
+        assert "x-api-key" not in server.requests[0].headers
     assert keeper.exchanges == []
 
 
@@ -310,7 +321,7 @@ def test_a_preview_has_no_side_effects() -> None:
         stack.get("orders")
 
     assert looking.stepped == 1
-    assert len(server.seen) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_session_is_not_asked_for_a_login_that_a_handler_brings() -> None:

@@ -21,8 +21,8 @@ from sessionkit.bodies._response import DRAIN_BYTES
 from sessionkit.errors import DeadlineExceeded
 from sessionkit.handlers import TimeoutHandler
 from sessionkit.testing import FakeClock
+from sessionkit.testing.server import ServerRequest, ServerResponse
 from sessionkit.transport._redirects import RedirectHook, detach_hook
-from tests.support.servers.loopback import Reply, Seen
 from tests.support.stacks import Recorder, opened
 
 AWAY = {"Location": "/there"}
@@ -63,9 +63,13 @@ def call(stack: SessionStack, way: str, **options: Any) -> requests.Response:
 def redirecting(body: Any, headers: dict[str, str] | None = None) -> Any:
     """Return a server that redirects once, with this body."""
 
-    def respond(seen: Seen) -> Reply:
+    def respond(seen: ServerRequest) -> ServerResponse:
         moved = {**AWAY, **(headers or {})}
-        return Reply(200, {"at": seen.path}) if seen.path == "/there" else Reply(302, body(), moved)
+        return (
+            ServerResponse(200, {"at": seen.path})
+            if seen.path == "/there"
+            else ServerResponse(302, body(), moved)
+        )
 
     return respond
 

@@ -22,15 +22,15 @@ from sessionkit.chain._exchange import Credential
 from sessionkit.errors import ConfigError, NotFound, StatusError
 from sessionkit.handlers import ErrorHandler
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.support.stacks import Again, Keeper, Recorder, opened, passing
 from tests.unit.handlers.scripted import Script, stack_over
 
-Handled = Iterator[tuple[SessionStack, Loopback, Recorder]]
+Handled = Iterator[tuple[SessionStack, LoopbackServer, Recorder]]
 
 
 @contextmanager
-def recorded(handler: Any = passing, respond: Any = lambda _: Reply()) -> Handled:
+def recorded(handler: Any = passing, respond: Any = lambda _: ServerResponse()) -> Handled:
     """Open a stack of one handler over a recording session."""
     recorder = Recorder()
     with opened(respond, [handler], session=recorder) as (stack, server):
@@ -125,8 +125,8 @@ def test_a_key_beside_the_sessions_own_login_leaves_that_alone() -> None:
         stack.get("x")
 
         assert "auth" not in recorder.requested[0]
-        assert server.seen[0].headers["authorization"].startswith("Basic ")
-        assert server.seen[0].headers["x-key"] == "s3cret"
+        assert server.requests[0].headers["authorization"].startswith("Basic ")
+        assert server.requests[0].headers["x-key"] == "s3cret"
 
 
 def test_a_verb_that_the_session_overrides_is_what_is_called() -> None:
@@ -140,7 +140,7 @@ def test_a_verb_that_the_session_overrides_is_what_is_called() -> None:
         stack.get("x")
         stack.request("GET", "x")
 
-        assert [seen.headers.get("x-tag") for seen in server.seen] == ["own get", None]
+        assert [seen.headers.get("x-tag") for seen in server.requests] == ["own get", None]
 
 
 @pytest.mark.parametrize("handler", [passing, carrying()], ids=["plain", "secret"])
@@ -151,13 +151,15 @@ def test_an_overridden_head_does_not_begin_to_follow_redirects(handler: Any) -> 
         def head(self, url: Any, **kwargs: Any) -> requests.Response:
             return super().head(url, **kwargs)
 
-    away = Reply(302, b"", {"Location": "/elsewhere"})
-    with opened(lambda seen: away if seen.path == "/x" else Reply(), [handler], session=Own()) as (
+    away = ServerResponse(302, b"", {"Location": "/elsewhere"})
+    with opened(
+        lambda seen: away if seen.path == "/x" else ServerResponse(), [handler], session=Own()
+    ) as (
         stack,
         server,
     ):
         assert stack.head("x").status_code == 302
-        assert len(server.seen) == 1
+        assert len(server.requests) == 1
 
 
 # -- Time
@@ -196,7 +198,7 @@ def raising() -> requests.Session:
 
 def test_the_handlers_see_the_answer_that_a_session_raised_for() -> None:
     """A refusal can be cured, whether the session raises for it or not."""
-    replies = iter([Reply(401, {"first": 1}), Reply(200)])
+    replies = iter([ServerResponse(401, {"first": 1}), ServerResponse(200)])
     statuses: list[int] = []
 
     def curing(exchange: Exchange, call_next: CallNext) -> requests.Response:
@@ -212,7 +214,10 @@ def test_the_handlers_see_the_answer_that_a_session_raised_for() -> None:
 
 def test_the_sessions_own_error_is_raised_if_that_answer_is_final() -> None:
     """Code that catches what its session raises goes on to catch it."""
-    with opened(lambda _: Reply(404, {"detail": "no"}), [passing], session=raising()) as (stack, _):
+    with opened(lambda _: ServerResponse(404, {"detail": "no"}), [passing], session=raising()) as (
+        stack,
+        _,
+    ):
         with pytest.raises(requests.HTTPError, match="404 Client Error") as caught:
             stack.get("x")
 
@@ -223,7 +228,7 @@ def test_the_sessions_own_error_is_raised_if_that_answer_is_final() -> None:
 
 def test_the_sessions_own_error_is_the_cause_of_ours() -> None:
     """The error handler maps the answer, and loses nothing."""
-    with opened(lambda _: Reply(404), [ErrorHandler()], session=raising()) as (stack, _):
+    with opened(lambda _: ServerResponse(404), [ErrorHandler()], session=raising()) as (stack, _):
         with pytest.raises(NotFound) as caught:
             stack.get("x")
 
@@ -240,13 +245,13 @@ def test_an_answer_that_a_handler_puts_in_place_is_not_raised_for() -> None:
         response._content = b""
         return response
 
-    with opened(lambda _: Reply(404), [instead], session=raising()) as (stack, _):
+    with opened(lambda _: ServerResponse(404), [instead], session=raising()) as (stack, _):
         assert stack.get("x").status_code == 200
 
 
 def test_an_error_of_a_stack_below_stays_an_error() -> None:
     """A stack over a stack raises once, with the error of the inner one."""
-    with opened(lambda _: Reply(404), [ErrorHandler()]) as (inner, _):
+    with opened(lambda _: ServerResponse(404), [ErrorHandler()]) as (inner, _):
         outer = SessionStack(inner, [passing])
         with pytest.raises(StatusError):
             outer.get(f"{inner.base_url}x")
@@ -257,7 +262,7 @@ def test_a_method_that_is_called_like_a_function_of_ours_is_a_method() -> None:
     for handler in (passing, carrying()):
         with opened(handlers=[handler]) as (stack, server):
             assert stack.request("REQUEST", "x").ok
-            assert server.seen[0].method == "REQUEST"
+            assert server.requests[0].method == "REQUEST"
 
 
 # -- Hops
@@ -279,9 +284,13 @@ def test_a_hop_goes_by_the_proxies_that_the_session_names_for_it(way: str) -> No
             used.append(kwargs["proxies"])
             return super().send(*args, **kwargs)
 
-    def respond(seen: Seen) -> Reply:
+    def respond(seen: ServerRequest) -> ServerResponse:
         number = int(seen.path[1:])
-        return Reply(302, b"", {"Location": f"/{number + 1}"}) if number < 2 else Reply()
+        return (
+            ServerResponse(302, b"", {"Location": f"/{number + 1}"})
+            if number < 2
+            else ServerResponse()
+        )
 
     with opened(respond, [carrying()], session=Choosing()) as (stack, server):
         stack.mount("http://", Noting())
@@ -302,8 +311,12 @@ def test_a_hop_goes_by_the_proxies_that_the_session_names_for_it(way: str) -> No
 def test_a_spent_body_is_not_sent_on_as_an_empty_one(handler: Any, status: int) -> None:
     """Where a redirect asks for it again; a 303 does not, and is followed."""
 
-    def respond(seen: Seen) -> Reply:
-        return Reply(status, b"", {"Location": "/1"}) if seen.path == "/0" else Reply()
+    def respond(seen: ServerRequest) -> ServerResponse:
+        return (
+            ServerResponse(status, b"", {"Location": "/1"})
+            if seen.path == "/0"
+            else ServerResponse()
+        )
 
     with opened(respond, [handler]) as (stack, server):
         if status == 303:
@@ -313,7 +326,7 @@ def test_a_spent_body_is_not_sent_on_as_an_empty_one(handler: Any, status: int) 
             stack.post("0", data=iter([b"once"]))
 
         assert caught.value.response is not None
-        assert [seen.body for seen in server.seen] == [b"once"]
+        assert [seen.body for seen in server.requests] == [b"once"]
 
 
 # -- Prepared requests
@@ -338,7 +351,7 @@ def test_a_secret_goes_on_a_copy_of_a_prepared_request(scheme: Any) -> None:
         before = (prepared.url, dict(prepared.headers))
         stack.send(prepared)
 
-        assert "s3cret" in repr(server.seen)
+        assert "s3cret" in repr(server.requests)
         assert (prepared.url, dict(prepared.headers)) == before
         assert recorder.sent[0] is not prepared
 
@@ -360,10 +373,10 @@ def test_arguments_of_send_reach_the_session() -> None:
     assert given == [{}, {"timeout": 3, "verify": False}]
 
 
-def visits(seen: Seen) -> Reply:
+def visits(seen: ServerRequest) -> ServerResponse:
     """Set another cookie at each request."""
     number = len(seen.headers.get("cookie", "").split("visit="))
-    return Reply(401, {}, {"Set-Cookie": f"visit={number}; Path=/"})
+    return ServerResponse(401, {}, {"Set-Cookie": f"visit={number}; Path=/"})
 
 
 @pytest.mark.parametrize("jar", [None, {"mine": "1"}, CookieJar()], ids=["none", "dict", "jar"])
@@ -373,7 +386,7 @@ def test_a_replayed_prepared_request_carries_the_cookies_that_the_refusal_set(ja
         prepared = requests.Request("GET", server.origin, cookies=jar).prepare()
         stack.send(prepared)
 
-        cookies = [seen.headers.get("cookie", "") for seen in server.seen]
+        cookies = [seen.headers.get("cookie", "") for seen in server.requests]
     assert "visit" not in cookies[0]
     assert "visit=1" in cookies[1]
     assert ("mine=1" in cookies[1]) == (jar == {"mine": "1"})
@@ -389,7 +402,7 @@ def test_a_request_that_was_put_together_by_hand_is_replayed_as_it_is() -> None:
         prepared.hooks = {"response": []}
         stack.send(prepared)
 
-        assert ["cookie" in seen.headers for seen in server.seen] == [False, False]
+        assert ["cookie" in seen.headers for seen in server.requests] == [False, False]
 
 
 def test_a_cookie_header_written_by_hand_is_not_replaced() -> None:
@@ -398,7 +411,7 @@ def test_a_cookie_header_written_by_hand_is_not_replaced() -> None:
         headers = {"Cookie": "by=hand"}
         stack.send(requests.Request("GET", server.origin, headers=headers).prepare())
 
-        assert [seen.headers["cookie"] for seen in server.seen] == ["by=hand", "by=hand"]
+        assert [seen.headers["cookie"] for seen in server.requests] == ["by=hand", "by=hand"]
 
 
 # -- Where a request goes, and what it brings
@@ -460,7 +473,7 @@ def test_a_key_in_the_url_itself_is_noticed() -> None:
         stack.get("x?key=mine")
         stack.send(requests.Request("GET", server.origin + "/y?key=mine").prepare())
 
-        assert [seen.query["key"] for seen in server.seen] == [["mine"], ["mine"]]
+        assert [seen.query["key"] for seen in server.requests] == [["mine"], ["mine"]]
 
 
 def test_a_credential_that_the_session_always_adds_was_not_given_on_this_call() -> None:
@@ -486,7 +499,7 @@ def test_two_tokens_for_one_header_are_an_error_that_names_the_clash() -> None:
             stack.get("x")
 
         assert "scheme=Header" in caught.value.hint
-        assert server.seen == []
+        assert server.requests == []
 
 
 def test_a_second_credential_beside_a_sessions_own_token_works() -> None:
@@ -500,8 +513,8 @@ def test_a_second_credential_beside_a_sessions_own_token_works() -> None:
         patch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
         stack.get("x")
 
-        assert server.seen[0].bearer == "theirs"
-        assert server.seen[0].headers["x-key"] == "s3cret"
+        assert server.requests[0].bearer == "theirs"
+        assert server.requests[0].headers["x-key"] == "s3cret"
 
 
 def test_a_secret_displaces_netrc_and_the_sessions_own_login(
@@ -517,7 +530,7 @@ def test_a_secret_displaces_netrc_and_the_sessions_own_login(
         with opened(handlers=[carrying()], session=session) as (stack, server):
             stack.get("x")
 
-            assert server.seen[0].headers["authorization"] == "Bearer s3cret"
+            assert server.requests[0].headers["authorization"] == "Bearer s3cret"
 
 
 @pytest.mark.parametrize("login", ["netrc", "session", "call"])
@@ -542,7 +555,7 @@ def test_a_late_step_keeps_the_login_that_there_would_have_been(
     with opened(handlers=[signing], session=session) as (stack, server):
         stack.get("x", **given)
 
-        assert signed == [server.seen[0].headers["authorization"]]
+        assert signed == [server.requests[0].headers["authorization"]]
     assert signed[0].startswith("Basic ")
 
 
@@ -554,7 +567,7 @@ def test_a_late_step_keeps_the_token_that_a_session_of_authlib_gives(withheld: b
     with opened(handlers=[signing], session=session) as (stack, server):
         stack.get("x", withhold_token=withheld)
 
-        assert server.seen[0].bearer == ("" if withheld else "own")
+        assert server.requests[0].bearer == ("" if withheld else "own")
 
 
 def test_a_late_step_signs_each_attempt_anew() -> None:
@@ -569,7 +582,7 @@ def test_a_late_step_signs_each_attempt_anew() -> None:
         stack.get("x", params={"q": 1})
         stack.send(requests.Request("GET", f"{server.origin}/y").prepare())
 
-        assert [seen.headers["x-signature"] for seen in server.seen] == [
+        assert [seen.headers["x-signature"] for seen in server.requests] == [
             *("0 /x?q=1", "1 /x?q=1", "2 /y", "3 /y"),
         ]
 
@@ -589,5 +602,5 @@ def test_a_secret_is_used_for_the_attempt_that_carries_it_only() -> None:
         stack.handlers.remove("keeper")
         stack.get("x")
 
-        assert [seen.bearer for seen in server.seen] == ["t", ""]
+        assert [seen.bearer for seen in server.requests] == ["t", ""]
         assert vars(stack._inner) == before

@@ -15,7 +15,7 @@ from sessionkit.auth import ClientCredentials, RefreshToken
 from sessionkit.auth.oauth import JwtBearer, PrivateKeyJwt, SignedJwt, TokenExchange
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.unit.auth.authorization_server import AuthorizationServer, Running
 from tests.unit.auth.keys import pem, rsa_pair
 from tests.unit.auth.walking import TOKEN, asked, walked
@@ -37,7 +37,7 @@ def test_a_service_account_logs_in_by_its_assertion() -> None:
         grant = JwtBearer(running.server.endpoints(), robot(), scope="read")
         tokens = [walked(grant) for _ in range(2)]
 
-        forms = [seen.form for seen in running.loopback.seen]
+        forms = [seen.form for seen in running.loopback.requests]
     assert [(token.value, token.scope) for token in tokens] == [
         ("access-1", "read"),
         ("access-2", "read"),
@@ -54,13 +54,13 @@ def test_an_assertion_of_somebody_elses_is_asked_for_each_time() -> None:
     def make(url: str) -> JwtBearer:
         return JwtBearer(url, lambda: next(texts), client_id="app", client_secret="word")
 
-    with Loopback(lambda _: Reply(200, TOKEN)) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, TOKEN)) as server:
         grant = make(server.origin)
         walked(grant)
         walked(grant)
 
-        assert [seen.form["assertion"] for seen in server.seen] == ["first.jwt", "second.jwt"]
-        assert {seen.headers["authorization"] for seen in server.seen} == {"Basic YXBwOndvcmQ="}
+        assert [seen.form["assertion"] for seen in server.requests] == ["first.jwt", "second.jwt"]
+        assert {seen.headers["authorization"] for seen in server.requests} == {"Basic YXBwOndvcmQ="}
 
 
 def test_an_assertion_that_is_refused_is_asked_about() -> None:
@@ -70,7 +70,7 @@ def test_an_assertion_that_is_refused_is_asked_about() -> None:
         with pytest.raises(LoginRequired, match="invalid_grant") as caught:
             walked(JwtBearer(running.server.endpoints(), robot(sub="nobody")))
 
-        sent = running.loopback.seen[0].form["assertion"]
+        sent = running.loopback.requests[0].form["assertion"]
     assert "clock" in caught.value.hint
     assert sent not in f"{caught.value} {caught.value!r}"
 
@@ -85,7 +85,7 @@ def test_a_token_is_given_for_another_one() -> None:
         extra = {"audience": "https://stock.example", "scope": "read"}
         token = walked(TokenExchange(running.server.endpoints(), "the-users", extra_params=extra))
 
-        (seen,) = running.loopback.seen
+        (seen,) = running.loopback.requests
     assert (token.value, token.scope) == ("access-1", "read")
     assert seen.form == {
         "grant_type": f"{URN}grant-type:token-exchange",
@@ -99,7 +99,7 @@ def test_a_subject_that_changes_is_asked_for_each_time() -> None:
     """A file that is rotated is read again; its kind can be named."""
     texts = iter(["one\n", "two"])
     kind = f"{URN}token-type:jwt"
-    with Loopback(lambda _: Reply(200, TOKEN)) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, TOKEN)) as server:
         grant = TokenExchange(
             server.origin, lambda: next(texts), extra_params={"subject_token_type": kind}
         )
@@ -107,7 +107,8 @@ def test_a_subject_that_changes_is_asked_for_each_time() -> None:
         walked(grant)
 
         told = [
-            (seen.form["subject_token"], seen.form["subject_token_type"]) for seen in server.seen
+            (seen.form["subject_token"], seen.form["subject_token_type"])
+            for seen in server.requests
         ]
     assert told == [("one", kind), ("two", kind)]
 
@@ -219,8 +220,8 @@ def test_their_tokens_are_revoked_by_a_client_alone() -> None:
                     with pytest.raises(ConfigError, match="only a client"):
                         auth.logout(stack, revoke=True)
 
-        (seen,) = running.loopback.at("/revoke")
-    assert isinstance(seen, Seen)
+        (seen,) = running.loopback.requests_to("/revoke")
+    assert isinstance(seen, ServerRequest)
     assert seen.form["token"] == "access-1"
 
 
@@ -248,7 +249,7 @@ def test_a_client_proves_itself_to_a_server_that_checks_everything() -> None:
         grant = ClientCredentials(running.server.endpoints(), "app", client_auth=proof)
         tokens = [walked(grant).value, walked(grant).value]
 
-        forms = [seen.form for seen in running.loopback.seen]
+        forms = [seen.form for seen in running.loopback.requests]
     assert tokens == ["access-1", "access-2"]
     assert len(running.server.seen_jti) == 2
     for form in forms:
@@ -372,12 +373,14 @@ def test_a_proof_shows_no_key_and_goes_into_no_pickle() -> None:
 def test_a_server_that_quotes_a_proof_does_not_have_it_printed() -> None:
     """Good for a minute only, and in no log for ever."""
 
-    def answer(seen: Seen) -> Reply:
-        return Reply(401, {"error": "invalid_client", "error_description": f"{seen.form} is odd"})
+    def answer(seen: ServerRequest) -> ServerResponse:
+        return ServerResponse(
+            401, {"error": "invalid_client", "error_description": f"{seen.form} is odd"}
+        )
 
     proof = PrivateKeyJwt(rsa_pair().private)
-    with Loopback(answer) as server, pytest.raises(RenewalFailed) as caught:
+    with LoopbackServer(answer) as server, pytest.raises(RenewalFailed) as caught:
         walked(ClientCredentials(f"{server.origin}/token", "app", client_auth=proof))
 
-    assert server.seen[0].form["client_assertion"] not in f"{caught.value} {caught.value!r}"
+    assert server.requests[0].form["client_assertion"] not in f"{caught.value} {caught.value!r}"
     assert "is odd" in str(caught.value)

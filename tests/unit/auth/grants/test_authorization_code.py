@@ -50,7 +50,7 @@ def test_a_user_logs_in_with_a_browser_and_the_program_goes_on() -> None:
         assert page.status_code == 200
 
         asked = parse_qs(urlsplit(running.shown[0]).query)
-        (sent,) = running.loopback.at("/token")
+        (sent,) = running.loopback.requests_to("/token")
     assert asked["scope"] == ["read write"]
     assert asked["code_challenge_method"] == ["S256"]
     assert sent.form["redirect_uri"] == asked["redirect_uri"][0]
@@ -76,7 +76,7 @@ def test_each_login_has_a_verifier_of_its_own() -> None:
 
         pairs = [
             (parse_qs(urlsplit(url).query), sent.form["code_verifier"])
-            for url, sent in zip(running.shown, running.loopback.at("/token"), strict=True)
+            for url, sent in zip(running.shown, running.loopback.requests_to("/token"), strict=True)
         ]
     for asked, verifier in pairs:
         assert asked["code_challenge"] == [code_challenge(verifier)]
@@ -107,7 +107,7 @@ def test_nobody_is_asked_in_the_middle_of_a_call() -> None:
             stack.get("/orders")
 
         assert running.shown == []
-        assert running.loopback.seen == []
+        assert running.loopback.requests == []
     assert "login(stack)" in caught.value.hint
 
 
@@ -184,7 +184,7 @@ def test_a_redirect_with_an_error_says_what_the_server_said(
         running.server.redirect = {"error": error, "error_description": "not\r\ntoday"}
         failure = refused(running)
 
-        assert running.loopback.at("/token") == []
+        assert running.loopback.requests_to("/token") == []
     assert type(failure) is kind
     assert f"{error}: not today" in str(failure)
     assert hint in failure.hint
@@ -197,7 +197,7 @@ def test_a_redirect_with_neither_code_nor_error_is_a_failure() -> None:
         running.server.redirect = {"code": ""}
 
         assert "neither a code nor an error" in str(refused(running))
-        assert running.loopback.at("/token") == []
+        assert running.loopback.requests_to("/token") == []
 
 
 def test_a_redirect_of_another_server_is_not_taken() -> None:
@@ -208,7 +208,7 @@ def test_a_redirect_of_another_server_is_not_taken() -> None:
         running.server.redirect = {"iss": f"{issuer}/other"}
         error = refused(running, server=place)
         assert "not from" in str(error)
-        assert running.loopback.at("/token") == []
+        assert running.loopback.requests_to("/token") == []
 
         running.server.redirect = {"iss": issuer}
         stack, auth = running.stack(coded(running, server=place))
@@ -223,7 +223,7 @@ def test_a_server_that_promised_to_name_itself_has_to() -> None:
         place = running.server.endpoints(issuer=running.server.origin, require_iss=True)
 
         assert "it names None" in str(refused(running, server=place))
-        assert running.loopback.at("/token") == []
+        assert running.loopback.requests_to("/token") == []
 
 
 def test_a_code_of_an_attackers_logs_nobody_in() -> None:
@@ -239,7 +239,7 @@ def test_a_code_of_an_attackers_logs_nobody_in() -> None:
         with stack:
             auth.login(stack)
 
-        (sent,) = running.loopback.at("/token")
+        (sent,) = running.loopback.requests_to("/token")
     assert sent.form["code"] != "theirs"
 
 
@@ -250,7 +250,7 @@ def test_no_error_holds_what_was_sent() -> None:
         running.server.redirect = {"code": "code-that-is-not-known"}
         error = refused(running)
 
-        (sent,) = running.loopback.at("/token")
+        (sent,) = running.loopback.requests_to("/token")
     shown = f"{error} {error!r} {pickle.dumps(error)!r} {error.__notes__}"
     assert sent.form["code_verifier"] not in shown
     assert "code-that-is-not-known" not in shown
@@ -267,7 +267,7 @@ def test_a_confidential_client_proves_itself_when_it_brings_the_code() -> None:
         with stack:
             auth.login(stack)
 
-        (sent,) = running.loopback.at("/token")
+        (sent,) = running.loopback.requests_to("/token")
     assert sent.form["client_secret"] == "word"
     assert "word" not in running.shown[0]
 

@@ -26,7 +26,7 @@ from sessionkit.auth.grants._runner import UserRequest
 from sessionkit.auth.oauth import Endpoints
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from sessionkit.stores import MemoryTokenStore
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.unit.auth.walking import credentials, refreshing, walked
 
 
@@ -35,38 +35,41 @@ def renewed_or_password(url: str) -> FallbackGrant:
     return FallbackGrant(refreshing(url), Password(url, "ada", password="s3cret", client_id="app"))
 
 
-def ended(seen: Seen) -> Reply:
+def ended(seen: ServerRequest) -> ServerResponse:
     """Answer as a server that takes no refresh token any more."""
     if seen.form["grant_type"] == "refresh_token":
-        return Reply(400, {"error": "invalid_grant"})
-    return Reply(200, {"access_token": "new"})
+        return ServerResponse(400, {"error": "invalid_grant"})
+    return ServerResponse(200, {"access_token": "new"})
 
 
 def test_the_next_grant_is_asked_where_the_first_needs_a_login() -> None:
     """A refresh token that has ended is no end of the program where there is a password."""
-    with Loopback(ended) as server:
+    with LoopbackServer(ended) as server:
         token = walked(renewed_or_password(server.origin))
 
-        assert [seen.form["grant_type"] for seen in server.seen] == ["refresh_token", "password"]
+        assert [seen.form["grant_type"] for seen in server.requests] == [
+            "refresh_token",
+            "password",
+        ]
     assert token.value == "new"
 
 
 def test_the_next_grant_does_not_present_what_the_first_saw_refused() -> None:
     """A refresh token presented twice ends the family at a strict server."""
-    with Loopback(ended) as server:
+    with LoopbackServer(ended) as server:
         walked(renewed_or_password(server.origin), Token("old", refresh_token="held"))
-        presented = [seen.form.get("refresh_token") for seen in server.seen]
+        presented = [seen.form.get("refresh_token") for seen in server.requests]
 
     assert presented == ["held", None]
 
 
 def test_a_failure_that_may_pass_is_no_reason_to_fall_back() -> None:
     """While the server is down, no password is sent."""
-    with Loopback(lambda _: Reply(503)) as server:
+    with LoopbackServer(lambda _: ServerResponse(503)) as server:
         with pytest.raises(RenewalFailed):
             walked(renewed_or_password(server.origin))
 
-        assert len(server.seen) == 1
+        assert len(server.requests) == 1
 
 
 def test_the_last_grant_has_the_last_word() -> None:
@@ -78,7 +81,7 @@ def test_the_last_grant_has_the_last_word() -> None:
 
 def test_why_a_grant_was_passed_over_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """Else nobody would notice that each restart types the password."""
-    with caplog.at_level(logging.INFO, "sessionkit.auth"), Loopback(ended) as server:
+    with caplog.at_level(logging.INFO, "sessionkit.auth"), LoopbackServer(ended) as server:
         walked(renewed_or_password(server.origin))
 
     assert "RefreshToken(" in caplog.text
@@ -117,7 +120,7 @@ def opened(response: requests.Response) -> Token | None:
 
 def test_an_answer_in_a_vendors_own_form_is_read_by_a_function() -> None:
     """Token, life and refresh token, wherever the vendor puts them."""
-    with Loopback(lambda _: Reply(200, ENVELOPE)) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, ENVELOPE)) as server:
         token = walked(ParsedGrant(credentials(server.origin), parse_token=opened))
 
     assert (token.value, token.expires_in, token.refresh_token) == ("new", 60.0, "next")
@@ -125,17 +128,17 @@ def test_an_answer_in_a_vendors_own_form_is_read_by_a_function() -> None:
 
 def test_the_grant_goes_on_with_what_the_function_read() -> None:
     """Rotation is kept up: the next renewal presents the refresh token of the envelope."""
-    with Loopback(lambda _: Reply(200, ENVELOPE)) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, ENVELOPE)) as server:
         grant = ParsedGrant(refreshing(server.origin), parse_token=opened)
         first = walked(grant)
         walked(grant, first)
 
-        assert [seen.form["refresh_token"] for seen in server.seen] == ["first", "next"]
+        assert [seen.form["refresh_token"] for seen in server.requests] == ["first", "next"]
 
 
 def test_the_scope_that_was_granted_counts_and_not_the_one_that_was_asked_for() -> None:
     """As with an answer in the standard's form."""
-    with Loopback(lambda _: Reply(200, {})) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, {})) as server:
         grant = credentials(server.origin, scope="read write")
         parsed = ParsedGrant(grant, parse_token=lambda _: Token("new", scope="read"))
 
@@ -148,7 +151,7 @@ def test_what_the_standard_has_no_room_for_is_kept() -> None:
     def read(response: requests.Response) -> Token:
         return Token("new", expires_at=2_000_000_000, extra={"instance": "https://eu.example"})
 
-    with Loopback(lambda _: Reply(200, {})) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, {})) as server:
         token = walked(ParsedGrant(refreshing(server.origin), parse_token=read))
 
     assert token.expires_at == 2_000_000_000
@@ -159,7 +162,10 @@ def test_what_the_standard_has_no_room_for_is_kept() -> None:
 def test_an_answer_that_the_function_does_not_know_is_read_as_ever() -> None:
     """``invalid_grant`` stays what it is."""
     body = {"error": "invalid_grant"}
-    with Loopback(lambda _: Reply(400, body)) as server, pytest.raises(LoginRequired):
+    with (
+        LoopbackServer(lambda _: ServerResponse(400, body)) as server,
+        pytest.raises(LoginRequired),
+    ):
         walked(ParsedGrant(refreshing(server.origin), parse_token=lambda _: None))
 
 
@@ -171,7 +177,7 @@ def test_a_function_that_stumbles_is_a_renewal_that_failed(kind: type[Exception]
         raise kind("s3cret")
 
     with (
-        Loopback(lambda _: Reply(200, b"<html>")) as server,
+        LoopbackServer(lambda _: ServerResponse(200, b"<html>")) as server,
         pytest.raises(RenewalFailed, match=kind.__name__) as caught,
     ):
         walked(ParsedGrant(credentials(server.origin), parse_token=stumbling))
@@ -185,7 +191,7 @@ def test_a_function_that_returns_no_token_is_named() -> None:
     """And nothing is sent to the API in its place."""
     wrong: Any = lambda _: "new"  # noqa: E731  # the shortest way to be wrong
     with (
-        Loopback(lambda _: Reply(200, {})) as server,
+        LoopbackServer(lambda _: ServerResponse(200, {})) as server,
         pytest.raises(RenewalFailed, match="returned str"),
     ):
         walked(ParsedGrant(credentials(server.origin), parse_token=wrong))
@@ -208,7 +214,7 @@ def test_a_parsed_grant_is_the_grant_but_for_its_answers() -> None:
 
 def test_a_token_is_revoked_through_whatever_stands_around_its_grant() -> None:
     """By the first grant that can; the server's answer is no token, and is not read as one."""
-    with Loopback(lambda _: Reply(200, b"")) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, b"")) as server:
         place = Endpoints(server.origin, revocation_url=f"{server.origin}/revoke")
         grant = RefreshToken(place, client_id="app")
         for around in (
@@ -221,7 +227,7 @@ def test_a_token_is_revoked_through_whatever_stands_around_its_grant() -> None:
                 auth.login(token=Token("given"))
                 auth.logout(stack, revoke=True)
 
-        assert [seen.form["token"] for seen in server.at("/revoke")] == ["given"] * 3
+        assert [seen.form["token"] for seen in server.requests_to("/revoke")] == ["given"] * 3
 
 
 # -- Grants that ask users
@@ -266,7 +272,7 @@ def logged_in(grant: Grant) -> Token:
 
 def test_a_user_is_asked_through_whatever_stands_around_the_grant() -> None:
     """By the first grant that can, and only where nothing else will do."""
-    with Loopback(lambda _: Reply(200, {"access_token": "by hand"})) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, {"access_token": "by hand"})) as server:
         asking = Asking(server.origin)
         for grant in (
             asking,
@@ -284,14 +290,14 @@ def test_a_user_is_asked_through_whatever_stands_around_the_grant() -> None:
 
 def test_a_grant_that_asks_nobody_stays_one_through_whatever_stands_around_it() -> None:
     """A login says what the grant said, and presents nothing twice."""
-    with Loopback(lambda _: Reply(400, {"error": "invalid_grant"})) as server:
+    with LoopbackServer(lambda _: ServerResponse(400, {"error": "invalid_grant"})) as server:
         grant = FallbackGrant(
             refreshing(server.origin), ParsedGrant(refreshing(server.origin), parse_token=_no)
         )
         with pytest.raises(LoginRequired, match="invalid_grant"):
             logged_in(grant)
 
-        assert len(server.seen) == 2
+        assert len(server.requests) == 2
 
 
 def _no(response: requests.Response) -> None:
@@ -300,11 +306,11 @@ def _no(response: requests.Response) -> None:
 
 def test_an_answer_that_never_came_is_the_grants_own_matter() -> None:
     """A function that reads answers does not take the failure away from a grant that goes on."""
-    answers: list[Reply | bytes] = [
+    answers: list[ServerResponse | bytes] = [
         b"no HTTP\nConnection: close\r\n\r\n",
-        Reply(200, ENVELOPE),
+        ServerResponse(200, ENVELOPE),
     ]
-    with Loopback(lambda _: answers.pop(0)) as server:
+    with LoopbackServer(lambda _: answers.pop(0)) as server:
         grant = ParsedGrant(Asking(server.origin), parse_token=opened)
 
         assert logged_in(grant).value == "new"
@@ -322,7 +328,7 @@ class Refusing(Asking):
 
 def test_a_user_who_says_no_is_asked_once() -> None:
     """By a login as by a call, also where calls ask."""
-    with Loopback(lambda _: Reply(200, {})) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, {})) as server:
         for wrap in (
             InteractiveGrant,
             lambda grant: ParsedGrant(InteractiveGrant(grant), parse_token=_no),
@@ -344,8 +350,8 @@ class Beginning(Asking):
 
 def test_what_begins_to_ask_a_user_is_not_read_by_the_function() -> None:
     """A device's code is no token, in whatever form the vendor's tokens are."""
-    answers = [Reply(200, b"the code is 4711"), Reply(200, ENVELOPE)]
-    with Loopback(lambda _: answers.pop(0)) as server:
+    answers = [ServerResponse(200, b"the code is 4711"), ServerResponse(200, ENVELOPE)]
+    with LoopbackServer(lambda _: answers.pop(0)) as server:
         assert logged_in(ParsedGrant(Beginning(server.origin), parse_token=opened)).value == "new"
 
 

@@ -12,17 +12,17 @@ from sessionkit.auth import AuthHandler, InteractiveGrant, ParsedGrant
 from sessionkit.auth.oauth import DeviceCode, Endpoints
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Reply
+from sessionkit.testing.server import ServerResponse
 from tests.unit.auth.authorization_server import Running
 
-PENDING = Reply(400, {"error": "authorization_pending"})
-SLOWER = Reply(400, {"error": "slow_down"})
+PENDING = ServerResponse(400, {"error": "authorization_pending"})
+SLOWER = ServerResponse(400, {"error": "slow_down"})
 
 
 class Login:
     """A login by a device code, at a server that answers the polls as the test says."""
 
-    def __init__(self, *polls: Reply, **settings: Any) -> None:
+    def __init__(self, *polls: ServerResponse, **settings: Any) -> None:
         self.clock = FakeClock()
         self.running = Running(clock=self.clock)
         self.running.server.polls = list(polls)
@@ -59,8 +59,8 @@ def test_a_user_types_a_code_in_and_the_program_goes_on() -> None:
 
         assert login.stack.get("/orders").ok
         origin = login.running.server.origin
-        (asked,) = login.running.loopback.at("/device")
-        polls = login.running.loopback.at("/token")
+        (asked,) = login.running.loopback.requests_to("/device")
+        polls = login.running.loopback.requests_to("/token")
     assert login.shown == [("WDJB-MJHT", f"{origin}/activate")]
     assert asked.form == {"client_id": "app", "scope": "read"}
     assert [poll.form for poll in polls] == [
@@ -104,8 +104,11 @@ def test_a_server_that_asks_for_patience_gets_it() -> None:
     assert login.clock.sleeps == (5.0, 10.0, 10.0, 15.0)
 
 
-@pytest.mark.parametrize("trouble", [Reply(503, b""), Reply(429, {"error": "busy"}), Reply(500)])
-def test_a_server_in_trouble_is_asked_again_and_less_often(trouble: Reply) -> None:
+@pytest.mark.parametrize(
+    "trouble",
+    [ServerResponse(503, b""), ServerResponse(429, {"error": "busy"}), ServerResponse(500)],
+)
+def test_a_server_in_trouble_is_asked_again_and_less_often(trouble: ServerResponse) -> None:
     """The user is typing already; one bad answer does not send them back to the start."""
     with Login(PENDING, trouble, PENDING, device={"expires_in": 600}) as login:
         login.auth.login(login.stack)
@@ -115,21 +118,21 @@ def test_a_server_in_trouble_is_asked_again_and_less_often(trouble: Reply) -> No
 
 def test_a_connection_that_is_lost_is_not_the_end_of_the_login() -> None:
     """The next poll may find the server again (RFC 8628, section 3.5)."""
-    from tests.support.servers.loopback import Loopback, Seen
+    from sessionkit.testing.server import LoopbackServer, ServerRequest
 
     polls = [b"", b"", None]
 
-    def answer(seen: Seen) -> Reply | bytes:
+    def answer(seen: ServerRequest) -> ServerResponse | bytes:
         if seen.path == "/device":
             body = {"device_code": "d", "user_code": "u", "verification_uri": "https://a.example"}
-            return Reply(200, body)
+            return ServerResponse(200, body)
         poll = polls.pop(0)
         if poll is None:
-            return Reply(200, {"access_token": "new"})
+            return ServerResponse(200, {"access_token": "new"})
         return b"no HTTP\nConnection: close\r\n\r\n"
 
     clock = FakeClock()
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         place = Endpoints(
             f"{server.origin}/token", device_authorization_url=f"{server.origin}/device"
         )
@@ -146,7 +149,7 @@ def test_a_connection_that_is_lost_is_not_the_end_of_the_login() -> None:
 )
 def test_a_login_that_came_to_nothing_names_the_way_back(error: str, text: str) -> None:
     """The user said no, or nobody came; another login shows another code."""
-    with Login(PENDING, Reply(400, {"error": error})) as login:
+    with Login(PENDING, ServerResponse(400, {"error": error})) as login:
         failure = login.fails()
 
     assert isinstance(failure, LoginRequired)
@@ -167,11 +170,16 @@ def test_a_code_that_ended_is_not_asked_for_for_ever() -> None:
 @pytest.mark.parametrize(
     ("answers", "text"),
     [
-        ([PENDING, Reply(500), Reply(503, b"")], "valid; at last the token endpoint said 503"),
-        ([Reply(500), PENDING, SLOWER, PENDING], "while it was valid"),
+        (
+            [PENDING, ServerResponse(500), ServerResponse(503, b"")],
+            "valid; at last the token endpoint said 503",
+        ),
+        ([ServerResponse(500), PENDING, SLOWER, PENDING], "while it was valid"),
     ],
 )
-def test_a_server_that_was_in_trouble_to_the_end_is_named(answers: list[Reply], text: str) -> None:
+def test_a_server_that_was_in_trouble_to_the_end_is_named(
+    answers: list[ServerResponse], text: str
+) -> None:
     """Then it was not for want of somebody who types."""
     with Login(*answers, device={"expires_in": 20}) as login:
         failure = login.fails()
@@ -191,7 +199,7 @@ def test_a_code_whose_life_is_nonsense_ends_within_the_hour(life: Any) -> None:
 
 def test_any_other_refusal_is_told_at_once() -> None:
     """No polling against a client that is not known."""
-    with Login(Reply(401, {"error": "invalid_client"})) as login:
+    with Login(ServerResponse(401, {"error": "invalid_client"})) as login:
         failure = login.fails()
 
     assert "401 invalid_client" in str(failure)
@@ -215,7 +223,7 @@ def test_an_answer_without_a_code_that_can_be_shown_is_a_failure(device: dict[st
         failure = login.fails()
 
         assert login.shown == []
-        assert login.running.loopback.at("/token") == []
+        assert login.running.loopback.requests_to("/token") == []
     assert "device authorization endpoint" in str(failure)
 
 
@@ -234,7 +242,7 @@ def test_nobody_is_asked_in_the_middle_of_a_call() -> None:
         with pytest.raises(LoginRequired) as caught:
             login.stack.get("/orders")
         assert login.shown == []
-        assert login.running.loopback.seen == []
+        assert login.running.loopback.requests == []
         assert "login(stack)" in caught.value.hint
 
         stack, _ = login.running.stack(InteractiveGrant(login.grant))
@@ -257,7 +265,7 @@ def test_the_refresh_token_serves_after_the_login() -> None:
 def test_no_error_holds_the_device_code() -> None:
     """Whoever has it is logged in as the user."""
     refusal = {"error": "invalid_request", "error_description": "device-code-4711 is odd"}
-    with Login(Reply(400, refusal)) as login:
+    with Login(ServerResponse(400, refusal)) as login:
         failure = login.fails()
 
     assert "is odd" in str(failure)

@@ -11,7 +11,7 @@ from requests.adapters import HTTPAdapter
 from sessionkit import SessionStack
 from sessionkit.auth.oauth import Endpoints, discover
 from sessionkit.errors import ConfigError, RenewalFailed
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.unit.auth.authorization_server import Running
 
 OAUTH = "/.well-known/oauth-authorization-server"
@@ -24,16 +24,18 @@ def test_a_server_is_asked_for_its_endpoints_by_its_name() -> None:
         server = discover(running.server.origin)
 
         assert server == running.server.endpoints(issuer=running.server.origin)
-        assert [seen.path for seen in running.loopback.seen] == [OAUTH]
+        assert [seen.path for seen in running.loopback.requests] == [OAUTH]
 
 
 def test_what_a_server_does_not_offer_is_left_empty() -> None:
     """A grant that needs it says so when it is built."""
 
-    def answer(seen: Seen) -> Reply:
-        return Reply(200, {"issuer": origin, "token_endpoint": f"{origin}/t", "jwks_uri": 7})
+    def answer(seen: ServerRequest) -> ServerResponse:
+        return ServerResponse(
+            200, {"issuer": origin, "token_endpoint": f"{origin}/t", "jwks_uri": 7}
+        )
 
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         origin = server.origin
 
         assert discover(origin) == Endpoints(f"{origin}/t", issuer=origin)
@@ -50,28 +52,28 @@ def test_a_server_may_promise_to_name_itself_in_redirects() -> None:
 @pytest.mark.parametrize(
     "elsewhere",
     [
-        Reply(404),
-        Reply(200, b"<html>the application</html>", {"Content-Type": "text/html"}),
-        Reply(302, b"", {"Location": "/login"}),
-        Reply(200, []),
-        Reply(500, b""),
+        ServerResponse(404),
+        ServerResponse(200, b"<html>the application</html>", {"Content-Type": "text/html"}),
+        ServerResponse(302, b"", {"Location": "/login"}),
+        ServerResponse(200, []),
+        ServerResponse(500, b""),
     ],
     ids=["404", "html", "redirect", "list", "500"],
 )
-def test_an_openid_provider_describes_itself_at_its_own_address(elsewhere: Reply) -> None:
+def test_an_openid_provider_describes_itself_at_its_own_address(elsewhere: ServerResponse) -> None:
     """Behind the path of the issuer, where OAuth puts it before (RFC 8414, section 5)."""
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         issuer = f"{server.origin}/tenant"
         if seen.path == f"/tenant{OPENID}":
-            return Reply(200, {"issuer": issuer, "token_endpoint": f"{issuer}/token"})
+            return ServerResponse(200, {"issuer": issuer, "token_endpoint": f"{issuer}/token"})
         return elsewhere
 
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         found = discover(f"{server.origin}/tenant")
 
         assert found.token_url == f"{server.origin}/tenant/token"
-        assert [seen.path for seen in server.seen] == [f"{OAUTH}/tenant", f"/tenant{OPENID}"]
+        assert [seen.path for seen in server.requests] == [f"{OAUTH}/tenant", f"/tenant{OPENID}"]
 
 
 @pytest.mark.parametrize(
@@ -128,10 +130,10 @@ class OnLoopback(HTTPAdapter):
 def test_a_server_elsewhere_has_no_business_on_this_machine() -> None:
     """Its description does not lead tokens to a port where anybody of this machine may listen."""
 
-    def answer(seen: Seen) -> Reply:
-        return Reply(200, {"issuer": "https://id.example", "token_endpoint": endpoint})
+    def answer(seen: ServerRequest) -> ServerResponse:
+        return ServerResponse(200, {"issuer": "https://id.example", "token_endpoint": endpoint})
 
-    with Loopback(answer) as server, requests.Session() as session:
+    with LoopbackServer(answer) as server, requests.Session() as session:
         session.mount("https://id.example", OnLoopback(server.origin))
         endpoint = "https://other.example/token"
         assert discover("https://id.example", session=session).token_url == endpoint
@@ -151,7 +153,10 @@ def test_a_description_without_a_token_endpoint_serves_nothing() -> None:
 
 def test_a_server_that_describes_nothing_is_told_from_one_that_is_down() -> None:
     """The one needs another issuer, the other another try."""
-    with Loopback(lambda _: Reply(404)) as server, pytest.raises(RenewalFailed) as caught:
+    with (
+        LoopbackServer(lambda _: ServerResponse(404)) as server,
+        pytest.raises(RenewalFailed) as caught,
+    ):
         discover(server.origin)
     assert "does not describe itself" in str(caught.value)
     assert caught.value.status == 404
@@ -171,8 +176,8 @@ def test_the_credentials_of_a_session_do_not_go_along() -> None:
         with SessionStack(session) as stack:
             discover(running.server.origin, session=stack)
 
-        assert len(running.loopback.seen) == 2
-        for seen in running.loopback.seen:
+        assert len(running.loopback.requests) == 2
+        for seen in running.loopback.requests:
             assert "s3cret" not in str(seen.headers)
             assert "authorization" not in seen.headers
 
@@ -181,8 +186,8 @@ def test_an_endless_description_is_not_read_to_its_end() -> None:
     """A wrong address may be a download."""
     piece = b"x" * 65_536
 
-    def endless(_: Seen) -> Reply:
-        return Reply(200, (piece for _ in range(10_000)))
+    def endless(_: ServerRequest) -> ServerResponse:
+        return ServerResponse(200, (piece for _ in range(10_000)))
 
-    with Loopback(endless) as server, pytest.raises(RenewalFailed, match="BodyTooLarge"):
+    with LoopbackServer(endless) as server, pytest.raises(RenewalFailed, match="BodyTooLarge"):
         discover(server.origin)

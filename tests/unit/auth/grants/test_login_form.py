@@ -17,7 +17,7 @@ from sessionkit.auth import AuthHandler, LoginForm
 from sessionkit.auth.grants._login_form import find_form
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from sessionkit.stores import MemoryTokenStore, TokenStore
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.support.threads import at_once
 
 WORD = "s3cret-word"
@@ -34,39 +34,39 @@ class Site:
         self.attributes = "; Path=/; HttpOnly"
         self.action = ""
 
-    def answer(self, seen: Seen) -> Reply:
+    def answer(self, seen: ServerRequest) -> ServerResponse:
         """Answer as the site."""
         if seen.path == "/login/":
             return self._page() if seen.method == "GET" else self._login(seen)
         cookies = {n: m.value for n, m in SimpleCookie(seen.headers.get("cookie", "")).items()}
         if not self.session or cookies.get("sessionid") != self.session:
             if self.turns_away:
-                return Reply(302, b"", {"Location": f"/login/?next={seen.path}"})
-            return Reply(401, {"detail": "log in"})
+                return ServerResponse(302, b"", {"Location": f"/login/?next={seen.path}"})
+            return ServerResponse(401, {"detail": "log in"})
         unsafe = seen.method not in {"GET", "HEAD"}
         if unsafe and not cookies.get("csrftoken") == self.csrf == seen.headers.get("x-csrftoken"):
-            return Reply(403, {"detail": "CSRF"})
-        return Reply(200, {"path": seen.path, "size": len(seen.body)})
+            return ServerResponse(403, {"detail": "CSRF"})
+        return ServerResponse(200, {"path": seen.path, "size": len(seen.body)})
 
-    def _page(self) -> Reply:
+    def _page(self) -> ServerResponse:
         page = (
             f'<form method="post" action="{self.action}">'
             f'<input type="hidden" name="csrfmiddlewaretoken" value="{self.csrf}">'
             '<input name="username"><input type="password" name="password"></form>'
         )
         headers = {"Content-Type": "text/html", "Set-Cookie": f"csrftoken={self.csrf}; Path=/"}
-        return Reply(200, page.encode(), headers)
+        return ServerResponse(200, page.encode(), headers)
 
-    def _login(self, seen: Seen) -> Reply:
+    def _login(self, seen: ServerRequest) -> ServerResponse:
         sent = SimpleCookie(seen.headers.get("cookie", ""))
         if not sent["csrftoken"].value == self.csrf == seen.form["csrfmiddlewaretoken"]:
-            return Reply(403, b"CSRF")
+            return ServerResponse(403, b"CSRF")
         if seen.form["username"] != "ada" or seen.form["password"] != WORD:
             return self._page()
         self.logins += 1
         self.session, self.csrf = f"session-{self.logins}", f"csrf-{self.logins}"
         cookies = f"sessionid={self.session}{self.attributes}\ncsrftoken={self.csrf}; Path=/"
-        return Reply(302, b"", {"Location": "/", "Set-Cookie": cookies})
+        return ServerResponse(302, b"", {"Location": "/", "Set-Cookie": cookies})
 
 
 def form(url: str, **settings: Any) -> LoginForm:
@@ -77,9 +77,9 @@ def form(url: str, **settings: Any) -> LoginForm:
 @contextmanager
 def at_the_site(
     site: Site, store: TokenStore | None = None, **settings: Any
-) -> Iterator[tuple[SessionStack, Loopback]]:
+) -> Iterator[tuple[SessionStack, LoopbackServer]]:
     """Start the site, and a stack that logs in to it by its form."""
-    with Loopback(site.answer) as server:
+    with LoopbackServer(site.answer) as server:
         grant = form(f"{server.origin}/login/", **settings)
         auth = AuthHandler(grant, store=store, scheme=grant.scheme, policy=grant.policy)
         with SessionStack(handlers=[auth], base_url=server.origin) as stack:
@@ -94,7 +94,7 @@ def test_a_call_logs_in_by_the_form_and_carries_the_session() -> None:
         assert stack.post("/order", data=b"body").json()["size"] == 4
 
         assert site.logins == 1
-        sent = next(seen for seen in server.at("/login/") if seen.method == "POST")
+        sent = next(seen for seen in server.requests_to("/login/") if seen.method == "POST")
     assert sent.headers["referer"].endswith("/login/")
     assert sent.form["username"] == "ada"
 
@@ -108,7 +108,7 @@ def test_a_session_that_ended_is_begun_anew_and_the_call_carries_the_new_csrf_to
         assert stack.post("/order", data=b"body").json()["size"] == 4
 
         assert site.logins == 2
-        tried = [seen.headers["x-csrftoken"] for seen in server.at("/order")]
+        tried = [seen.headers["x-csrftoken"] for seen in server.requests_to("/order")]
     assert tried == ["csrf-1", "csrf-2"]
 
 
@@ -123,7 +123,7 @@ def test_a_site_that_leads_to_its_login_page_is_understood(method: str) -> None:
 
         assert response.json() == {"path": "/order", "size": 4}
         assert response.history == []
-        assert len([seen for seen in server.at("/order") if seen.method == method]) == 2
+        assert len([seen for seen in server.requests_to("/order") if seen.method == method]) == 2
     assert site.logins == 2
 
 
@@ -150,7 +150,7 @@ def test_thirty_two_threads_log_in_once() -> None:
 def test_a_session_is_stored_and_taken_up_again() -> None:
     """A restarted program does not log in again, and its unsafe calls pass the check."""
     site, store = Site(), MemoryTokenStore()
-    with Loopback(site.answer) as server:
+    with LoopbackServer(site.answer) as server:
         for _ in range(2):
             grant = form(f"{server.origin}/login/")
             auth = AuthHandler(grant, store=store, scheme=grant.scheme, policy=grant.policy)
@@ -165,7 +165,7 @@ def test_safe_methods_carry_no_csrf_header() -> None:
     with at_the_site(Site()) as (stack, server):
         stack.get("/x")
 
-        assert "x-csrftoken" not in server.seen[-1].headers
+        assert "x-csrftoken" not in server.requests[-1].headers
 
 
 @pytest.mark.parametrize(("age", "life"), [("3600", 3600.0), ("x", None)])
@@ -187,7 +187,7 @@ def test_the_life_of_a_session_is_that_of_its_cookie(age: str, life: float | Non
 def test_a_wrong_password_needs_a_login_and_is_not_shown() -> None:
     """The form that is shown again is not taken for a session."""
     site = Site()
-    with Loopback(site.answer) as server:
+    with LoopbackServer(site.answer) as server:
         grant = LoginForm(f"{server.origin}/login/", {"username": "ada", "password": "s3cret-no"})
         auth = AuthHandler(grant, scheme=grant.scheme)
         with (
@@ -205,16 +205,24 @@ def test_a_wrong_password_needs_a_login_and_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("page", "text"),
     [
-        (Reply(503, b"down"), "responded with 503"),
-        (Reply(301, b"", {"Location": "/signin"}), "responded with 301"),
-        (Reply(200, b"<p>hello</p>", {"Content-Type": "text/html"}), "no form that asks for"),
-        (Reply(200, b"\xff\xfe<form", {"Content-Type": "text/html"}), "no form that asks for"),
+        (ServerResponse(503, b"down"), "responded with 503"),
+        (ServerResponse(301, b"", {"Location": "/signin"}), "responded with 301"),
+        (
+            ServerResponse(200, b"<p>hello</p>", {"Content-Type": "text/html"}),
+            "no form that asks for",
+        ),
+        (
+            ServerResponse(200, b"\xff\xfe<form", {"Content-Type": "text/html"}),
+            "no form that asks for",
+        ),
     ],
 )
-def test_a_page_that_is_not_as_expected_is_a_failure_of_this_time(page: Reply, text: str) -> None:
+def test_a_page_that_is_not_as_expected_is_a_failure_of_this_time(
+    page: ServerResponse, text: str
+) -> None:
     """Nothing is sent to it, least of all a password."""
     with (
-        Loopback(lambda _: page) as server,
+        LoopbackServer(lambda _: page) as server,
         SessionStack(handlers=[], base_url=server.origin) as stack,
     ):
         grant = form(f"{server.origin}/login/")
@@ -222,7 +230,7 @@ def test_a_page_that_is_not_as_expected_is_a_failure_of_this_time(page: Reply, t
         with pytest.raises(RenewalFailed, match=text) as caught:
             stack.get("/x")
 
-        assert [seen.method for seen in server.seen] == ["GET"]
+        assert [seen.method for seen in server.requests] == ["GET"]
     assert caught.value.hint
 
 
@@ -231,13 +239,13 @@ def test_a_charset_that_no_browser_knows_is_not_believed(charset: str) -> None:
     """One that Python knows would take a minute over a page of a megabyte."""
     site = Site()
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         reply = site.answer(seen)
         told = {**reply.headers, "Content-Type": f"text/html; charset={charset}"}
         return replace(reply, headers=told)
 
     with (
-        Loopback(answer) as server,
+        LoopbackServer(answer) as server,
         SessionStack(handlers=[], base_url=server.origin) as stack,
     ):
         grant = form(f"{server.origin}/login/")
@@ -257,20 +265,23 @@ def test_a_form_that_leads_to_another_origin_gets_no_password(action: str) -> No
     ):
         stack.get("/x")
 
-    assert all(seen.method == "GET" for seen in server.seen)
+    assert all(seen.method == "GET" for seen in server.requests)
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, Site()._page().body), (403, b"wrong")])
 def test_a_new_cookie_beside_a_refusal_is_no_login(status: int, body: bytes) -> None:
     """Some sites set another anonymous session on each answer; calls would run into 401s."""
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         cookie = {"Set-Cookie": f"sessionid=anonymous-{seen.method}; Path=/"}
         if seen.method == "POST":
-            return Reply(status, body, cookie)
-        return Reply(200, Site()._page().body, cookie)
+            return ServerResponse(status, body, cookie)
+        return ServerResponse(200, Site()._page().body, cookie)
 
-    with Loopback(answer) as server, SessionStack(handlers=[], base_url=server.origin) as stack:
+    with (
+        LoopbackServer(answer) as server,
+        SessionStack(handlers=[], base_url=server.origin) as stack,
+    ):
         grant = form(f"{server.origin}/login/")
         stack.handlers.add(AuthHandler(grant, scheme=grant.scheme))
         with pytest.raises(LoginRequired, match="not accepted"):
@@ -280,10 +291,13 @@ def test_a_new_cookie_beside_a_refusal_is_no_login(status: int, body: bytes) -> 
 def test_an_answer_without_a_session_that_is_no_refusal_may_pass() -> None:
     """A site that stumbles over a login is asked again by the next call."""
 
-    def answer(seen: Seen) -> Reply:
-        return Reply(500) if seen.method == "POST" else Site()._page()
+    def answer(seen: ServerRequest) -> ServerResponse:
+        return ServerResponse(500) if seen.method == "POST" else Site()._page()
 
-    with Loopback(answer) as server, SessionStack(handlers=[], base_url=server.origin) as stack:
+    with (
+        LoopbackServer(answer) as server,
+        SessionStack(handlers=[], base_url=server.origin) as stack,
+    ):
         grant = form(f"{server.origin}/login/")
         stack.handlers.add(AuthHandler(grant, scheme=grant.scheme))
         with pytest.raises(RenewalFailed, match="got a 500"):
@@ -294,18 +308,21 @@ def test_an_answer_without_a_session_that_is_no_refusal_may_pass() -> None:
 def test_a_cookie_that_is_no_session_is_none(value: str) -> None:
     """Nothing that could become a second cookie is sent on."""
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if seen.method == "POST":
-            return Reply(302, b"", {"Location": "/", "Set-Cookie": f"sessionid={value}"})
+            return ServerResponse(302, b"", {"Location": "/", "Set-Cookie": f"sessionid={value}"})
         return Site()._page()
 
-    with Loopback(answer) as server, SessionStack(handlers=[], base_url=server.origin) as stack:
+    with (
+        LoopbackServer(answer) as server,
+        SessionStack(handlers=[], base_url=server.origin) as stack,
+    ):
         grant = form(f"{server.origin}/login/")
         stack.handlers.add(AuthHandler(grant, scheme=grant.scheme))
         with pytest.raises((RenewalFailed, ConfigError)):
             stack.get("/x")
 
-        assert "/x" not in [seen.path for seen in server.seen]
+        assert "/x" not in [seen.path for seen in server.requests]
 
 
 @pytest.mark.parametrize(
@@ -348,7 +365,7 @@ def test_no_password_becomes_the_name_of_the_stored_session(
 def test_the_page_is_named_to_the_site_without_the_user_in_its_url() -> None:
     """The referrer goes along with each unsafe call, and is stored."""
     site, store = Site(), MemoryTokenStore()
-    with Loopback(site.answer) as server:
+    with LoopbackServer(site.answer) as server:
         grant = form(f"{server.origin.replace('//', '//gate:s3cret-gate@')}/login/?next=/#top")
         auth = AuthHandler(grant, store=store, scheme=grant.scheme, store_key="ada")
         with SessionStack(handlers=[auth], base_url=server.origin) as stack:
@@ -357,9 +374,9 @@ def test_the_page_is_named_to_the_site_without_the_user_in_its_url() -> None:
         token = store.load("ada")
         assert token is not None
         assert token.extra["referer"] == f"{server.origin}/login/?next=/"
-        assert {seen.headers.get("referer") for seen in server.seen if seen.method == "POST"} == {
-            f"{server.origin}/login/?next=/"
-        }
+        assert {
+            seen.headers.get("referer") for seen in server.requests if seen.method == "POST"
+        } == {f"{server.origin}/login/?next=/"}
 
 
 def test_a_session_without_its_page_sends_no_empty_referrer() -> None:
@@ -393,7 +410,7 @@ def test_an_older_session_in_the_jar_is_not_sent_beside_the_new_one(attributes: 
         assert stack.get("/api/x").ok
 
         assert site.logins == 2
-        sent = [seen.headers["cookie"] for seen in server.at("/api/x")]
+        sent = [seen.headers["cookie"] for seen in server.requests_to("/api/x")]
     assert [cookies.count("sessionid=") for cookies in sent] == [1] * len(sent)
 
 

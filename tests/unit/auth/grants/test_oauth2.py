@@ -12,7 +12,12 @@ import requests
 from sessionkit import SessionStack, Token
 from sessionkit.auth import AuthHandler, ClientCredentials, Grant, Password, RefreshToken
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
-from tests.support.servers.loopback import Identity, Loopback, Reply, Seen
+from sessionkit.testing.server import (
+    IdentityProvider,
+    LoopbackServer,
+    ServerRequest,
+    ServerResponse,
+)
 from tests.unit.auth.walking import (
     BASIC,
     TOKEN,
@@ -50,9 +55,9 @@ def test_a_client_may_send_its_secret_in_the_form() -> None:
 
 def test_credentials_are_encoded_before_they_become_basic() -> None:
     """A colon or a percent sign in a secret arrives as it is (RFC 6749, section 2.3.1)."""
-    with Loopback(lambda _: Reply(200, TOKEN)) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, TOKEN)) as server:
         walked(ClientCredentials(server.origin, "a:b", client_secret="c%d é"))
-        (seen,) = server.seen
+        (seen,) = server.requests
 
     expected = requests.auth._basic_auth_str("a%3Ab", "c%25d+%C3%A9")
     assert seen.headers["authorization"] == expected
@@ -229,32 +234,35 @@ def test_a_refresh_token_is_used_before_the_password_is() -> None:
 def test_the_password_serves_again_once_the_refresh_token_has_ended() -> None:
     """Nobody has to log in by hand while the password is good."""
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if seen.form["grant_type"] == "refresh_token":
-            return Reply(400, {"error": "invalid_grant"})
-        return Reply(200, {"access_token": "new", "refresh_token": "next"})
+            return ServerResponse(400, {"error": "invalid_grant"})
+        return ServerResponse(200, {"access_token": "new", "refresh_token": "next"})
 
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         token = walked(password(server.origin), Token("old", refresh_token="ended"))
 
-        assert [seen.form["grant_type"] for seen in server.seen] == ["refresh_token", "password"]
+        assert [seen.form["grant_type"] for seen in server.requests] == [
+            "refresh_token",
+            "password",
+        ]
     assert token == Token("new", refresh_token="next")
 
 
 def test_a_server_that_is_down_is_no_reason_to_send_the_password() -> None:
     """The refresh token may be good in a moment."""
-    with Loopback(lambda _: Reply(503)) as server:
+    with LoopbackServer(lambda _: ServerResponse(503)) as server:
         with pytest.raises(RenewalFailed):
             walked(password(server.origin), Token("old", refresh_token="good"))
 
-        assert len(server.seen) == 1
+        assert len(server.requests) == 1
 
 
 def test_a_wrong_password_is_named_as_such_and_not_shown() -> None:
     """The hint is about the password, not about a refresh token that there never was."""
     body = {"error": "invalid_grant", "error_description": "s3cret-word is wrong"}
     with (
-        Loopback(lambda _: Reply(400, body)) as server,
+        LoopbackServer(lambda _: ServerResponse(400, body)) as server,
         pytest.raises(LoginRequired) as caught,
     ):
         walked(password(server.origin))
@@ -272,15 +280,15 @@ def test_an_empty_name_or_password_is_refused(name: str, word: str) -> None:
 
 def test_a_password_keeps_a_login_alive_through_a_stack() -> None:
     """One login, one renewal by the refresh token it brought, every call answered."""
-    identity = Identity()
-    with Loopback(identity.answer) as server:
+    identity = IdentityProvider()
+    with LoopbackServer(identity.respond) as server:
         grant = Password(f"{server.origin}/token", "ada", password="word", client_id="app")
         with SessionStack(handlers=[AuthHandler(grant)], base_url=server.origin) as stack:
             assert stack.get("/x").ok
             identity.expire()
             assert stack.get("/x").ok
 
-        asked_for = [seen.form["grant_type"] for seen in server.at("/token")]
+        asked_for = [seen.form["grant_type"] for seen in server.requests_to("/token")]
     assert asked_for == ["password", "refresh_token"]
 
 

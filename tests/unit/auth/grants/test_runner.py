@@ -14,7 +14,7 @@ from sessionkit.auth import StaticToken
 from sessionkit.auth.grants._runner import DelayedRequest, TokenRequestRunner, UserRequest, clock_of
 from sessionkit.errors import ConfigError, RenewalFailed
 from sessionkit.testing import FakeClock
-from tests.support.servers.loopback import Loopback, Reply
+from sessionkit.testing.server import LoopbackServer, ServerResponse
 
 
 class TwoSteps:
@@ -40,8 +40,8 @@ def test_a_grant_is_walked_step_by_step_and_its_token_stamped() -> None:
     """Each answer leads to the next request; the token's life counts from the last one."""
     clock = FakeClock(epoch=1000.0)
     with (
-        Loopback(
-            lambda seen: Reply(200, {"code": "c", "token": f"t-{seen.form or ''}"[:2]})
+        LoopbackServer(
+            lambda seen: ServerResponse(200, {"code": "c", "token": f"t-{seen.form or ''}"[:2]})
         ) as api,
         requests.Session() as session,
     ):
@@ -50,7 +50,7 @@ def test_a_grant_is_walked_step_by_step_and_its_token_stamped() -> None:
         token = ask.obtain(None)
 
     assert token == Token("t-", expires_in=60, expires_at=1060.0)
-    assert [seen.path for seen in api.seen] == ["/code", "/token"]
+    assert [seen.path for seen in api.requests] == ["/code", "/token"]
 
 
 def test_a_request_that_gets_no_answer_fails_without_its_secrets() -> None:
@@ -91,7 +91,7 @@ def test_a_grant_may_go_on_without_an_answer() -> None:
     """It is told of the failure where it waits for the answer."""
     clock = FakeClock()
     with (
-        Loopback(lambda _: Reply(200, {"code": "c", "token": "t"})) as api,
+        LoopbackServer(lambda _: ServerResponse(200, {"code": "c", "token": "t"})) as api,
         requests.Session() as session,
     ):
         stack = SessionStack(session, clock=clock)
@@ -158,10 +158,10 @@ def question(origin: str) -> requests.Request:
 def test_a_request_is_sent_after_its_wait_by_the_clock_of_the_stack() -> None:
     """The wait is the clock's, and the life of the token counts from after it."""
     clock = FakeClock(epoch=1000.0)
-    with Loopback(lambda _: Reply(200, {"token": "new"})) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, {"token": "new"})) as server:
         token = obtained(DelayedRequest(question(server.origin), 7.5), clock)
 
-        assert [seen.form for seen in server.seen] == [{"a": "b"}]
+        assert [seen.form for seen in server.requests] == [{"a": "b"}]
     assert clock.sleeps == (7.5,)
     assert token.expires_at == 1067.5
 
@@ -170,12 +170,12 @@ def test_a_wait_beyond_the_deadline_ends_there_and_sends_nothing() -> None:
     """The caller has its answer when it was promised."""
     clock = FakeClock()
     with (
-        Loopback(lambda _: Reply(200, {"token": "new"})) as server,
+        LoopbackServer(lambda _: ServerResponse(200, {"token": "new"})) as server,
         pytest.raises(RenewalFailed, match="before the user had logged in") as caught,
     ):
         obtained(DelayedRequest(question(server.origin), 7.5), clock, clock.monotonic() + 5)
 
-    assert server.seen == []
+    assert server.requests == []
     assert clock.sleeps == (5.0,)
     assert "login(stack)" in caught.value.hint
 
@@ -183,13 +183,13 @@ def test_a_wait_beyond_the_deadline_ends_there_and_sends_nothing() -> None:
 def test_a_user_is_asked_only_where_there_is_time_to_answer() -> None:
     """An early renewal within a call opens no browser for five seconds."""
     clock = FakeClock()
-    with Loopback(lambda _: Reply(200, {"token": "new"})) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, {"token": "new"})) as server:
         asking = UserRequest.of(question(server.origin))
         with pytest.raises(RenewalFailed, match="too little time"):
             obtained(asking, clock, clock.monotonic() + 9)
-        assert server.seen == []
+        assert server.requests == []
 
         assert obtained(asking, clock, clock.monotonic() + 11) == Token(
             "new", expires_in=60, expires_at=clock.time() + 60
         )
-        assert server.seen[0].form == {"a": "b"}
+        assert server.requests[0].form == {"a": "b"}

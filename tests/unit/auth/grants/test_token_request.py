@@ -31,7 +31,7 @@ from sessionkit.auth.oauth import (
 )
 from sessionkit.errors import AuthError, ConfigError, LoginRequired, RenewalFailed, StoreError
 from sessionkit.stores import CallableTokenStore, MemoryTokenStore
-from tests.support.servers.loopback import Loopback, Reply, Seen
+from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 from tests.unit.auth.authorization_server import Running
 from tests.unit.auth.walking import TOKEN, asked, credentials, refreshing, walked
 
@@ -89,7 +89,9 @@ GATEWAY = {"X-Gateway-Key": "gateway-word"}
 
 def test_headers_go_with_each_token_request_and_each_revocation() -> None:
     """A gateway before the identity server sees its key, whatever is asked there."""
-    with Loopback(lambda _: Reply(200, {**TOKEN, "refresh_token": "second"})) as server:
+    with LoopbackServer(
+        lambda _: ServerResponse(200, {**TOKEN, "refresh_token": "second"})
+    ) as server:
         place = Endpoints(f"{server.origin}/token", revocation_url=f"{server.origin}/revoke")
         for grant in (
             credentials(place, headers=GATEWAY),  # type: ignore[arg-type]  # takes both
@@ -104,7 +106,7 @@ def test_headers_go_with_each_token_request_and_each_revocation() -> None:
                 with SessionStack(handlers=[auth]) as stack:
                     auth.login(stack, token=token)
                     auth.logout(stack, revoke=True)
-        keys = [seen.headers.get("x-gateway-key") for seen in server.seen]
+        keys = [seen.headers.get("x-gateway-key") for seen in server.requests]
 
     assert len(keys) >= 9
     assert set(keys) == {"gateway-word"}
@@ -121,7 +123,7 @@ def test_headers_go_with_the_requests_of_a_users_login() -> None:
             stack, auth = running.stack(grant)
             with stack:
                 auth.login(stack)
-        asked_for = [seen for seen in running.loopback.seen if seen.method == "POST"]
+        asked_for = [seen for seen in running.loopback.requests if seen.method == "POST"]
 
     assert {seen.path for seen in asked_for} == {"/token", "/device"}
     assert {seen.headers.get("x-gateway-key") for seen in asked_for} == {"gateway-word"}
@@ -130,12 +132,15 @@ def test_headers_go_with_the_requests_of_a_users_login() -> None:
 def test_headers_are_never_shown() -> None:
     """Neither by the grant nor where the server quotes them, nor where nothing came back."""
 
-    def quote(seen: Seen) -> Reply:
+    def quote(seen: ServerRequest) -> ServerResponse:
         said = f"{seen.headers['x-gateway-key']} is unknown"
-        return Reply(400, {"error": "invalid_request", "error_description": said})
+        return ServerResponse(400, {"error": "invalid_request", "error_description": said})
 
     grant = credentials("http://id.example/token", headers=GATEWAY)
-    with Loopback(quote) as server, pytest.raises(RenewalFailed, match="is unknown") as caught:
+    with (
+        LoopbackServer(quote) as server,
+        pytest.raises(RenewalFailed, match="is unknown") as caught,
+    ):
         walked(credentials(f"{server.origin}/token", headers=GATEWAY))
 
     assert "gateway-word" not in f"{grant!r} {caught.value} {caught.value!r}"
@@ -228,10 +233,10 @@ PAIR = Token("an-access-token", refresh_token="a-refresh-token")
 
 
 def logged_out(
-    answer: Callable[[Seen], Reply | bytes], token: Token = PAIR
-) -> tuple[list[Seen], AuthError | None]:
+    answer: Callable[[ServerRequest], ServerResponse | bytes], token: Token = PAIR
+) -> tuple[list[ServerRequest], AuthError | None]:
     """Log out of a server that answers so, and see that nobody is logged in; return the failure."""
-    with Loopback(answer) as server:
+    with LoopbackServer(answer) as server:
         place = Endpoints(f"{server.origin}/token", revocation_url=f"{server.origin}/revoke")
         auth = AuthHandler(RefreshToken(place, client_id="app", client_secret="word"))
         auth.login(token=token)
@@ -241,7 +246,7 @@ def logged_out(
                 auth.logout(stack, revoke=True)
             except AuthError as error:
                 failure = error
-            asked = list(server.seen)
+            asked = list(server.requests)
             with pytest.raises(LoginRequired, match="logged out"):
                 stack.get("/x")
         assert not auth.is_authenticated()
@@ -250,7 +255,7 @@ def logged_out(
 
 def test_both_tokens_are_revoked_the_refresh_token_first() -> None:
     """Its end is the end of all; the client proves itself as ever."""
-    seen, failure = logged_out(lambda _: Reply(200, b""))
+    seen, failure = logged_out(lambda _: ServerResponse(200, b""))
 
     assert failure is None
     assert [s.form for s in seen] == [
@@ -264,7 +269,7 @@ def test_both_tokens_are_revoked_the_refresh_token_first() -> None:
 
 def test_a_token_without_a_refresh_token_is_revoked_alone() -> None:
     """There is nothing else to tell of."""
-    seen, failure = logged_out(lambda _: Reply(200, b""), Token("an-access-token"))
+    seen, failure = logged_out(lambda _: ServerResponse(200, b""), Token("an-access-token"))
 
     assert failure is None
     assert [s.form["token_type_hint"] for s in seen] == ["access_token"]
@@ -273,16 +278,16 @@ def test_a_token_without_a_refresh_token_is_revoked_alone() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda _: Reply(503, b""),
-        lambda _: Reply(400, {"error": "invalid_client"}),
-        lambda _: Reply(302, b"", {"Location": "/elsewhere"}),
-        lambda _: Reply(404, b"<html>", {"Content-Type": "text/html"}),
+        lambda _: ServerResponse(503, b""),
+        lambda _: ServerResponse(400, {"error": "invalid_client"}),
+        lambda _: ServerResponse(302, b"", {"Location": "/elsewhere"}),
+        lambda _: ServerResponse(404, b"<html>", {"Content-Type": "text/html"}),
         lambda _: b"garbage\nConnection: close\r\n\r\n",
     ],
     ids=["down", "refused", "redirect", "html", "garbage"],
 )
 def test_a_server_that_confirms_nothing_keeps_nobody_logged_in(
-    answer: Callable[[Seen], Reply | bytes],
+    answer: Callable[[ServerRequest], ServerResponse | bytes],
 ) -> None:
     """The token is forgotten here whatever it says; both are tried, and the failure is told."""
     seen, failure = logged_out(answer)
@@ -297,8 +302,10 @@ def test_a_server_that_confirms_nothing_keeps_nobody_logged_in(
 def test_a_server_that_quotes_the_token_does_not_have_it_printed() -> None:
     """What was sent to it is in no error, in whatever spelling it comes back."""
 
-    def answer(seen: Seen) -> Reply:
-        return Reply(400, {"error": "no", "error_description": f"{seen.form['token']} is odd"})
+    def answer(seen: ServerRequest) -> ServerResponse:
+        return ServerResponse(
+            400, {"error": "no", "error_description": f"{seen.form['token']} is odd"}
+        )
 
     _, failure = logged_out(answer, Token("acc/ess+token", refresh_token="ref/resh+token"))
 
@@ -310,10 +317,10 @@ def test_a_server_that_quotes_the_token_does_not_have_it_printed() -> None:
 def test_access_tokens_that_cannot_be_revoked_are_no_failure() -> None:
     """Self-contained ones end by themselves, once the refresh token has (RFC 7009, section 3)."""
 
-    def answer(seen: Seen) -> Reply:
+    def answer(seen: ServerRequest) -> ServerResponse:
         if seen.form["token_type_hint"] == "access_token":
-            return Reply(400, {"error": "unsupported_token_type"})
-        return Reply(200, b"")
+            return ServerResponse(400, {"error": "unsupported_token_type"})
+        return ServerResponse(200, b"")
 
     assert logged_out(answer)[1] is None
     assert logged_out(answer, Token("alone"))[1] is not None
@@ -321,14 +328,14 @@ def test_access_tokens_that_cannot_be_revoked_are_no_failure() -> None:
 
 def test_a_logout_without_revoke_tells_the_server_nothing() -> None:
     """As before: it is a matter of this program alone."""
-    with Loopback(lambda _: Reply(200, b"")) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, b"")) as server:
         place = Endpoints(f"{server.origin}/token", revocation_url=f"{server.origin}/revoke")
         auth = AuthHandler(RefreshToken(place, client_id="app"))
         auth.login(token=PAIR)
         with SessionStack(handlers=[auth], base_url=server.origin) as stack:
             auth.logout(stack)
 
-        assert server.seen == []
+        assert server.requests == []
 
 
 def test_a_logout_that_cannot_reach_the_server_says_so_and_holds_all_the_same() -> None:
@@ -357,7 +364,7 @@ def test_nothing_is_revoked_where_nobody_is_logged_in() -> None:
 def test_what_another_process_renewed_is_revoked_too() -> None:
     """The stored token is the newest; the one held here may be good still."""
     store = MemoryTokenStore()
-    with Loopback(lambda _: Reply(200, b"")) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, b"")) as server:
         place = Endpoints(f"{server.origin}/token", revocation_url=f"{server.origin}/revoke")
         auth = AuthHandler(RefreshToken(place, client_id="app"), store=store, store_key="ada")
         auth.login(token=PAIR)
@@ -365,7 +372,7 @@ def test_what_another_process_renewed_is_revoked_too() -> None:
         with SessionStack(handlers=[auth], base_url=server.origin) as stack:
             auth.logout(stack, revoke=True)
 
-        told = [seen.form["token"] for seen in server.seen]
+        told = [seen.form["token"] for seen in server.requests]
     assert told == ["next", "newer", "a-refresh-token", "an-access-token"]
     assert store.load("ada") is None
 
@@ -379,7 +386,7 @@ def test_a_stored_token_that_is_damaged_hinders_no_logout() -> None:
         forget=lambda key: rows.pop(key, None),
         lock=lambda key, timeout: nullcontext(),
     )
-    with Loopback(lambda _: Reply(200, b"")) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, b"")) as server:
         place = Endpoints(f"{server.origin}/token", revocation_url=f"{server.origin}/revoke")
         auth = AuthHandler(RefreshToken(place, client_id="app"), store=store, store_key="ada")
         auth.login(token=PAIR)
@@ -389,13 +396,13 @@ def test_a_stored_token_that_is_damaged_hinders_no_logout() -> None:
         with SessionStack(handlers=[auth], base_url=server.origin) as stack:
             auth.logout(stack, revoke=True)
 
-        assert len(server.seen) == 2
+        assert len(server.requests) == 2
     assert rows == {}
 
 
 def test_every_grant_of_oauth_can_revoke_and_so_can_those_made_of_them() -> None:
     """By the address in its endpoints."""
-    with Loopback(lambda _: Reply(200, b"")) as server:
+    with LoopbackServer(lambda _: ServerResponse(200, b"")) as server:
         place = Endpoints(f"{server.origin}/token", revocation_url=f"{server.origin}/revoke")
         refresh = RefreshToken(place, client_id="app")
         grants: list[Grant] = [
@@ -411,11 +418,11 @@ def test_every_grant_of_oauth_can_revoke_and_so_can_those_made_of_them() -> None
             with SessionStack(handlers=[auth], base_url=server.origin) as stack:
                 auth.logout(stack, revoke=True)
 
-        assert len(server.seen) == 2 * len(grants)
+        assert len(server.requests) == 2 * len(grants)
 
 
 def test_a_failure_to_revoke_is_a_failure_of_requests_too() -> None:
     """``except requests.RequestException`` catches it, as anything else that a call raises."""
-    _, failure = logged_out(lambda _: Reply(500))
+    _, failure = logged_out(lambda _: ServerResponse(500))
 
     assert isinstance(failure, requests.RequestException)

@@ -14,7 +14,7 @@ from sessionkit import Token
 from sessionkit.auth import RefreshToken
 from sessionkit.auth.grants._token_response import read_refusal, read_token
 from sessionkit.errors import LoginRequired, RenewalFailed
-from tests.support.servers.loopback import Reply
+from sessionkit.testing.server import ServerResponse
 from tests.unit.auth.walking import TOKEN, answered, asked, credentials, refreshing
 
 
@@ -45,7 +45,7 @@ def test_the_life_of_a_token_is_read_in_every_spelling(
     told: dict[str, Any], life: float | None
 ) -> None:
     """A number as text is a number; nonsense is as if nothing were said."""
-    assert answered(Reply(200, {**TOKEN, **told})).expires_in == life
+    assert answered(ServerResponse(200, {**TOKEN, **told})).expires_in == life
 
 
 def test_a_scope_that_the_server_names_holds() -> None:
@@ -60,7 +60,7 @@ def test_a_grant_that_the_server_will_not_take_again_needs_a_login() -> None:
     """``invalid_grant`` is final; the error says why, and what to do."""
     body = {"error": "invalid_grant", "error_description": "it was revoked"}
     with pytest.raises(LoginRequired, match="400 invalid_grant: it was revoked") as caught:
-        answered(Reply(400, body), refreshing)
+        answered(ServerResponse(400, body), refreshing)
 
     error = caught.value
     assert (error.status, error.method, error.sent) == (400, "POST", "yes")
@@ -70,21 +70,24 @@ def test_a_grant_that_the_server_will_not_take_again_needs_a_login() -> None:
 @pytest.mark.parametrize(
     ("reply", "text"),
     [
-        (Reply(401, {"error": "invalid_client"}), "401 invalid_client"),
-        (Reply(400, {"error": "invalid_scope"}), "400 invalid_scope"),
-        (Reply(200, {"error": "bad_verification_code"}), "200 bad_verification_code"),
-        (Reply(400, {"error": {"code": 7}}), "refused with 400"),
-        (Reply(503, b"<html>", {"Content-Type": "text/html"}), "503 text/html"),
-        (Reply(500, b""), "refused with 500"),
-        (Reply(302, b"", {"Location": "/login"}), "refused with 302"),
-        (Reply(307, b"", {"Location": "http://127.0.0.1:9/token"}), "refused with 307"),
-        (Reply(400, {"error": ["invalid_grant"]}), "refused with 400"),
-        (Reply(200, {"error": "invalid_client", "access_token": "x"}), "200 invalid_client"),
-        (Reply(429, {"error": "slow_down"}, {"Retry-After": "5"}), "429 slow_down"),
-        (Reply(418, b"\xff\xfe"), "refused with 418"),
+        (ServerResponse(401, {"error": "invalid_client"}), "401 invalid_client"),
+        (ServerResponse(400, {"error": "invalid_scope"}), "400 invalid_scope"),
+        (ServerResponse(200, {"error": "bad_verification_code"}), "200 bad_verification_code"),
+        (ServerResponse(400, {"error": {"code": 7}}), "refused with 400"),
+        (ServerResponse(503, b"<html>", {"Content-Type": "text/html"}), "503 text/html"),
+        (ServerResponse(500, b""), "refused with 500"),
+        (ServerResponse(302, b"", {"Location": "/login"}), "refused with 302"),
+        (ServerResponse(307, b"", {"Location": "http://127.0.0.1:9/token"}), "refused with 307"),
+        (ServerResponse(400, {"error": ["invalid_grant"]}), "refused with 400"),
+        (
+            ServerResponse(200, {"error": "invalid_client", "access_token": "x"}),
+            "200 invalid_client",
+        ),
+        (ServerResponse(429, {"error": "slow_down"}, {"Retry-After": "5"}), "429 slow_down"),
+        (ServerResponse(418, b"\xff\xfe"), "refused with 418"),
     ],
 )
-def test_any_other_refusal_is_a_failure_of_this_time(reply: Reply, text: str) -> None:
+def test_any_other_refusal_is_a_failure_of_this_time(reply: ServerResponse, text: str) -> None:
     """An outage, a wrong secret or a login page is not taken for the end of the grant."""
     with pytest.raises(RenewalFailed, match=text) as caught:
         answered(reply)
@@ -96,7 +99,7 @@ def test_any_other_refusal_is_a_failure_of_this_time(reply: Reply, text: str) ->
 def test_a_wrong_client_secret_is_named_as_such() -> None:
     """The hint says what to look at."""
     with pytest.raises(RenewalFailed) as caught:
-        answered(Reply(401, {"error": "invalid_client"}))
+        answered(ServerResponse(401, {"error": "invalid_client"}))
 
     assert "client's id and secret" in caught.value.hint
 
@@ -104,28 +107,28 @@ def test_a_wrong_client_secret_is_named_as_such() -> None:
 @pytest.mark.parametrize(
     "reply",
     [
-        Reply(200, {}),
-        Reply(200, []),
-        Reply(200, b"access_token=x&token_type=bearer"),
-        Reply(200, b""),
-        Reply(200, {"access_token": None}),
-        Reply(200, {"access_token": 7}),
-        Reply(200, {"access_token": ""}),
-        Reply(200, {"access_token": "a\nb"}),
-        Reply(200, {"access_token": "a\r\nX-Evil: b"}),
-        Reply(200, {"access_token": " a"}),
-        Reply(200, {"access_token": "\u00e9"}),
-        Reply(200, {"access_token": "new", "refresh_token": "a\nb"}),
-        Reply(200, b"<!doctype html><title>Log in</title>", {"Content-Type": "text/html"}),
-        Reply(200, b'{"access_token": "cut'),
-        Reply(200, b"[" * 100_000),
-        Reply(200, b"null"),
-        Reply(200, b"\x1f\x8b\x08garbage"),
-        Reply(204, b""),
+        ServerResponse(200, {}),
+        ServerResponse(200, []),
+        ServerResponse(200, b"access_token=x&token_type=bearer"),
+        ServerResponse(200, b""),
+        ServerResponse(200, {"access_token": None}),
+        ServerResponse(200, {"access_token": 7}),
+        ServerResponse(200, {"access_token": ""}),
+        ServerResponse(200, {"access_token": "a\nb"}),
+        ServerResponse(200, {"access_token": "a\r\nX-Evil: b"}),
+        ServerResponse(200, {"access_token": " a"}),
+        ServerResponse(200, {"access_token": "\u00e9"}),
+        ServerResponse(200, {"access_token": "new", "refresh_token": "a\nb"}),
+        ServerResponse(200, b"<!doctype html><title>Log in</title>", {"Content-Type": "text/html"}),
+        ServerResponse(200, b'{"access_token": "cut'),
+        ServerResponse(200, b"[" * 100_000),
+        ServerResponse(200, b"null"),
+        ServerResponse(200, b"\x1f\x8b\x08garbage"),
+        ServerResponse(204, b""),
     ],
     ids=lambda reply: repr(reply.body),
 )
-def test_an_answer_without_a_usable_token_is_a_failure(reply: Reply) -> None:
+def test_an_answer_without_a_usable_token_is_a_failure(reply: ServerResponse) -> None:
     """Whatever a misconfigured URL answers, no empty token is sent to the API."""
     with pytest.raises(RenewalFailed, match="token endpoint's response"):
         answered(reply)
@@ -141,7 +144,7 @@ def test_no_error_repeats_a_secret_that_the_server_quoted() -> None:
     for error in ("invalid_grant", "invalid_client"):
         body = {"error": error, "error_description": quoted}
         with pytest.raises((LoginRequired, RenewalFailed)) as caught:
-            answered(Reply(400, body), make)
+            answered(ServerResponse(400, body), make)
 
         shown = f"{caught.value} {caught.value!r} {pickle.dumps(caught.value)!r}"
         assert "s3cret" not in shown
@@ -161,7 +164,7 @@ def test_an_answer_is_read_as_it_is() -> None:
 def test_a_refusal_that_names_no_error_is_asked_about_its_address(status: int, hint: str) -> None:
     """A page of the API answers 401 to a token request; trying again would not help."""
     with pytest.raises(RenewalFailed) as caught:
-        answered(Reply(status, {"title": "no"}))
+        answered(ServerResponse(status, {"title": "no"}))
 
     assert hint in caught.value.hint
 
@@ -189,4 +192,4 @@ def test_an_answer_is_read_by_what_its_bytes_show(charset: str) -> None:
     body = json.dumps({**TOKEN, "scope": "l\u00e9s"}, ensure_ascii=False).encode(charset)
     told = {"Content-Type": "application/json; charset=punycode"}
 
-    assert answered(Reply(200, body, told)).scope == "l\u00e9s"
+    assert answered(ServerResponse(200, body, told)).scope == "l\u00e9s"
