@@ -259,15 +259,15 @@ class CircuitBreakerHandler:
             failure = _failure_name(error, origin)
             raise
         finally:
-            now = clock.monotonic()
             if failure:
+                now = clock.monotonic()
                 circuits.record_failure(
                     origin, trial, now, failure=failure, retry_after=retry_after
                 )
             elif reached:
                 circuits.record_success(origin, trial)
             elif trial is not None:
-                circuits.release_trial(trial, now)
+                circuits.release_trial(trial, clock.monotonic())
 
     def _is_failure(self, response: requests.Response, origin: str) -> bool:
         failed = response.status_code in self._statuses
