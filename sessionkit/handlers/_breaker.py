@@ -52,7 +52,7 @@ class _Settings(NamedTuple):
 class _Circuit:
     """The failures of one origin since its last success."""
 
-    __slots__ = (*("failures", "half_open", "last_failure", "openings", "retry_at", "trials"),)
+    __slots__ = ("failures", "half_open", "last_failure", "openings", "retry_at", "trials")
 
     def __init__(self) -> None:
         self.failures = 0
