@@ -1,4 +1,4 @@
-"""AuthHandler: puts the token on requests, sees it refused, has it renewed, sends again."""
+"""The auth handler: puts the token on requests, and renews it and replays where it is rejected."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._origins import without_pairs
-from sessionkit.auth._login import Logins
-from sessionkit.auth._reach import NOWHERE, Reach, goes_to
+from sessionkit.auth._login import SharedLogin
+from sessionkit.auth._origins import NO_ORIGINS, AllowedOrigins, is_allowed
 from sessionkit.auth._schemes import Bearer
 from sessionkit.auth.grants._runner import Sender, TokenRequestRunner, clock_of
-from sessionkit.auth.renewal._cooldown import CoolDown, Place
 from sessionkit.auth.renewal._policy import DEFAULT_POLICY, RenewalPolicy
-from sessionkit.auth.renewal._renewal import Renewal
+from sessionkit.auth.renewal._renewal import Renewal, Target
 from sessionkit.errors import ConfigError, LoginRequired, SessionKitError, StoreError
 
 if TYPE_CHECKING:
@@ -32,15 +31,15 @@ if TYPE_CHECKING:
 
 #: Renewals within one call. A second one only for a token that had been proved good, as where
 #: a token ends after so many uses and other threads used it up.
-MOST_RENEWALS = 3
+MAX_RENEWALS = 3
 _SERVER_ERROR = 500
-_MOST_ECHOES = 7
+_MAX_QUERY_VALUES = 8
 _IDEMPOTENT = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
 _BEARER = Bearer()
 
 
 class AuthHandler:
-    """Authenticates calls, and renews the token when an answer refuses it.
+    """Authenticates calls, and renews (refreshes) the token when a response rejects it.
 
     Place it inside ``retry``: each attempt then takes the current token, and a renewal costs no
     retry. Thread-safe; may serve several stacks.
@@ -60,8 +59,8 @@ class AuthHandler:
     """
 
     __slots__ = (
-        *("_clock", "_cool_down", "_ended", "_grant", "_logins", "_placed", "_policy"),
-        *("_reach", "_renewal", "_scheme", "_store", "_store_key"),
+        *("_clock", "_grant", "_origins", "_policy", "_query_values", "_renewal"),
+        *("_scheme", "_shared_login", "_store", "_store_key", "_unrenewable"),
     )
 
     def __init__(
@@ -74,25 +73,24 @@ class AuthHandler:
         policy: RenewalPolicy = DEFAULT_POLICY,
         store_key: str | None = None,
     ) -> None:
-        self._grant = _checked(grant, "grant", "steps", example="StaticToken('...')")
+        self._grant = _check_part(grant, "grant", "steps", example="StaticToken('...')")
         self._store_key = store_key or grant.store_key
         if store is None or not grant.renewable:
             from sessionkit.stores import MemoryTokenStore
 
             store = MemoryTokenStore()
-        self._store = _checked(store, "store", "lock", example="open_store('sqlite:tokens.db')")
-        self._scheme = _checked(scheme, "scheme", "credentials", example="Header('X-Api-Key')")
-        self._reach = Reach(origins)
-        self._policy = _checked(policy, "policy", "renewal_time", example="RenewalPolicy()")
+        self._store = _check_part(store, "store", "lock", example="open_store('sqlite:tokens.db')")
+        self._scheme = _check_part(scheme, "scheme", "credentials", example="Header('X-Api-Key')")
+        self._origins = AllowedOrigins(origins)
+        self._policy = _check_part(policy, "policy", "renewal_time", example="RenewalPolicy()")
         self._renewal = Renewal(store, self._store_key, policy)
-        self._logins = Logins()
-        self._cool_down = CoolDown()
-        self._ended: Token | None = None
-        self._placed: tuple[str, ...] = ()
+        self._shared_login = SharedLogin()
+        self._unrenewable: Token | None = None
+        self._query_values: tuple[str, ...] = ()
         self._clock: Clock = SYSTEM_CLOCK
 
     def __repr__(self) -> str:
-        own = repr(self._reach)
+        own = repr(self._origins)
         if self._policy is not DEFAULT_POLICY:
             own += f", policy={self._policy!r}"
         return f"AuthHandler({self._grant!r}, store={self._store!r}, scheme={self._scheme!r}{own})"
@@ -120,22 +118,22 @@ class AuthHandler:
             message = "login() needs the stack to send a token request by, or a Token"
             raise ConfigError(message, hint="login(stack), or login() with token set to a Token")
         assert stack is not None  # noqa: S101  # it has what a stack has
-        self._logins.share(partial(self._log_in, stack, clock_of(stack)))
+        self._shared_login.run(partial(self._log_in, stack, clock_of(stack)))
 
-    def _log_in(self, via: Sender, clock: Clock) -> None:
+    def _log_in(self, stack: Sender, clock: Clock) -> None:
         self._renewal.login(None, clock)
-        ask = self._ask(via, clock, deadline=None)
+        runner = self._runner(stack, clock)
         try:
-            token = self._renewal.current(ask)
-            if token == self._ended:
-                # It lives by the clock alone: the server took neither it nor its refresh token.
-                self._renewal.successor(ask, token)
+            token = self._renewal.current(runner)
+            if token == self._unrenewable:
+                # Valid by the clock alone: the server took neither it nor its refresh token.
+                self._renewal.successor(runner, token)
         except LoginRequired:
             # Not within the renewal, whose lock would be held while the user types.
-            asked = ask.ask_user()
-            if asked is None:
+            token_of_user = runner.ask_user()
+            if token_of_user is None:
                 raise
-            self._renewal.login(asked, clock)
+            self._renewal.login(token_of_user, clock)
 
     def logout(self, stack: Sender | None = None, *, revoke: bool = False) -> None:
         """Forget the token, here and in the store; no automatic login follows until ``login()``.
@@ -150,16 +148,16 @@ class AuthHandler:
             ConfigError: There is no stack, or it is not known how to revoke.
             StoreError: The store cannot be written or locked.
         """
-        known = self._known() if revoke else []
+        known = self._all_tokens() if revoke else []
         self._renewal.logout()
         if not known:
             return
         if stack is None or not hasattr(stack, "send_direct"):
             message = "logged out here, but without the stack the server cannot be told"
             raise ConfigError(message, hint="logout(stack, revoke=True)")
-        self._ask(stack, clock_of(stack), deadline=None).revoke(known)
+        self._runner(stack, clock_of(stack)).revoke(known)
 
-    def _known(self) -> list[Token]:
+    def _all_tokens(self) -> list[Token]:
         """Return the tokens there are: the stored one may be another process's, and newer."""
         tokens: dict[str, Token] = {}
         for look in (partial(self._store.load, self._store_key), self._renewal.peek):
@@ -169,151 +167,165 @@ class AuthHandler:
         return list(tokens.values())
 
     def is_authenticated(self) -> bool:
-        """Tell whether there is a token that lives, or that its refresh token can renew."""
+        """Return whether there is a valid token, or a refresh token to renew it with."""
         token = self._renewal.peek()
         if token is None:
             return not self._grant.renewable and not self._renewal.logged_out
         return token.is_valid(self._clock.time()) or token.refresh_token is not None
 
     def add_listener(self, listener: Callable[[Event], object]) -> None:
-        """Have *listener* told of every renewal; see :mod:`sessionkit.events`."""
-        self._renewal.listeners.add(listener)
+        """Call *listener* with every renewal event; see :mod:`sessionkit.events`."""
+        self._renewal.add_listener(listener)
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
-        """Send *exchange* with the token; renew and replay where that is refused."""
+        """Send *exchange* with the token; renew and replay where the token is rejected."""
         scheme = self._scheme
         if scheme.location == "query":
-            exchange = self._without_echo(exchange)
-        allowed = self._reach.allowed(exchange)
-        if allowed is NOWHERE or exchange.has_credential(scheme.location, scheme.name):
+            exchange = self._strip_own_query_token(exchange)
+        allowed = self._origins.for_exchange(exchange)
+        if allowed is NO_ORIGINS or exchange.has_credential(scheme.location, scheme.name):
             return call_next(exchange)
         clock = self._clock = exchange.clock
-        ask = self._ask(exchange, clock, deadline=exchange.deadline)
-        token = self._renewal.ready(clock) or _timed(exchange, partial(self._renewal.current, ask))
-        response = call_next(self._carrying(exchange, token, allowed))
-        if not self._refuses(response, allowed):
-            self._note(response, token)
+        entered_after = self._renewal.enter()
+        token = self._renewal.ready(clock)
+        if token is None:
+            runner = self._runner(exchange, clock, exchange.deadline, entered_after=entered_after)
+            token = _timed(exchange, partial(self._renewal.current, runner))
+        response = call_next(self._authenticated(exchange, token, allowed))
+        if not self._is_rejection(response, allowed):
+            self._note_success(response, token)
             return response
         if not self._grant.renewable:
             return response
-        return self._recover(exchange, call_next, ask, token=token, response=response)
+        runner = self._runner(exchange, clock, exchange.deadline, entered_after=entered_after)
+        runner.rejected = response
+        return self._renew_and_replay(exchange, call_next, runner, token=token, allowed=allowed)
 
-    def _ask(self, via: Sender, clock: Clock, *, deadline: float | None) -> TokenRequestRunner:
-        ticket = self._renewal.enter()
-        return TokenRequestRunner(self._grant, via, clock, ticket=ticket, deadline=deadline)
+    def _runner(
+        self,
+        sender: Sender,
+        clock: Clock,
+        deadline: float | None = None,
+        *,
+        entered_after: int | None = None,
+    ) -> TokenRequestRunner:
+        if entered_after is None:
+            entered_after = self._renewal.enter()
+        return TokenRequestRunner(
+            self._grant, sender, clock, entered_after=entered_after, deadline=deadline
+        )
 
-    def _recover(
+    def _renew_and_replay(
         self,
         exchange: Exchange,
         call_next: CallNext,
-        ask: TokenRequestRunner,
+        runner: TokenRequestRunner,
         *,
         token: Token,
-        response: Response,
+        allowed: frozenset[str],
     ) -> Response:
-        """Renew and send again; the refused answer stands where that cannot help."""
-        from sessionkit.headers._challenge import wanted_scope  # needed by refused calls alone
+        """Renew and send again; the rejected response stands where that cannot help."""
+        from sessionkit.headers._challenge import wanted_scope  # needed by rejected calls alone
 
-        allowed = self._reach.allowed(exchange)
-        place = (exchange.method, exchange.url.partition("?")[0])
-        if self._cool_down.holds(place, ask.clock):
+        response = runner.rejected
+        assert response is not None  # noqa: S101  # the caller has set it
+        target = (exchange.method, exchange.url.partition("?")[0])
+        if self._renewal.is_paused(target):
             return response
-        for renewals in range(MOST_RENEWALS):
-            ask.refused = response
-            ask.want = wanted_scope(response.headers.get("WWW-Authenticate"))
+        for renewals in range(MAX_RENEWALS):
+            runner.rejected = response
+            runner.scope = wanted_scope(response.headers.get("WWW-Authenticate"))
             # A token without the scope that is wanted may be as new as it likes.
-            scope_is_news = renewals == 0 and not _covers(token, ask.want)
-            if not scope_is_news and not self._worth_renewing(token, ask.clock):
+            lacks_scope = renewals == 0 and not _covers(token, runner.scope)
+            if not lacks_scope and not self._renewal.is_worth_renewing(token, runner.clock):
                 if renewals == 0:
                     return response
                 break
-            if not self._may_repeat(exchange, response):
-                return self._renewed_for_the_next(exchange, ask, token, response)
+            if not self._may_replay(exchange, response):
+                return self._renew_without_replay(exchange, runner, token, response)
             # Before the renewal: the pool may hold one connection, and the token endpoint may be
             # the same host.
             exchange.discard_response()
-            token = self._successor(exchange, ask, token, place=place)
-            response = call_next(self._carrying(exchange, token, allowed))
-            if not self._refuses(response, allowed):
-                self._note(response, token)
+            token = self._renewed(exchange, runner, token, target=target)
+            response = call_next(self._authenticated(exchange, token, allowed))
+            if not self._is_rejection(response, allowed):
+                self._note_success(response, token)
                 return response
-        self._cool_down.start(place, ask.clock)
+        self._renewal.pause(target, runner.clock)
         return response
 
-    def _successor(
-        self, exchange: Exchange, ask: TokenRequestRunner, token: Token, *, place: Place
+    def _renewed(
+        self, exchange: Exchange, runner: TokenRequestRunner, token: Token, *, target: Target
     ) -> Token:
         try:
-            return _timed(exchange, partial(self._renewal.successor, ask, token))
+            return _timed(exchange, partial(self._renewal.successor, runner, token))
         except SessionKitError as error:
-            if ask.want:
-                self._cool_down.start(place, ask.clock)  # the scope will not be had now
+            if runner.scope:
+                self._renewal.pause(target, runner.clock)  # the scope will not be had now
             elif isinstance(error, LoginRequired):
-                self._ended = token
+                self._unrenewable = token
             raise
 
-    def _worth_renewing(self, refused: Token, clock: Clock) -> bool:
-        """Tell whether a new token may help: not where good ones were refused moments ago."""
-        if self._renewal.is_young(refused, clock) and self._cool_down.active(clock):
-            return False
-        return self._renewal.replaceable(refused, clock)
-
-    def _renewed_for_the_next(
-        self, exchange: Exchange, ask: TokenRequestRunner, token: Token, response: Response
+    def _renew_without_replay(
+        self, exchange: Exchange, runner: TokenRequestRunner, token: Token, response: Response
     ) -> Response:
-        """Return the refused answer intact, and see that the caller's own next try works."""
+        """Return the rejected response intact, and renew for the caller's own next try."""
         # Where it is streamed, its connection stays with the caller: the next call renews first.
-        self._renewal.refuse(token)
+        self._renewal.reject(token)
         if not exchange.stream:
             exchange.read(response)  # before the renewal, which may need its connection
             try:
-                _timed(exchange, partial(self._renewal.successor, ask, token))
+                _timed(exchange, partial(self._renewal.successor, runner, token))
             except SessionKitError as error:
-                ask.log(error)
+                runner.log(error)
         return response
 
-    def _carrying(self, exchange: Exchange, token: Token, allowed: frozenset[str]) -> Exchange:
-        if self._scheme.location == "query" and token.value not in self._placed:
-            self._placed = (token.value, *self._placed[:_MOST_ECHOES])
+    def _authenticated(self, exchange: Exchange, token: Token, allowed: frozenset[str]) -> Exchange:
+        if self._scheme.location == "query" and token.value not in self._query_values:
+            self._query_values = (token.value, *self._query_values[: _MAX_QUERY_VALUES - 1])
         exchange = exchange.streamed()
-        for secret in self._scheme.credentials(token, exchange.method, origins=allowed):
-            exchange = exchange.with_credential(secret)
+        for credential in self._scheme.credentials(token, exchange.method, origins=allowed):
+            exchange = exchange.with_credential(credential)
         return exchange
 
-    def _without_echo(self, exchange: Exchange) -> Exchange:
-        """Take a key of ours out of a URL that the server repeated, such as a next link.
+    def _strip_own_query_token(self, exchange: Exchange) -> Exchange:
+        """Take a token of ours out of a URL that the server repeated, such as a next link.
 
         Taken for the caller's own it would never be renewed.
         """
-        url = without_pairs(exchange.url, self._scheme.name, self._placed)
+        url = without_pairs(exchange.url, self._scheme.name, self._query_values)
         return exchange if url == exchange.url else exchange.replace(url=url)
 
-    def _refuses(self, response: Response, allowed: frozenset[str]) -> bool:
+    def _is_rejection(self, response: Response, allowed: frozenset[str]) -> bool:
         if not self._policy.is_rejection(response):
             return False
-        if getattr(response, "from_cache", False) is True:
-            return False
-        return goes_to(response.url, allowed)
+        return not _is_cached(response) and is_allowed(response.url, allowed)
 
-    def _may_repeat(self, exchange: Exchange, response: Response) -> bool:
-        """A refusal means that nothing was done; a 2xx that reads as one gives no such promise."""
-        promised = not response.ok or self._policy.is_login_redirect(response)
-        if not promised and exchange.method.upper() not in _IDEMPOTENT:
+    def _may_replay(self, exchange: Exchange, response: Response) -> bool:
+        """A rejection means that nothing was done; one with a status of 2xx does not."""
+        nothing_done = not response.ok or self._policy.is_login_redirect(response)
+        if not nothing_done and exchange.method.upper() not in _IDEMPOTENT:
             return False
         return exchange.replayable
 
-    def _note(self, response: Response, token: Token) -> None:
-        """Note that *token* is good, where the answer proves it: the API's own, and no failure."""
-        cached = getattr(response, "from_cache", False) is True
-        if response.status_code < _SERVER_ERROR and not _redirected(response) and not cached:
-            self._renewal.accepted(token)
-            seconds = self._policy.new_lifetime(response)
-            if seconds is not None:
-                self._renewal.extend(token, seconds, self._clock)
+    def _note_success(self, response: Response, token: Token) -> None:
+        """Note that *token* is good, where the API's own response proves it."""
+        if response.status_code >= _SERVER_ERROR or _is_cached(response):
+            return
+        if not _was_redirected(response):
+            self._renewal.confirm(token)
+            lifetime = self._policy.new_lifetime(response)
+            if lifetime is not None:
+                self._renewal.extend(token, lifetime, self._clock)
 
 
-def _redirected(response: Response) -> bool:
-    """Tell whether somebody else may have answered; a login in rounds leaves its 401 there too."""
+def _is_cached(response: Response) -> bool:
+    # By identity: a stand-in from a test tool has something else there.
+    return getattr(response, "from_cache", False) is True
+
+
+def _was_redirected(response: Response) -> bool:
+    """Return whether another server may have responded; an HTTP auth leaves its 401 there too."""
     history = response.history
     # A stand-in from a test tool has something else there.
     return not isinstance(history, list) or any(past.is_redirect for past in history)
@@ -331,7 +343,7 @@ def _covers(token: Token, scope: str) -> bool:
     return set(scope.split()) <= set((token.scope or "").split())
 
 
-def _checked(part: Any, what: str, method: str, *, example: str) -> Any:
+def _check_part(part: Any, what: str, method: str, *, example: str) -> Any:
     """Return a part of the handler, or say at once what is wrong with it."""
     message = ""
     if isinstance(part, type):

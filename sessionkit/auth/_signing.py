@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from sessionkit.auth._reach import NOWHERE, Reach, goes_to
+from sessionkit.auth._origins import NO_ORIGINS, AllowedOrigins, is_allowed
 from sessionkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class SigningHandler:
         ConfigError: *sign* is no function, or an origin is no absolute URL.
     """
 
-    __slots__ = ("_reach", "_sign")
+    __slots__ = ("_origins", "_sign")
 
     name = "signing"
 
@@ -48,20 +48,22 @@ class SigningHandler:
             message = "sign must be a function of the prepared request and the time"
             raise ConfigError(message)
         self._sign = sign
-        self._reach = Reach(origins)
+        self._origins = AllowedOrigins(origins)
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
         """Send *exchange* signed, unless it is foreign."""
-        allowed = self._reach.allowed(exchange)
-        if allowed is NOWHERE:
+        allowed = self._origins.for_exchange(exchange)
+        if allowed is NO_ORIGINS:
             return call_next(exchange)
-        return call_next(exchange.on_prepared(partial(self._step, exchange.clock.time, allowed)))
+        return call_next(
+            exchange.on_prepared(partial(self._sign_request, exchange.clock.time, allowed))
+        )
 
-    def _step(
+    def _sign_request(
         self, now: Callable[[], float], allowed: frozenset[str], request: PreparedRequest
     ) -> None:
         # A relative URL may lead anywhere; only here is it known where.
-        if goes_to(request.url, allowed):
+        if is_allowed(request.url, allowed):
             self._sign(request, now())
 
     def __reduce__(self) -> NoReturn:
@@ -70,4 +72,4 @@ class SigningHandler:
 
     def __repr__(self) -> str:
         name = getattr(self._sign, "__qualname__", type(self._sign).__name__)
-        return f"SigningHandler({name}{self._reach!r})"
+        return f"SigningHandler({name}{self._origins!r})"

@@ -37,28 +37,34 @@ def clock_of(via: Sender) -> Clock:
 
 
 class TokenRequestRunner:
-    """What one call wants of the renewal; see :class:`~sessionkit.auth.renewal._renewal.Ask`."""
+    """What one call gives the renewal (a ``TokenSource``): it runs a grant's steps."""
 
     __slots__ = (
         *("_grant", "_sender", "_sent_at"),
-        *("clock", "deadline", "refused", "ticket", "want"),
+        *("clock", "deadline", "entered_after", "rejected", "scope"),
     )
 
     def __init__(
-        self, grant: Grant, sender: Sender, clock: Clock, *, ticket: int, deadline: float | None
+        self,
+        grant: Grant,
+        sender: Sender,
+        clock: Clock,
+        *,
+        entered_after: int,
+        deadline: float | None,
     ) -> None:
         self._grant = grant
         self._sender = sender
         self._sent_at = 0.0
         self.clock = clock
         self.deadline = deadline
-        self.want = ""
-        self.refused: Response | None = None
-        self.ticket = ticket
+        self.scope = ""
+        self.rejected: Response | None = None
+        self.entered_after = entered_after
 
     def obtain(self, held: Token | None) -> Token:
         """Return the token that the grant's steps lead to."""
-        return self._token(self._grant.steps(held, self.refused))
+        return self._token(self._grant.steps(held, self.rejected))
 
     def ask_user(self) -> Token | None:
         """Return the token of a user who is asked to log in; None if the grant cannot ask."""

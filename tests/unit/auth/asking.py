@@ -26,13 +26,13 @@ class Asking:
         obtain: Callable[[Token | None], Token],
         *,
         clock: Clock | None = None,
-        want: str = "",
+        scope: str = "",
         deadline: float | None = None,
     ) -> None:
         self.clock: Clock = clock or FakeClock()
         self.deadline = deadline
-        self.want = want
-        self.ticket = renewal.enter()
+        self.scope = scope
+        self.entered_after = renewal.enter()
         self._obtain = obtain
 
     def obtain(self, held: Token | None) -> Token:

@@ -21,7 +21,7 @@ from sessionkit.auth import (
     RenewalPolicy,
     StaticToken,
 )
-from sessionkit.auth._handler import MOST_RENEWALS
+from sessionkit.auth._handler import MAX_RENEWALS
 from sessionkit.chain._record import CallRecord
 from sessionkit.errors import (
     AuthError,
@@ -450,7 +450,7 @@ def test_a_token_that_others_use_up_is_renewed_a_few_times() -> None:
 
         def handle(self, exchange: Exchange, call_next: CallNext) -> requests.Response:
             response = call_next(exchange)
-            auth._renewal.accepted(auth._renewal._held)
+            auth._renewal.confirm(auth._renewal._state.token)
             return response
 
     with opened(answer) as (stack, server):
@@ -462,7 +462,7 @@ def test_a_token_that_others_use_up_is_renewed_a_few_times() -> None:
         assert stack.get("late").ok
         late = 1000
         assert stack.get("late").status_code == 401
-        assert identity.renewals <= 1 + 2 + MOST_RENEWALS
+        assert identity.renewals <= 1 + 2 + MAX_RENEWALS
         renewals = identity.renewals
         assert stack.get("late").status_code == 401
         assert identity.renewals == renewals

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import pytest
 
-from sessionkit.auth._login import Logins
+from sessionkit.auth._login import SharedLogin
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from tests.support.threads import at_once
 from tests.unit.auth.asking import LIMIT, Gate, Later
@@ -33,10 +33,10 @@ class Watched(threading.Condition):
 
 
 class Case:
-    """Logins, the one under way held by a gate."""
+    """SharedLogin, the one under way held by a gate."""
 
-    def __init__(self, *, patience: float = LIMIT) -> None:
-        self.logins = Logins(patience)
+    def __init__(self, *, timeout: float = LIMIT) -> None:
+        self.logins = SharedLogin(timeout)
         self.watched = self.logins._states.get().changed = Watched()
         self.gate = Gate()
         self.made = 0
@@ -57,7 +57,7 @@ class Case:
 
     def join(self) -> Later:
         """Log in in another thread."""
-        return Later(lambda: self.logins.share(self.log_in))
+        return Later(lambda: self.logins.run(self.log_in))
 
     def waiting(self, count: int) -> list[Later]:
         """Log in in so many threads, which wait now."""
@@ -98,10 +98,10 @@ def test_the_next_login_after_a_failure_asks_again() -> None:
     case.error = LoginRequired("the user said no")
     for _ in range(2):
         with pytest.raises(LoginRequired):
-            case.logins.share(case.log_in)
+            case.logins.run(case.log_in)
     case.error = None
-    case.logins.share(case.log_in)
-    case.logins.share(case.log_in)
+    case.logins.run(case.log_in)
+    case.logins.run(case.log_in)
 
     assert case.made == 4
 
@@ -113,7 +113,7 @@ def test_a_login_that_was_interrupted_is_taken_over() -> None:
     first, *others = [case.begin(), *case.waiting(3)]
 
     asked_again: list[bool] = []
-    others += [Later(lambda: case.logins.share(lambda: asked_again.append(True)))]
+    others += [Later(lambda: case.logins.run(lambda: asked_again.append(True)))]
     assert case.watched.waits.acquire(timeout=LIMIT)
     case.gate.open()
     outcomes = [first.outcome(), *(other.outcome() for other in others)]
@@ -127,11 +127,11 @@ def test_a_login_that_was_interrupted_is_taken_over() -> None:
 
 def test_nobody_waits_for_ever() -> None:
     """A login that hangs holds others up for the patience, and not for good."""
-    case = Case(patience=0.0)
+    case = Case(timeout=0.0)
     leader = case.begin()
 
     with pytest.raises(RenewalFailed, match="not done in time"):
-        case.logins.share(case.log_in)
+        case.logins.run(case.log_in)
 
     case.gate.open()
     assert leader.outcome() is None
@@ -142,11 +142,11 @@ def test_a_login_within_a_login_is_refused() -> None:
     """It would wait for itself."""
     case = Case()
 
-    with pytest.raises(ConfigError, match="what shows the user"):
-        case.logins.share(lambda: case.logins.share(case.log_in))
+    with pytest.raises(ConfigError, match="shows the user"):
+        case.logins.run(lambda: case.logins.run(case.log_in))
 
     case.gate.open()
-    case.logins.share(case.log_in)
+    case.logins.run(case.log_in)
     assert case.made == 1
 
 
@@ -159,7 +159,7 @@ def test_a_forked_child_waits_for_no_login_of_its_parents() -> None:
     if child == 0:
         done = 1
         try:
-            case.logins.share(lambda: None)
+            case.logins.run(lambda: None)
             done = 0
         finally:
             os._exit(done)
@@ -172,7 +172,7 @@ def test_a_forked_child_waits_for_no_login_of_its_parents() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_login_that_forks_ends_in_the_child_as_well() -> None:
     """Though another thread may hold the lock at that moment, which the child never gets."""
-    logins, gate = Logins(), Gate()
+    logins, gate = SharedLogin(), Gate()
     state = logins._states.get()
     children: list[int] = []
 
@@ -188,17 +188,17 @@ def test_a_login_that_forks_ends_in_the_child_as_well() -> None:
             signal.alarm(int(LIMIT))
         gate.open()
 
-    logins.share(log_in)
+    logins.run(log_in)
     if children == [0]:
         os._exit(0)
 
     assert os.waitpid(children[0], 0)[1] == 0
-    logins.share(lambda: None)
+    logins.run(lambda: None)
 
 
 def test_logins_that_begin_at_one_moment_are_one_or_follow_each_other() -> None:
     """Never are two under way."""
-    logins = Logins()
+    logins = SharedLogin()
     inside: list[int] = []
     most: list[int] = []
 
@@ -207,5 +207,5 @@ def test_logins_that_begin_at_one_moment_are_one_or_follow_each_other() -> None:
         most.append(len(inside))
         inside.pop()
 
-    assert at_once(16, lambda _: logins.share(log_in)) == [None] * 16
+    assert at_once(16, lambda _: logins.run(log_in)) == [None] * 16
     assert max(most) == 1

@@ -209,7 +209,9 @@ def visited(
     )
     with SessionStack() as stack:
         grant: Any = None
-        return visit.perform(TokenRequestRunner(grant, stack, clock, ticket=0, deadline=deadline))
+        return visit.perform(
+            TokenRequestRunner(grant, stack, clock, entered_after=0, deadline=deadline)
+        )
 
 
 def test_a_visit_shows_the_page_and_returns_where_the_browser_came_back_to() -> None:

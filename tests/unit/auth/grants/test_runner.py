@@ -46,7 +46,7 @@ def test_a_grant_is_walked_step_by_step_and_its_token_stamped() -> None:
         requests.Session() as session,
     ):
         stack = SessionStack(session, clock=clock)
-        ask = TokenRequestRunner(TwoSteps(api.origin), stack, clock, ticket=0, deadline=None)
+        ask = TokenRequestRunner(TwoSteps(api.origin), stack, clock, entered_after=0, deadline=None)
         token = ask.obtain(None)
 
     assert token == Token("t-", expires_in=60, expires_at=1060.0)
@@ -63,7 +63,7 @@ def test_a_request_that_gets_no_answer_fails_without_its_secrets() -> None:
             TwoSteps("http://127.0.0.1:9/?key=pass-word-0815"),
             SessionStack(session, clock=clock),
             clock,
-            ticket=0,
+            entered_after=0,
             deadline=None,
         )
         with pytest.raises(RenewalFailed, match="gave no response") as caught:
@@ -96,7 +96,7 @@ def test_a_grant_may_go_on_without_an_answer() -> None:
     ):
         stack = SessionStack(session, clock=clock)
         token = TokenRequestRunner(
-            Stubborn(api.origin), stack, clock, ticket=0, deadline=None
+            Stubborn(api.origin), stack, clock, entered_after=0, deadline=None
         ).obtain(None)
 
     assert token.value == "t"
@@ -115,7 +115,9 @@ def test_the_time_is_that_of_the_stack() -> None:
 def test_a_grant_that_asks_nobody_and_revokes_nothing_says_so() -> None:
     """An API key is neither logged in nor out at a server."""
     with SessionStack() as stack:
-        ask = TokenRequestRunner(StaticToken("key"), stack, FakeClock(), ticket=0, deadline=None)
+        ask = TokenRequestRunner(
+            StaticToken("key"), stack, FakeClock(), entered_after=0, deadline=None
+        )
 
         assert ask.ask_user() is None
         with pytest.raises(ConfigError, match="StaticToken cannot be revoked"):
@@ -146,7 +148,9 @@ def obtained(request: requests.Request, clock: FakeClock, deadline: float | None
     """Walk through a grant of one request."""
     with requests.Session() as session:
         stack = SessionStack(session, clock=clock)
-        ask = TokenRequestRunner(OneRequest(request), stack, clock, ticket=0, deadline=deadline)
+        ask = TokenRequestRunner(
+            OneRequest(request), stack, clock, entered_after=0, deadline=deadline
+        )
         return ask.obtain(None)
 
 

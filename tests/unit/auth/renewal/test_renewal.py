@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parents[4]
 KEY = "account"
+TARGET = ("GET", "https://api.example/admin")
 
 
 class Case:
@@ -418,28 +419,28 @@ def test_a_token_that_was_refused_right_after_its_renewal_is_not_renewed_again(c
     """A server that says 401 to everything costs one renewal, not one for each call."""
     fresh = case.successor(case.current())
 
-    assert not case.renewal.replaceable(fresh, case.clock)
+    assert not case.renewal.is_worth_renewing(fresh, case.clock)
     case.clock.advance(COOL_DOWN - 0.1)
-    assert not case.renewal.replaceable(fresh, case.clock)
+    assert not case.renewal.is_worth_renewing(fresh, case.clock)
     case.clock.advance(0.1)
-    assert case.renewal.replaceable(fresh, case.clock)
+    assert case.renewal.is_worth_renewing(fresh, case.clock)
 
 
 def test_a_token_that_was_proved_good_may_be_renewed_at_once(case: Case) -> None:
     """A token that worked and then ended is not mistaken for one that never did."""
     fresh = case.successor(case.current())
-    case.renewal.accepted(fresh)
+    case.renewal.confirm(fresh)
 
-    assert case.renewal.replaceable(fresh, case.clock)
+    assert case.renewal.is_worth_renewing(fresh, case.clock)
 
 
 def test_an_older_token_may_be_replaced_at_any_time(case: Case) -> None:
     """Who still holds the token before gets the new one."""
     old = case.current()
-    case.renewal.accepted(old)
+    case.renewal.confirm(old)
     case.successor(old)
 
-    assert case.renewal.replaceable(old, case.clock)
+    assert case.renewal.is_worth_renewing(old, case.clock)
 
 
 def test_a_token_from_the_store_may_be_renewed_at_once(case: Case) -> None:
@@ -447,13 +448,13 @@ def test_a_token_from_the_store_may_be_renewed_at_once(case: Case) -> None:
     case.current()
     other = case.restarted()
 
-    assert other.renewal.replaceable(other.current(), case.clock)
+    assert other.renewal.is_worth_renewing(other.current(), case.clock)
 
 
 def test_a_token_that_could_not_be_replaced_is_replaced_by_the_next_call(case: Case) -> None:
     """A refusal whose call had to end is remembered, and the token is not sent once more."""
     first = case.current()
-    case.renewal.refuse(first)
+    case.renewal.reject(first)
 
     assert case.renewal.ready(case.clock) is None
     assert case.current().value == "access-2"
@@ -465,7 +466,7 @@ def test_a_refusal_that_came_too_late_replaces_nothing(case: Case) -> None:
     """The token that was refused is not the one in use any more."""
     first = case.current()
     second = case.successor(first)
-    case.renewal.refuse(first)
+    case.renewal.reject(first)
 
     assert case.current() is second
     assert case.asked == 2
@@ -577,10 +578,10 @@ def test_a_wider_scope_is_asked_for_though_the_token_lives(case: Case) -> None:
     narrow = case.current()
     case.server.scope = "read write"
 
-    wide = case.successor(narrow, want="write")
+    wide = case.successor(narrow, scope="write")
 
     assert wide.value == "access-2"
-    assert case.successor(narrow, want="read write") is wide
+    assert case.successor(narrow, scope="read write") is wide
     assert case.asked == 2
 
 
@@ -594,7 +595,7 @@ def test_two_scopes_at_once_are_two_renewals(case: Case) -> None:
         case.server.scope = scope
         return case.server(held)
 
-    asks = {scope: case.ask(partial(answered, scope), want=scope) for scope in ("one", "two")}
+    asks = {scope: case.ask(partial(answered, scope), scope=scope) for scope in ("one", "two")}
     calls = {
         scope: Later(partial(case.renewal.successor, ask, first)) for scope, ask in asks.items()
     }
@@ -773,7 +774,7 @@ inside.wait(20)
 locked, free = threading.Event(), threading.Event()
 
 def hold():
-    with renewal._changed:
+    with renewal._threads.get().changed:
         locked.set()
         free.wait(20)
 
@@ -835,7 +836,7 @@ class Announcing(threading.Condition):
 def listening(case: Case) -> list[Event]:
     """Return a list that takes every event from now on."""
     told: list[Event] = []
-    case.renewal.listeners.add(told.append)
+    case.renewal.add_listener(told.append)
     return told
 
 
@@ -890,7 +891,7 @@ def test_a_listener_is_told_of_each_call_that_waited(case: Case) -> None:
     first = case.current()
     told = listening(case)
     gate = Gate()
-    changed = case.renewal._changed = Announcing()
+    changed = case.renewal._threads.get().changed = Announcing()
 
     def slow(held: Token | None) -> Token:
         gate.pass_through()
@@ -945,7 +946,7 @@ def test_calls_that_are_answered_together_each_extend_the_session(case: Case) ->
 def test_an_answer_that_comes_late_does_not_extend_a_refused_token(case: Case) -> None:
     """The refusal came after it was sent; the next call renews."""
     token = case.current()
-    case.renewal.refuse(token)
+    case.renewal.reject(token)
     case.renewal.extend(token, 3600, case.clock)
 
     case.current()
@@ -971,3 +972,66 @@ def test_a_login_that_comes_while_a_renewal_lands_is_the_last_word(case: Case) -
 
     assert case.current() is mine
     assert case.store.load(KEY) == mine
+
+
+# -- Targets that reject whatever token they are given
+
+
+def test_a_target_that_rejected_good_tokens_rests_for_ten_seconds() -> None:
+    """A missing permission does not cost a renewal with each call, nor for ever."""
+    clock, renewal = FakeClock(), Renewal(MemoryTokenStore(), KEY)
+    assert not renewal.is_paused(TARGET)
+
+    renewal.pause(TARGET, clock)
+    clock.advance(COOL_DOWN - 0.1)
+    assert renewal.is_paused(TARGET)
+    clock.advance(0.1)
+
+    assert COOL_DOWN == 10.0
+    assert not renewal.is_paused(TARGET)
+
+
+def test_other_targets_are_not_concerned() -> None:
+    """Another method or another path may well be allowed."""
+    clock, renewal = FakeClock(), Renewal(MemoryTokenStore(), KEY)
+
+    renewal.pause(TARGET, clock)
+
+    assert not renewal.is_paused(("POST", TARGET[1]))
+    assert not renewal.is_paused(("GET", "https://api.example/open"))
+
+
+def test_a_target_that_rejects_again_rests_from_then_on() -> None:
+    """The ten seconds count from the last refusal."""
+    clock, renewal = FakeClock(), Renewal(MemoryTokenStore(), KEY)
+    renewal.pause(TARGET, clock)
+    clock.advance(9)
+    renewal.pause(TARGET, clock)
+    clock.advance(9)
+
+    assert renewal.is_paused(TARGET)
+
+
+def test_the_memory_of_paused_targets_is_bounded() -> None:
+    """A crawl over a million forbidden URLs fills no memory."""
+    clock, renewal = FakeClock(), Renewal(MemoryTokenStore(), KEY)
+    for number in range(2000):
+        renewal.pause(("GET", f"https://api.example/{number}"), clock)
+
+    assert len(renewal._pauses or ()) <= 256
+    assert renewal.is_paused(("GET", "https://api.example/1999"))
+
+
+def test_targets_whose_rest_is_over_make_room_first() -> None:
+    """A target that still rests is not forgotten for one that does not."""
+    clock, renewal = FakeClock(), Renewal(MemoryTokenStore(), KEY)
+    for number in range(255):
+        renewal.pause(("GET", f"https://api.example/{number}"), clock)
+    clock.advance(8)
+    renewal.pause(TARGET, clock)
+    clock.advance(3)
+
+    renewal.pause(("GET", "https://api.example/new"), clock)
+
+    assert renewal.is_paused(TARGET)
+    assert len(renewal._pauses or ()) == 2

@@ -9,7 +9,7 @@ import pytest
 from sessionkit import Token
 from sessionkit.auth.renewal._policy import COOL_DOWN
 from sessionkit.auth.renewal._renewal import Renewal
-from sessionkit.auth.renewal._saving import Keeping
+from sessionkit.auth.renewal._saving import TokenSaver
 from sessionkit.errors import LoginRequired
 from sessionkit.events import Event, TokenAdopted, TokenRenewed
 from sessionkit.stores import MemoryTokenStore
@@ -39,12 +39,12 @@ class Shaky(MemoryTokenStore):
 
 def test_a_token_is_in_the_store_on_return() -> None:
     """Nothing is owed for a store that works."""
-    keeping = Keeping(store := Shaky(), KEY)
-    keeping.keep(NEW, OLD)
+    saver = TokenSaver(store := Shaky(), KEY)
+    saver.save(NEW, OLD)
 
     assert store.load(KEY) == NEW
-    assert not keeping.owes
-    assert keeping.caught_up(OLD) == OLD  # whatever is stored later is the newest
+    assert not saver.has_unsaved
+    assert saver.retry_pending(OLD) == OLD  # whatever is stored later is the newest
 
 
 @pytest.mark.parametrize("error", [OSError("full"), ValueError("full")])
@@ -52,22 +52,22 @@ def test_whatever_a_store_raises_the_token_is_kept_and_the_log_says_why(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A store of one's own may fail in any way; ten seconds later there is another try."""
-    keeping = Keeping(Shaky(error), KEY)
-    keeping.keep(NEW, OLD)
+    saver = TokenSaver(Shaky(error), KEY)
+    saver.save(NEW, OLD)
 
-    assert keeping.again_at(1000.0) == 1010.0
+    assert saver.next_retry(1000.0) == 1010.0
     assert f"{type(error).__name__}: full" in caplog.text
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), SystemExit()])
 def test_ctrl_c_goes_on_once_the_token_is_safe(stop: BaseException) -> None:
     """Whoever stops a program while it saves is not logged out by it."""
-    keeping = Keeping(store := Shaky(stop), KEY)
+    saver = TokenSaver(store := Shaky(stop), KEY)
     with pytest.raises(type(stop)):
-        keeping.keep(NEW, OLD)
+        saver.save(NEW, OLD)
 
     assert store.load(KEY) == NEW
-    assert not keeping.owes
+    assert not saver.has_unsaved
 
 
 class Caught:
@@ -103,21 +103,21 @@ class Catching(MemoryTokenStore):
 
 def test_what_an_interrupted_save_held_is_free_for_the_next() -> None:
     """A lock in no hand but the interrupt's own does not cost the token."""
-    keeping = Keeping(store := Catching(), KEY)
+    saver = TokenSaver(store := Catching(), KEY)
     with pytest.raises(KeyboardInterrupt):
-        keeping.keep(NEW, OLD)
+        saver.save(NEW, OLD)
 
     assert store.load(KEY) == NEW
 
 
 def test_a_second_ctrl_c_does_not_wait(caplog: pytest.LogCaptureFixture) -> None:
     """A store that hangs can still be left; a program that lives on saves the token later."""
-    keeping = Keeping(store := Shaky(KeyboardInterrupt(), KeyboardInterrupt()), KEY)
+    saver = TokenSaver(store := Shaky(KeyboardInterrupt(), KeyboardInterrupt()), KEY)
     with pytest.raises(KeyboardInterrupt):
-        keeping.keep(NEW, None)
+        saver.save(NEW, None)
 
     assert store.load(KEY) is None
-    assert keeping.caught_up(None) == NEW
+    assert saver.retry_pending(None) == NEW
     assert store.load(KEY) == NEW
     assert caplog.text == ""
 
@@ -126,17 +126,17 @@ def test_a_token_that_could_not_be_saved_is_the_newest_and_is_saved_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The token in the store was replaced: to send its refresh token again would be a reuse."""
-    keeping = Keeping(store := Shaky(OSError("full"), OSError("full")), KEY)
+    saver = TokenSaver(store := Shaky(OSError("full"), OSError("full")), KEY)
     MemoryTokenStore.save(store, KEY, OLD)
     with caplog.at_level(logging.WARNING, "sessionkit.auth"):
-        keeping.keep(NEW, OLD)
+        saver.save(NEW, OLD)
 
-    assert keeping.owes
+    assert saver.has_unsaved
     assert "could not be saved" in caplog.text
-    assert keeping.caught_up(OLD) == NEW  # still full
-    assert keeping.owes
-    assert keeping.caught_up(OLD) == NEW
-    assert not keeping.owes
+    assert saver.retry_pending(OLD) == NEW  # still full
+    assert saver.has_unsaved
+    assert saver.retry_pending(OLD) == NEW
+    assert not saver.has_unsaved
     assert store.load(KEY) == NEW
     assert "good" not in caplog.text
 
@@ -147,9 +147,9 @@ def test_a_store_that_quotes_the_token_does_not_bring_it_into_the_log(
     """As a database does with the row that it refuses, in a store of the user's own."""
     secrets = {"refresh_token": "planted-refresh", "extra": {"csrf": "planted-csrf"}}
     token = Token.from_dict({"value": "planted-value", **secrets})
-    keeping = Keeping(Shaky(RuntimeError(f"no room for {token.to_dict()}")), KEY)
+    saver = TokenSaver(Shaky(RuntimeError(f"no room for {token.to_dict()}")), KEY)
     with caplog.at_level(logging.WARNING, "sessionkit.auth"):
-        keeping.keep(token, OLD)
+        saver.save(token, OLD)
 
     assert "no room for" in caplog.text
     assert "planted" not in caplog.text
@@ -158,11 +158,11 @@ def test_a_store_that_quotes_the_token_does_not_bring_it_into_the_log(
 @pytest.mark.parametrize("theirs", [Token("theirs"), None])
 def test_what_somebody_else_saved_meanwhile_counts(theirs: Token | None) -> None:
     """A login, or a logout, in another process is not undone by a token that is late."""
-    keeping = Keeping(store := Shaky(OSError("full")), KEY)
-    keeping.keep(NEW, OLD)
+    saver = TokenSaver(store := Shaky(OSError("full")), KEY)
+    saver.save(NEW, OLD)
 
-    assert keeping.caught_up(theirs) == theirs
-    assert not keeping.owes
+    assert saver.retry_pending(theirs) == theirs
+    assert not saver.has_unsaved
     assert store.tries == 1
 
 
@@ -178,7 +178,7 @@ class Case:
         self.server = Server(self.clock)
         self.renewal = Renewal(self.store, KEY)
         self.events: list[Event] = []
-        self.renewal.listeners.add(self.events.append)
+        self.renewal.add_listener(self.events.append)
 
     def call(self) -> Token:
         """Make a call that wants a token."""

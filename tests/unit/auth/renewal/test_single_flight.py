@@ -6,7 +6,13 @@ import threading
 
 from sessionkit import Token
 from sessionkit.auth.renewal._renewal import Renewal
-from sessionkit.auth.renewal._single_flight import EARLY_PATIENCE, Flight, brief, kept, shared
+from sessionkit.auth.renewal._single_flight import (
+    EARLY_TIMEOUT,
+    PendingRenewal,
+    copy_for_waiter,
+    detached_copy,
+    early_renewal_deadline,
+)
 from sessionkit.errors import LoginRequired, RenewalFailed
 from sessionkit.stores import MemoryTokenStore
 from sessionkit.testing import FakeClock
@@ -19,9 +25,9 @@ def asking(clock: FakeClock, deadline: float | None = None) -> Asking:
     return Asking(renewal, lambda _: Token("t"), clock=clock, deadline=deadline)
 
 
-def test_a_flight_belongs_to_the_thread_that_leads_it() -> None:
+def test_a_pending_renewal_belongs_to_the_thread_that_leads_it() -> None:
     """Whoever waits for it must not be its leader."""
-    assert Flight().leader == threading.get_ident()
+    assert PendingRenewal().leader == threading.get_ident()
 
 
 def test_an_early_renewal_may_take_a_part_of_what_is_left() -> None:
@@ -29,10 +35,10 @@ def test_an_early_renewal_may_take_a_part_of_what_is_left() -> None:
     clock = FakeClock()
     now, epoch = clock.monotonic(), clock.time()
 
-    assert brief(asking(clock), Token("t")) == now + EARLY_PATIENCE
-    assert brief(asking(clock, now + 4), Token("t")) == now + 2
-    assert brief(asking(clock), Token("t", expires_at=epoch + 6)) == now + 3
-    assert brief(asking(clock), Token("t", expires_at=epoch - 6)) == now
+    assert early_renewal_deadline(asking(clock), Token("t")) == now + EARLY_TIMEOUT
+    assert early_renewal_deadline(asking(clock, now + 4), Token("t")) == now + 2
+    assert early_renewal_deadline(asking(clock), Token("t", expires_at=epoch + 6)) == now + 3
+    assert early_renewal_deadline(asking(clock), Token("t", expires_at=epoch - 6)) == now
 
 
 def test_a_failure_that_is_kept_holds_nobodys_locals() -> None:
@@ -40,7 +46,7 @@ def test_a_failure_that_is_kept_holds_nobodys_locals() -> None:
     error = LoginRequired("log in")
     error.__cause__ = ValueError("the cause")
 
-    copy = kept(error)
+    copy = detached_copy(error)
 
     assert isinstance(copy, LoginRequired)
     assert (copy.__traceback__, copy.__cause__, copy.__context__) == (None, None, None)
@@ -49,7 +55,7 @@ def test_a_failure_that_is_kept_holds_nobodys_locals() -> None:
 
 def test_a_failure_of_another_kind_is_shared_in_our_words() -> None:
     """Threads that only waited get an error that they can catch, and never the same object."""
-    told = shared(KeyError("theirs"))
+    told = copy_for_waiter(KeyError("theirs"))
 
     assert isinstance(told, RenewalFailed)
     assert "KeyError" in str(told)

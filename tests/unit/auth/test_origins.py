@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessionkit.auth._reach import NOWHERE, Reach, goes_to
+from sessionkit.auth._origins import NO_ORIGINS, AllowedOrigins, is_allowed
 from sessionkit.errors import ConfigError
 from tests.support.stacks import Keeper, opened
 
@@ -22,21 +22,21 @@ def test_by_default_credentials_go_to_the_stacks_home() -> None:
     for url in ("orders", "{home}/orders"):
         exchange, home = exchange_for(url)
 
-        assert Reach().allowed(exchange) == frozenset([home])  # type: ignore[arg-type]  # a stand-in
+        assert AllowedOrigins().for_exchange(exchange) == frozenset([home])  # type: ignore[arg-type]  # a stand-in
 
 
 def test_a_foreign_url_is_given_none() -> None:
     """Nobody else's host is sent anything."""
     exchange, _ = exchange_for("{home}/orders")
 
-    assert Reach(["https://api.example"]).allowed(exchange) is NOWHERE  # type: ignore[arg-type]  # a stand-in
+    assert AllowedOrigins(["https://api.example"]).for_exchange(exchange) is NO_ORIGINS  # type: ignore[arg-type]  # a stand-in
 
 
 def test_without_a_home_both_cures_are_named() -> None:
     """No trust on first use."""
     exchange, _ = exchange_for("{home}/orders", base="")
     with pytest.raises(ConfigError) as caught:
-        Reach().allowed(exchange)  # type: ignore[arg-type]  # a stand-in
+        AllowedOrigins().for_exchange(exchange)  # type: ignore[arg-type]  # a stand-in
 
     assert "base_url" in caught.value.hint
     assert "origins=" in caught.value.hint
@@ -49,17 +49,17 @@ def test_the_sessions_own_base_says_nothing_of_an_absolute_url() -> None:
         stack._inner.base_url = server.origin  # type: ignore[attr-defined]  # the stack's
         stack.get(f"{server.origin}/orders")
     with pytest.raises(ConfigError, match="not known which origins"):
-        Reach().allowed(keeper.exchanges[0])
+        AllowedOrigins().for_exchange(keeper.exchanges[0])
 
 
 def test_named_origins_are_read_as_origins() -> None:
     """A path or the default port makes no difference; one alone needs no list."""
-    reach = Reach("https://api.example/v1/")
+    origins = AllowedOrigins("https://api.example/v1/")
 
-    assert repr(reach) == ", origins=['https://api.example:443']"
-    assert repr(Reach()) == ""
+    assert repr(origins) == ", origins=['https://api.example:443']"
+    assert repr(AllowedOrigins()) == ""
     with pytest.raises(ConfigError, match="absolute URL"):
-        Reach(["api.example"])
+        AllowedOrigins(["api.example"])
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,4 @@ def test_named_origins_are_read_as_origins() -> None:
 )
 def test_an_url_belongs_to_its_origin_or_to_nobody(url: str | None, ours: bool) -> None:
     """What is no URL is nobody's."""
-    assert goes_to(url, frozenset(["https://api.example:443"])) is ours
+    assert is_allowed(url, frozenset(["https://api.example:443"])) is ours

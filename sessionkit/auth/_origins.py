@@ -1,4 +1,4 @@
-"""Where credentials may go: to the origins that were named, or to the stack's home."""
+"""Allowed origins: where credentials may go."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from sessionkit.chain._exchange import Exchange
 
-#: What a foreign URL is given.
-NOWHERE: frozenset[str] = frozenset()
+#: Those of a foreign URL.
+NO_ORIGINS: frozenset[str] = frozenset()
 
 
-class Reach:
+class AllowedOrigins:
     """The origins that credentials may go to. Immutable, hence thread-safe.
 
     Args:
@@ -40,7 +40,7 @@ class Reach:
             message = f"an origin must be an absolute URL such as https://api.example: {error}"
             raise ConfigError(message) from error
 
-    def allowed(self, exchange: Exchange) -> frozenset[str]:
+    def for_exchange(self, exchange: Exchange) -> frozenset[str]:
         """Return the origins that credentials of *exchange* may go to; none for a foreign URL.
 
         Raises:
@@ -61,12 +61,12 @@ class Reach:
             allowed = frozenset((home,))
         if not is_absolute(exchange.url):
             return allowed  # the wire looks where it leads
-        return allowed if goes_to(exchange.url, allowed) else NOWHERE
+        return allowed if is_allowed(exchange.url, allowed) else NO_ORIGINS
 
     def __repr__(self) -> str:
         return f", origins={sorted(self._origins)}" if self._origins else ""
 
 
-def goes_to(url: str | None, allowed: frozenset[str]) -> bool:
-    """Tell whether *url* is one of *allowed*'s; what is no URL is nobody's."""
+def is_allowed(url: str | None, allowed: frozenset[str]) -> bool:
+    """Return whether the origin of *url* is among *allowed*; False where it has none."""
     return origin_or_none(url) in allowed
