@@ -290,20 +290,6 @@ def _members(given: object) -> dict[str, Any]:
     return plain
 
 
-def statuses(expect: Expect, owner: str) -> frozenset[int] | None:
-    """Return the ``expect=`` of a declaration as a set of statuses; None for the default.
-
-    Raises:
-        ConfigError: No HTTP status.
-    """
-    if expect is None:
-        return None
-    given = [expect] if isinstance(expect, int) else list(expect)
-    if not given or not all(type(status) is int and 100 <= status <= 599 for status in given):
-        raise ConfigError(f"{owner}: expect={expect!r} must name HTTP statuses such as 200")
-    return frozenset(given)
-
-
 def send_checked(
     stack: SessionStack,
     method: str,

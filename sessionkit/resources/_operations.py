@@ -10,10 +10,10 @@ import inspect
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from sessionkit.errors import ConfigError
+from sessionkit.errors import ConfigError, tools
 from sessionkit.mapping._engine import dump
 from sessionkit.resources._codec import PlainJson
-from sessionkit.resources._collection import Collection, send_checked, statuses
+from sessionkit.resources._collection import Collection, send_checked
 from sessionkit.resources._returns import Returns
 from sessionkit.resources._urls import Template, query
 
@@ -146,7 +146,7 @@ class _Operation:
         self._stub = stub
         self._template = Template(template, name)
         self._signature = inspect.signature(stub)
-        self._expect = statuses(settings.expect, name)
+        self._expect = tools.read_statuses(f"{name}: expect", settings.expect)
         self._returns = Returns(stub, name)
         _check_signature(self._signature, self._template, name)
 

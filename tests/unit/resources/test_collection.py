@@ -26,7 +26,7 @@ from sessionkit.errors import (
 )
 from sessionkit.paging import LinkHeader, Pages
 from sessionkit.resources import UNSET, Collection, PlainJson, UnsetType, post
-from sessionkit.resources._collection import send_checked, statuses
+from sessionkit.resources._collection import send_checked
 from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse
 
 
@@ -515,19 +515,3 @@ def test_an_error_handler_on_the_stack_speaks_first(statuses_server: LoopbackSer
     del chain["retry"]
     with requests.Session() as session, pytest.raises(ServiceUnavailable):
         send_checked(SessionStack(session, chain, base_url=statuses_server.origin), "GET", "503")
-
-
-@pytest.mark.parametrize(
-    ("expect", "read"),
-    [(None, None), (201, {201}), ((200, 204), {200, 204}), (range(200, 202), {200, 201})],
-)
-def test_expect_takes_one_status_or_several(expect: Any, read: set[int] | None) -> None:
-    """The usual case is short, and the rest is any collection."""
-    assert statuses(expect, "Api.user") == read
-
-
-@pytest.mark.parametrize("expect", [20, 600, (), ("200",), True, [None]])
-def test_what_is_no_status_is_refused_at_declaration(expect: Any) -> None:
-    """A typing error does not wait for the first answer."""
-    with pytest.raises(ConfigError, match=r"^Api\.user: expect="):
-        statuses(expect, "Api.user")
