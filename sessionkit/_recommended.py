@@ -66,7 +66,7 @@ def recommended(
         store_key: Name under which the token is stored; by default the grant's.
         total_timeout: Seconds that a call may take, all attempts, waits and renewal included; None
             sets no limit.
-        errors: Whether answers of 400 and above are raised. False for a stack that is handed to
+        errors: Whether responses of 400 and above are raised. False for a stack that is handed to
             code written for a plain session.
     """
     chain: dict[str, Handler] = {}
@@ -111,7 +111,7 @@ def _settings(handler: Any) -> str:
         return f"function {handler.__module__}.{handler.__qualname__}"
     kind: Any = type(handler)
     if kind.__repr__ is object.__repr__:
-        # The default repr would show an address, which tells nobody anything.
+        # The default repr would show an address, which says nothing.
         return f"{kind.__module__}.{kind.__qualname__}"
     return scrub(repr(handler))  # a dataclass shows its fields, a key among them
 
@@ -161,8 +161,8 @@ def _pool(pool: Any, mounted: str) -> Iterator[str]:
     place = f"{pool.scheme}://{pool.host}:{pool.port}"
     if pool.block and not slots:
         yield (
-            f"all {size} connections to {place} are in use, and further calls wait for one; an "
-            f"answer of stream=True holds its own until it is read or closed; more are had by "
+            f"all {size} connections to {place} are in use, and further calls wait for one; a "
+            f"response of stream=True holds its own until it is read or closed; more are had by "
             f"mounting HTTPAdapter(pool_maxsize=N, pool_block=True) at {mounted}"
         )
     # A slot without a connection tells that some broke one by one, which no size cures.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import requests
     from requests import Response
 
-#: What the verbs of requests hand to ``request`` though nobody gave it.
+#: Arguments that the verbs of requests pass to ``request`` though the caller gave none.
 VERB_DEFAULTS = frozenset(("params", "data", "json"))
 VERBS = ("get", "options", "head", "post", "put", "patch", "delete")
 #: Listed by hand: requests.Session may be something else while this is imported.

@@ -160,7 +160,7 @@ class SessionStack(_Session):
         """Pickle as the wrapped session does; a stack with handlers refuses."""
         if self._shared.handlers.links:
             raise pickling_refused()
-        # On the other side nobody but the stack has the session.
+        # Where it is loaded, the session is the stack's alone.
         return type(self), (self._inner,), {**self._own_state(), "_owned": (self._inner,)}
 
     def __copy__(self) -> SessionStack:
@@ -168,9 +168,9 @@ class SessionStack(_Session):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SessionStack:
         shared = deepcopy(self._shared, memo)
-        memo[id(self)] = twin = self._derived(shared, {})
-        vars(twin).update(deepcopy(self._own_state(), memo), _owned=(shared.session,))
-        return twin
+        memo[id(self)] = copied = self._derived(shared, {})
+        vars(copied).update(deepcopy(self._own_state(), memo), _owned=(shared.session,))
+        return copied
 
     def _own_state(self) -> dict[str, Any]:
         """Return what is the stack's alone: its base, its options, what a subclass keeps."""
@@ -299,13 +299,13 @@ class SessionStack(_Session):
                 exchange.read(response)  # the outermost handler may have asked for it unread
             raised = call.session_error if response is call.open_response else None
         except BaseException:
-            exchange.discard_response()  # nobody will read it; its connection can serve again
+            exchange.discard_response()  # its connection can serve again
             raise
         finally:
             record.duration = shared.clock.monotonic() - record.started
             call.open_response = call.session_error = None
         if raised is not None:
-            # The session itself raises for such an answer, and no handler decided otherwise.
+            # The session itself raises for such a response, and no handler decided otherwise.
             try:
                 raise raised
             finally:
@@ -481,7 +481,7 @@ class SharedState:
     def after_fork(self) -> None:
         """Give a forked child connections of its own.
 
-        An inherited connection is shared with the parent, and answers would go to either process.
+        An inherited connection is shared with the parent, and responses would go to either process.
         The pools are replaced, not closed: their locks may have been held while the fork was made,
         by a thread that the child does not have. For the same reason all other locks are made anew.
         """

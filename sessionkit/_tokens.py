@@ -83,7 +83,7 @@ class Token:
         return hashlib.sha256(content).hexdigest()[:8]
 
     def is_valid(self, now: float) -> bool:
-        """Tell whether the token's end is unknown or still ahead.
+        """Return whether the token's end is unknown or still ahead.
 
         Args:
             now: The present moment, in seconds since the epoch.
@@ -95,7 +95,7 @@ class Token:
 
         Args:
             sent_at: When the request for the token was sent, in seconds since the epoch. The
-                answer's arrival would be too late by the time it was on its way.
+                response's arrival would be too late by the time it was on its way.
         """
         if self.expires_at is not None or self.expires_in is None:
             return self
@@ -173,7 +173,7 @@ class Token:
 
 
 def _wrong(field: str, wanted: str, content: object) -> ValueError:
-    # ValueError for a wrong type too: malformed data is one thing to whoever reads an answer
+    # ValueError for a wrong type too: malformed data is one thing to a reader of a response
     # or a store, and gets one class.
     return ValueError(f"{field} of a token must be {wanted}, not {type(content).__name__}")
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: Attempts on the wire that one call may make, whatever its handlers want.
 MAX_ATTEMPTS = 20
-#: Seconds to wait for a connection, and for the server between two reads, where nobody says.
+#: Seconds to wait for a connection, and for the server between two reads, by default.
 DEFAULT_TIMEOUT = (5.0, 30.0)
 #: The most that is read of the response to a direct request, in bytes.
 MAX_DIRECT_BYTES = 1_048_576
@@ -129,7 +129,7 @@ class Exchange:
     """One logical call, on its way through the handlers. Never changed in place.
 
     A changed exchange is derived (:meth:`replace`, :meth:`with_headers`, ...), so the exchange that
-    a handler was given stays what it was, and forwarding it again is a replay.
+    a handler was given stays what it was, and calling ``call_next`` with it again is a replay.
 
     Attributes:
         method: HTTP method.

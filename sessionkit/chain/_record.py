@@ -18,8 +18,8 @@ class Attempt:
     Attributes:
         number: Counted from 1 within its list.
         started: Seconds after the call began.
-        duration: Seconds until the head of the answer, or the failure, was there.
-        status: HTTP status, or None where no answer came.
+        duration: Seconds until the head of the response, or the failure, was there.
+        status: HTTP status, or None without a response.
         error: Class name of the exception that ended it, or None.
         sent: Whether the server may have acted on it: ``"no"``, ``"maybe"`` or ``"yes"``. A 401 is
             a refusal, hence "no".
@@ -36,7 +36,7 @@ class Attempt:
         self.sent: Sent = "maybe"
 
     def _note_status(self, status: int) -> None:
-        """Note the status of an answer, or of the redirect that led to a failure."""
+        """Note the status of a response, or of the redirect that led to a failure."""
         self.status = status
         self.sent = "no" if status == 401 else "yes"
 
