@@ -61,7 +61,7 @@ class TokenWaited(NamedTuple):
 
 
 class TokenRenewalFailed(NamedTuple):
-    """A renewal ended without a token; told once, however many calls had waited for it.
+    """A renewal ended without a token; one event, however many calls had waited for it.
 
     Attributes:
         store_key: Name under which the token is stored.

@@ -140,7 +140,7 @@ class AuthHandler:
 
         Args:
             stack: Tells the server; not needed without *revoke*.
-            revoke: Tell the server that refresh and access token end (RFC 7009). They are forgotten
+            revoke: Revoke refresh and access token at the server (RFC 7009). They are forgotten
                 here first, whatever it says.
 
         Raises:
@@ -153,7 +153,7 @@ class AuthHandler:
         if not known:
             return
         if stack is None or not hasattr(stack, "send_direct"):
-            message = "logged out here, but without the stack the server cannot be told"
+            message = "logged out here, but without the stack the tokens cannot be revoked"
             raise ConfigError(message, hint="logout(stack, revoke=True)")
         self._runner(stack, clock_of(stack)).revoke(known)
 
@@ -178,7 +178,7 @@ class AuthHandler:
         self._renewal.add_listener(listener)
 
     def handle(self, exchange: Exchange, call_next: CallNext) -> Response:
-        """Send *exchange* with the token; renew and replay where the token is rejected."""
+        """Send *exchange* with the token; renew and replay where it is rejected."""
         scheme = self._scheme
         if scheme.location == "query":
             exchange = self._strip_own_query_token(exchange)

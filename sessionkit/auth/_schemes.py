@@ -19,7 +19,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 class Scheme(Protocol):
-    """Turns a token into a secret on a request. Stateless, hence thread-safe."""
+    """Turns a token into credentials of a request. Stateless, hence thread-safe."""
 
     location: str
     name: str
@@ -27,7 +27,7 @@ class Scheme(Protocol):
     def credentials(
         self, token: Token, method: str, *, origins: frozenset[str]
     ) -> tuple[Credential, ...]:
-        """Return what is placed for *token* on a request of this *method*, bound to *origins*."""
+        """Return the credentials for *token* on a request of this *method*, bound to *origins*."""
         ...
 
 
@@ -180,7 +180,7 @@ class Cookie:
 
 
 class SessionCookie:
-    """What a form began: the session's cookie, and on unsafe methods its CSRF token as a header.
+    """The session's cookie of a login form, and on unsafe methods its CSRF token as a header.
 
     See :class:`~sessionkit.auth.LoginForm`, which makes one.
 

@@ -1,4 +1,4 @@
-"""Requests that are signed: with a key that never leaves, over what is really sent."""
+"""Request signing: sign each request just before it is sent, with a key that never leaves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class SigningHandler:
-    """Has each request signed just before it is sent, when URL, headers and body are final.
+    """Signs each request just before it is sent, when URL, headers and body are final.
 
     Each attempt is signed anew, with the time of its own; so is each redirect within the origin.
     Where a request goes elsewhere it goes unsigned, and what the signature wrote is taken off.
@@ -28,7 +28,8 @@ class SigningHandler:
             headers on it, such as an HMAC (RFC 2104) or a signature by RFC 9421. A body that is
             read while it is sent (a file, a generator) cannot be signed: its ``body`` is that
             object.
-        origins: The only origins whose requests are signed; by default the stack's home.
+        origins: The only origins whose requests are signed; by default that of the stack's
+            ``base_url``.
 
     Raises:
         ConfigError: *sign* is no function, or an origin is no absolute URL.

@@ -443,6 +443,18 @@ def test_an_older_token_may_be_replaced_at_any_time(case: Case) -> None:
     assert case.renewal.is_worth_renewing(old, case.clock)
 
 
+def test_a_token_that_was_replaced_meanwhile_is_no_reason_to_pause(case: Case) -> None:
+    """A late rejection costs no renewal: the call goes on with the token in use."""
+    late = case.successor(case.current())
+    case.renewal.pause(TARGET, case.clock)
+    token = Token("by hand", refresh_token="fresh")
+    case.renewal.login(token, case.clock)
+
+    assert case.renewal.is_worth_renewing(late, case.clock)
+    assert case.successor(late) is token
+    assert case.asked == 2
+
+
 def test_a_token_from_the_store_may_be_renewed_at_once(case: Case) -> None:
     """It was not this process that renewed it moments ago."""
     case.current()
@@ -929,6 +941,16 @@ def test_only_the_token_in_use_can_be_extended(case: Case) -> None:
     case.renewal.extend(old, 100_000, case.clock)
 
     assert case.current() is new
+
+
+def test_a_rejected_token_is_renewed_though_a_response_extended_it_meanwhile(case: Case) -> None:
+    """It is the same token to the server, whatever moment it is said to end at."""
+    token = case.current()
+    case.renewal.extend(token, 3600, case.clock)
+    case.renewal.reject(token)
+
+    case.current()
+    assert case.asked == 2
 
 
 def test_calls_that_are_answered_together_each_extend_the_session(case: Case) -> None:
