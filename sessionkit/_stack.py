@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from sessionkit._clock import Clock
     from sessionkit.paging import Pages, Paginator
     from sessionkit.paging._base import PageRequest
-    from sessionkit.paging._rows import Items
+    from sessionkit.paging._detect import Items
 
     class RecordedResponse(Response):
         """What a stack with handlers returns, for type checkers."""

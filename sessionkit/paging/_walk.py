@@ -18,10 +18,10 @@ from sessionkit.errors import (
     UnexpectedStatus,
 )
 from sessionkit.paging._base import PageRequest, PageResponse
+from sessionkit.paging._detect import rows_of
 from sessionkit.paging._links import LinkHeader
 from sessionkit.paging._loop_guard import LoopGuard
 from sessionkit.paging._paths import check_json_path
-from sessionkit.paging._rows import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from sessionkit.paging._base import Paginator
-    from sessionkit.paging._rows import Items
+    from sessionkit.paging._detect import Items
 
 MAX_EMPTY_PAGES = 50
 """So many empty pages in a row, each with a next one, and a walk is given up."""

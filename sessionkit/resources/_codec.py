@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sessionkit.errors import BodyError, MappingError, PagingError, Problem
 from sessionkit.mapping._engine import decode
+from sessionkit.paging._detect import rows_of
 from sessionkit.paging._paths import check_json_path, find, locate
-from sessionkit.paging._rows import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from requests import Response
 
     from sessionkit.mapping._engine import Loader
+    from sessionkit.paging._detect import Items
     from sessionkit.paging._paths import JsonPath
-    from sessionkit.paging._rows import Items
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sessionkit._stack import SessionStack
     from sessionkit.paging import Pages, Paginator
-    from sessionkit.paging._rows import Items
+    from sessionkit.paging._detect import Items
     from sessionkit.resources._codec import Codec
 
 T = TypeVar("T")

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sessionkit.paging import Paginator
+    from sessionkit.paging._detect import Items
     from sessionkit.paging._paths import JsonPath
-    from sessionkit.paging._rows import Items
     from sessionkit.resources._collection import Expect, Owner
 
 P = ParamSpec("P")

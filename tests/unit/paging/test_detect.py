@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
+from sessionkit.errors import PaginationNotDetected
 from sessionkit.paging import Cursor, LinkHeader, Offset, PageNumber, PageRequest, Paginator
-from sessionkit.paging._detect import evidence_of_more, missing_rows, read_total, starts_after_first
+from sessionkit.paging._detect import (
+    evidence_of_more,
+    missing_rows,
+    read_total,
+    rows_of,
+    starts_after_first,
+)
+from sessionkit.paging._paths import JsonPath
 from tests.support.servers.paged import page_response
 
 ROWS = [1, 2]
@@ -188,3 +197,102 @@ def test_a_gap_at_the_end_is_a_sign() -> None:
     assert gap.what == "the server tells of 9 items and 2 came"
     assert missing_rows(page_response({}, rows=ROWS), 2) is None
     assert missing_rows(page_response({}, rows=ROWS), None) is None
+
+
+ITEMS = [{"id": 1}]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (ITEMS, ""),
+        ({"results": ITEMS, "count": 1}, "/results"),
+        ({"items": ITEMS, "warnings": []}, "/items"),
+        ({"data": ITEMS, "included": [{}], "errors": []}, "/data"),
+        ({"objects": ITEMS}, "/objects"),
+        ({"value": ITEMS}, "/value"),
+        ({"records": ITEMS, "data": None}, "/records"),
+        ({"entries": ITEMS, "items": 1}, "/entries"),
+        ({"_embedded": {"orders": ITEMS, "size": 1}}, "/_embedded/orders"),
+    ],
+)
+def test_the_only_list_under_a_usual_name_is_found(body: object, pointer: str) -> None:
+    """Most APIs need no ``items=``."""
+    assert rows_of(body, None) == (pointer, ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("body", "items", "pointer"),
+    [
+        ({"data": {"orders": ITEMS}}, "/data/orders", "/data/orders"),
+        ({"data": {"orders": ITEMS}}, "data.orders", "/data/orders"),
+        ({"a/b": ITEMS}, ("a/b",), "/a~1b"),
+        (ITEMS, "", ""),
+        ({"results": [9], "items": ITEMS}, "items", "/items"),
+    ],
+)
+def test_a_named_place_is_taken(body: object, items: JsonPath, pointer: str) -> None:
+    """Any form of place will do, and nothing else is looked at."""
+    assert rows_of(body, items) == (pointer, ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("body", "items"),
+    [
+        (None, None),
+        (None, "/items"),
+        ({"items": None}, "/items"),
+        ({"items": None}, None),
+        ({"items": []}, None),
+        ([], None),
+    ],
+)
+def test_null_and_no_document_are_empty_pages(body: object, items: JsonPath | None) -> None:
+    """A server that writes an empty list as null, or answers 204, has no items."""
+    assert rows_of(body, items).value == []
+
+
+@pytest.mark.parametrize("items", ["/data", "items", ("rows", "x")])
+def test_a_named_place_that_is_missing_is_asked_back(items: JsonPath) -> None:
+    """A misspelt place is no empty result; the lists that are there are named."""
+    with pytest.raises(PaginationNotDetected, match="'/orders', '/page/rows'") as caught:
+        rows_of({"orders": ITEMS, "page": {"rows": []}, "n": 1}, items)
+
+    assert "items=" in caught.value.hint
+
+
+@pytest.mark.parametrize("value", [{"id": 1}, "text", 7, True])
+def test_a_named_place_without_a_list_is_asked_back(value: object) -> None:
+    """One object is no page."""
+    with pytest.raises(PaginationNotDetected, match="no list"):
+        rows_of({"data": value}, "/data")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"results": ITEMS, "items": ITEMS},
+        {"data": ITEMS, "_embedded": {"a": ITEMS}},
+        {"_embedded": {"a": ITEMS, "b": ITEMS}},
+        {"orders": ITEMS},
+        {"results": None, "items": None},
+        {"data": {"id": 1}},
+        {},
+        "text",
+        7,
+    ],
+)
+def test_items_are_never_guessed(body: object) -> None:
+    """Where more than one list could be meant, or none, the caller decides."""
+    with pytest.raises(PaginationNotDetected, match="lists in the document"):
+        rows_of(body, None)
+
+
+def test_a_function_may_find_the_items() -> None:
+    """APIs that leave an empty list out are one lambda away."""
+
+    def items(body: Any) -> Any:
+        return (row for row in body.get("items", ()))
+
+    assert rows_of({"items": ITEMS}, items) == ("", ITEMS)
+    assert rows_of({}, items) == ("", [])
