@@ -104,7 +104,7 @@ def met(
 
 def guarding(place: Place) -> dict[str, SizeHandler]:
     """Return the handler that a fault needs to be one, if it needs any."""
-    return {} if place.most_bytes is None else {"size": SizeHandler(place.most_bytes)}
+    return {} if place.max_bytes is None else {"size": SizeHandler(place.max_bytes)}
 
 
 @pytest.mark.parametrize(

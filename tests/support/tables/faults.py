@@ -142,7 +142,7 @@ class Place:
         options: Further options of the call; a function is called for a fresh one.
         prepare: What is done to the session first.
         rules: Of the error handler.
-        most_bytes: Of a body, where a `SizeHandler` is on guard.
+        max_bytes: Of a body, where a `SizeHandler` is on guard.
     """
 
     url: str
@@ -150,7 +150,7 @@ class Place:
     options: Mapping[str, Any] = field(default_factory=dict)
     prepare: Callable[[requests.Session], object] = lambda _: None
     rules: tuple[Rule, ...] = ()
-    most_bytes: int | None = None
+    max_bytes: int | None = None
 
     def fresh(self, *names: str) -> dict[str, Any]:
         """Return the options for one call, or those of these *names* alone."""
@@ -449,7 +449,7 @@ FAULTS = (
     ),
     Fault(
         "the body is larger than a `SizeHandler` takes",
-        _polite(ServerResponse(200, b"x" * 1_000), most_bytes=999),
+        _polite(ServerResponse(200, b"x" * 1_000), max_bytes=999),
         ours.BodyTooLarge,
         "yes",
         NEVER,
