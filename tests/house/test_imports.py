@@ -74,6 +74,16 @@ def test_the_core_loads_nothing_that_it_does_not_need() -> None:
     assert not loaded & NOT_BY_THE_CORE
 
 
+def test_a_stack_whose_calls_succeed_loads_nothing_that_makes_errors() -> None:
+    """What an error is built of is loaded when a call fails."""
+    stack = "SessionStack(handlers=recommended(StaticToken('a')))"
+    code = f"{CORE}\nfrom sessionkit.auth import StaticToken\n{stack}"
+    loaded = _loaded_by(code, after="import requests")
+
+    own = {name for name in loaded if name.startswith("sessionkit.errors.")}
+    assert own == {f"sessionkit.errors.{name}" for name in ("_base", "_tree", "tools")}
+
+
 def test_no_extra_is_needed_to_import_anything_public() -> None:
     """What was not installed is missed only by who asks for it."""
     everything = "; ".join(
