@@ -67,9 +67,9 @@ class RetryHandler:
     would outlast the call's deadline, the call ends at once with the last response.
 
     A call may carry its own ``retries=``, a number or a ``Retry``. A call that changes something is
-    retried if it has an idempotency key: ``idempotency_key=True`` sends a new one with each attempt
-    of the call, ``idempotency_key="..."`` that one, and a call that carries the header itself needs
-    no option. Shared between threads: the counts belong to each call.
+    retried if it has an idempotency key: ``idempotency_key=True`` makes one for the call, the same
+    in all its attempts, ``idempotency_key="..."`` is that one, and a call that carries the header
+    itself needs no option. Shared between threads: the counts belong to each call.
 
     Args:
         policy: Of urllib3: ``total``, ``connect``, ``read``, ``status``, ``other``,
