@@ -140,10 +140,9 @@ class LoopbackEvaluator(PythonEvaluator):
 def demo() -> Iterator[DemoServer]:
     """Start the demo's API for one document, with its client secret in ``APP_SECRET``."""
     from sessionkit.demo import DemoServer
-    from sessionkit.demo._identity import CLIENT_SECRET
 
     with DemoServer() as server, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("APP_SECRET", CLIENT_SECRET)
+        patch.setenv("APP_SECRET", server.client_secret)
         yield server
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.cli._pens import choose_pen
 from sessionkit.cli._screen import Screen
-from sessionkit.demo._process import ServerProcess
+from sessionkit.demo._server import ServerProcess
 from sessionkit.demo._tour import Tour
 
 if TYPE_CHECKING:
     from sessionkit._clock import Clock
-    from sessionkit.demo._figures import Report
+    from sessionkit.demo._report import Report
     from sessionkit.demo._tour import Server
 
 

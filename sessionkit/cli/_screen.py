@@ -9,7 +9,7 @@ from sessionkit.cli._pens import bar
 
 if TYPE_CHECKING:
     from sessionkit.cli._pens import Pen
-    from sessionkit.demo._figures import Report, Span
+    from sessionkit.demo._report import Report, Span
 
 _INDENT = "  "
 #: Columns of a line beside its bar: name, status or share, and time.

@@ -1,32 +1,45 @@
-"""The demo's API on a loopback socket, in threads of this process."""
+"""The demo's API on loopback: identity, a paged catalogue, orders and failures."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import signal
+import subprocess
 import sys
-from contextlib import ExitStack, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import SHUT_RDWR, socket
-from socketserver import TCPServer
-from threading import Lock, Thread, current_thread
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from collections import Counter
+from dataclasses import replace
+from http.client import HTTPConnection
+from itertools import count
+from threading import Lock
+from typing import TYPE_CHECKING, TypeAlias
 
 from sessionkit._clock import SYSTEM_CLOCK
-from sessionkit.demo._api import Api
-from sessionkit.demo._catalogue import catalogue
-from sessionkit.demo._identity import CLIENT_ID, CLIENT_SECRET, Identity
-from sessionkit.demo._messages import Ask, Reply, problem
+from sessionkit.demo._catalogue import Refused, catalogue, number_of, problem, text_of
 from sessionkit.errors import ConfigError
+from sessionkit.testing.server import IdentityProvider, LoopbackServer, ServerResponse, refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
     from sessionkit._clock import Clock
+    from sessionkit.testing.server import ServerRequest
+
+    Routes: TypeAlias = dict[tuple[str, str], Callable[[ServerRequest], ServerResponse]]
+
+# Known to everybody, so that the demo can be tried by hand; its tokens are random all the same.
+CLIENT_ID = "app"
+CLIENT_SECRET = "demo-client-secret"  # noqa: S105  # opens nothing but the demo
+USERNAME = "demo"
+PASSWORD = "demo-password"  # noqa: S105  # as above
 
 _HOST = "127.0.0.1"
-_BIGGEST_BODY = 16 * 1024 * 1024
-_PATIENCE = 1.0
+_STOP_TIMEOUT = 1.0
+_MAX_MILLISECONDS = 5_000
+_CHILD = f"import sys; from {__name__} import main; main(sys.argv[1:])"
 
 
 class DemoServer:
@@ -36,7 +49,7 @@ class DemoServer:
     free port of 127.0.0.1. Leaving the context ends its threads and closes its connections.
 
     Args:
-        token_seconds: Life of an access token, in seconds; the answers do not tell it.
+        token_seconds: Life of an access token, in seconds; the responses do not tell it.
         token_uses: How many requests an access token is good for.
         seed: Equal seeds give equal rows.
         clock: Where the server's time comes from.
@@ -44,12 +57,16 @@ class DemoServer:
     Attributes:
         client_id: Of the one client that the token endpoint knows.
         client_secret: Its secret, which opens nothing but the demo.
+        username: Of the one user.
+        password: Theirs, for the password grant.
         token_seconds: As given.
         token_uses: As given.
     """
 
     client_id = CLIENT_ID
     client_secret = CLIENT_SECRET
+    username = USERNAME
+    password = PASSWORD
 
     def __init__(
         self,
@@ -61,10 +78,36 @@ class DemoServer:
     ) -> None:
         self.token_seconds = token_seconds
         self.token_uses = token_uses
-        self._identity = Identity(token_seconds=token_seconds, token_uses=token_uses, clock=clock)
-        self._api = Api(self._identity, catalogue(seed), clock=clock)
-        self._listener: _Listener | None = None
-        self._ends = ExitStack()
+        self._clock = clock
+        self._identity = IdentityProvider(
+            lifetime=token_seconds,
+            max_uses=token_uses,
+            keep_earlier=True,
+            secrets={CLIENT_ID: CLIENT_SECRET, USERNAME: PASSWORD},
+            clock=clock,
+        )
+        self._orders = Orders()
+        self._lock = Lock()
+        self._requests = 0
+        self._tries: Counter[str] = Counter()
+        self._server: LoopbackServer | None = None
+        self._listings = catalogue(seed)
+        self._open: Routes = {
+            ("POST", "/oauth/token"): self._token,
+            ("GET", "/_figures"): lambda _: ServerResponse(200, self.figures()),
+        }
+        self._guarded: Routes = {
+            ("POST", "/api/orders"): self._orders.take,
+            ("GET", "/api/busy"): self._busy,
+            ("POST", "/api/busy"): self._busy,
+            ("GET", "/api/flaky"): self._flaky,
+            ("GET", "/api/slow"): self._slow,
+        }
+        for name, listing in self._listings.items():
+            self._guarded["GET", f"/api/{name}"] = listing.by_link
+            self._guarded["GET", f"/api/next/{name}"] = listing.by_next
+            self._guarded["GET", f"/api/cursor/{name}"] = listing.by_cursor
+            self._guarded["GET", f"/api/offset/{name}"] = listing.by_offset
 
     @property
     def origin(self) -> str:
@@ -73,9 +116,9 @@ class DemoServer:
         Raises:
             ConfigError: The server is not running.
         """
-        if self._listener is None:
+        if self._server is None:
             raise ConfigError("the demo server runs only inside its with-block")
-        return self._listener.origin
+        return self._server.origin
 
     @property
     def base_url(self) -> str:
@@ -93,16 +136,29 @@ class DemoServer:
 
     def figures(self) -> dict[str, int]:
         """Return what the server counted, as ``/_figures`` tells it."""
-        return self._api.figures()
+        identity = self._identity
+        return {
+            "requests": self._requests,
+            "expiries": len(identity.refused),
+            "renewals": identity.renewals,
+            "reuse_detected": identity.reuse_detected,
+            **self._orders.figures(),
+        }
+
+    def _respond(self, request: ServerRequest) -> ServerResponse:
+        """Return the response to *request*; whatever is wrong with it is a response too."""
+        started = self._clock.monotonic()
+        with self._lock:
+            self._requests += 1
+        try:
+            response = self._route(request)
+        except Refused as refused:
+            response = refused.response
+        seconds = f"{self._clock.monotonic() - started:.3f}s"
+        return _with_headers(response, {"X-API-Node": "demo-1", "X-API-Time": seconds})
 
     def __enter__(self) -> Self:
-        self._listener = listener = _Listener(self._api)
-        # The loop looks this often, in seconds, whether it is to end.
-        loop = Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
-        loop.start()
-        # Called in the opposite order.
-        for end in (listener.server_close, loop.join, listener.shutdown):
-            self._ends.callback(end)
+        self._server = LoopbackServer(self._respond, keep_requests=False).__enter__()
         return self
 
     def __exit__(
@@ -111,127 +167,216 @@ class DemoServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._ends.close()
-        self._listener = None
+        server, self._server = self._server, None
+        if server is not None:
+            server.__exit__(kind, error, trace)
+
+    def _route(self, request: ServerRequest) -> ServerResponse:
+        if not request.path.startswith("/api/"):
+            return _find(self._open, request)(request)
+        left = self._identity.use(request.bearer)
+        if left is None:
+            self._orders.refused(request)
+            headers = refusal(request).headers
+            return problem(401, "a token is needed, and this one has ended or is none", headers)
+        return _with_headers(self._resource(request), {"X-Token-Uses-Left": str(left)})
+
+    def _resource(self, request: ServerRequest) -> ServerResponse:
+        name, _, number = request.path.removeprefix("/api/").rpartition("/")
+        if name in self._listings and request.method in {"GET", "HEAD"}:
+            return self._listings[name].one(number)
+        return _find(self._guarded, request)(request)
+
+    def _token(self, request: ServerRequest) -> ServerResponse:
+        response = self._identity.token(request)
+        if request.form.get("grant_type") == "client_credentials":
+            # RFC 6749, section 4.4.3: a client that can ask again gets no refresh token.
+            response.body.pop("refresh_token", None)
+        return response
+
+    def _busy(self, request: ServerRequest) -> ServerResponse:
+        after = number_of(request, "after", 1, at_most=3_600)
+        return problem(503, "come back later", {"Retry-After": str(after)})
+
+    def _flaky(self, request: ServerRequest) -> ServerResponse:
+        key = text_of(request, "key")
+        with self._lock:
+            self._tries[key] += 1
+            tries = self._tries[key]
+        if tries <= number_of(request, "times", 1, at_most=100):
+            return self._busy(request)
+        return ServerResponse(200, {"key": key, "tries": tries})
+
+    def _slow(self, request: ServerRequest) -> ServerResponse:
+        milliseconds = number_of(request, "ms", 100, at_most=_MAX_MILLISECONDS)
+        self._clock.sleep(milliseconds / 1000)
+        return ServerResponse(200, {"ms": milliseconds})
 
 
-class _Listener(ThreadingHTTPServer):
-    """Accept connections, and remember them, so that all can be ended together."""
+def _with_headers(response: ServerResponse, headers: dict[str, str]) -> ServerResponse:
+    return replace(response, headers={**headers, **response.headers})
 
-    # The default of 5 lets a burst of threads wait a second for their connection.
-    request_queue_size = 128
 
-    def __init__(self, api: Api) -> None:
-        self.api = api
+def _find(routes: Routes, request: ServerRequest) -> Callable[[ServerRequest], ServerResponse]:
+    method = "GET" if request.method == "HEAD" else request.method
+    if route := routes.get((method, request.path)):
+        return route
+    allowed = ", ".join(method for method, path in routes if path == request.path)
+    if allowed:
+        raise Refused(problem(405, f"this takes {allowed}", {"Allow": allowed}))
+    raise Refused(problem(404, "there is nothing here"))
+
+
+class Orders:
+    """Take orders and compare each body with the digest its sender gave. Thread-safe.
+
+    A sender names each order by an ``Idempotency-Key`` header and gives the body's SHA-256 in
+    ``Content-Digest`` (RFC 9530, section 2): so the server itself can tell that a body refused
+    with an ended token came again, and came whole.
+    """
+
+    def __init__(self) -> None:
         self._lock = Lock()
-        self._open: dict[Thread, socket] = {}
-        super().__init__((_HOST, 0), _Connection)
-        self.origin = f"http://{_HOST}:{self.server_address[1]}"
+        self._numbers = count(1)
+        self._refused: set[str] = set()
+        self._replayed = 0
+        self._intact = 0
 
-    def server_bind(self) -> None:
-        # The parent's own asks the resolver for a name, which may take seconds.
-        TCPServer.server_bind(self)
+    def refused(self, request: ServerRequest) -> None:
+        """Note that *request* was refused, because its token had ended."""
+        if key := request.headers.get("idempotency-key"):
+            with self._lock:
+                self._refused.add(key)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        worker = Thread(
-            target=self.process_request_thread, args=(request, client_address), daemon=True
-        )
+    def take(self, request: ServerRequest) -> ServerResponse:
+        """Return the number of an order, and the size and SHA-256 (in hex) of what arrived."""
+        digest = hashlib.sha256(request.body)
         with self._lock:
-            self._open[worker] = request
-        worker.start()
+            number = next(self._numbers)
+            self._count(request, digest.digest())
+        document = {"id": number, "size": len(request.body), "sha256": digest.hexdigest()}
+        return ServerResponse(201, document)
 
-    def shutdown_request(self, request: Any) -> None:
+    def figures(self) -> dict[str, int]:
+        """Return how many orders were taken after a refusal, and how many of these came whole."""
         with self._lock:
-            self._open.pop(current_thread(), None)
-        super().shutdown_request(request)
+            return {"replayed_posts": self._replayed, "replayed_posts_intact": self._intact}
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that hangs up is no news; anything else is a fault of the demo, so show it.
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-    def server_close(self) -> None:
-        super().server_close()
-        with self._lock:
-            left = dict(self._open)
-        for connection in left.values():
-            # Its own thread may be quicker.
-            with suppress(OSError):
-                connection.shutdown(SHUT_RDWR)
-        for worker in left:
-            worker.join(_PATIENCE)
-
-
-class _Connection(BaseHTTPRequestHandler):
-    """Turn bytes into an :class:`Ask`, and a :class:`Reply` into bytes: one flush per answer."""
-
-    server: _Listener
-    protocol_version = "HTTP/1.1"
-    server_version = "sessionkit-demo"
-    sys_version = ""
-    # Unbuffered, each header would be a packet of its own and wait for a delayed ACK.
-    wbufsize = -1
-
-    def _answer(self) -> None:
-        body = self._body()
-        if body is None:
-            self.close_connection = True
-            self._send(problem(413, "this body is too large, or its length is not told"))
+    def _count(self, request: ServerRequest, digest: bytes) -> None:
+        key = request.headers.get("idempotency-key", "")
+        if key not in self._refused:
             return
-        target = urlsplit(self.path)
-        ask = Ask(
-            self.command,
-            target.path,
-            dict(parse_qsl(target.query)),
-            {name.lower(): value for name, value in self.headers.items()},
-            body,
-            self.server.origin,
-        )
-        self._send(self.server.api.answer(ask))
+        self._refused.discard(key)
+        self._replayed += 1
+        self._intact += request.headers.get("content-digest") == content_digest(digest)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815  # http.server's names
 
-    def _body(self) -> bytes | None:
-        """Read the whole body, refused or not: what is left would be read as the next request."""
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            return self._chunks()
-        length = self.headers.get("Content-Length", "0")
-        if not (length.isascii() and length.isdigit()) or int(length) > _BIGGEST_BODY:
-            return None
-        return self.rfile.read(int(length))
+def content_digest(digest: bytes) -> str:
+    """Write a SHA-256 as the value of a ``Content-Digest`` header (RFC 9530, section 2)."""
+    return f"sha-256=:{base64.b64encode(digest).decode()}:"
 
-    def _chunks(self) -> bytes | None:
-        """Read a chunked body (RFC 9112, section 7.1); trailers are dropped."""
-        body = b""
+
+class ServerProcess:
+    """A :class:`DemoServer` in a child process; a context manager.
+
+    Server and client then do not share one interpreter, so the client's timings are its own. The
+    child listens to nobody but 127.0.0.1 and ends when its input ends: with this context, or
+    with this process, however that dies. Belongs to the thread that entered it.
+
+    Args:
+        token_seconds: Life of an access token, in seconds.
+        token_uses: How many requests an access token is good for.
+    """
+
+    def __init__(self, token_seconds: float = 2.0, token_uses: int = 40) -> None:
+        self.token_seconds = token_seconds
+        self.token_uses = token_uses
+        self._command = [sys.executable, "-c", _CHILD, str(token_seconds), str(token_uses)]
+        self._child: subprocess.Popen[bytes] | None = None
+        self._port = 0
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port, without a slash at the end.
+
+        Raises:
+            ConfigError: The server is not running.
+        """
+        if self._child is None:
+            raise ConfigError("the demo server runs only inside its with-block")
+        return f"http://{_HOST}:{self._port}"
+
+    @property
+    def base_url(self) -> str:
+        """The API's base, with a slash at the end."""
+        return f"{self.origin}/api/"
+
+    @property
+    def token_url(self) -> str:
+        """The token endpoint."""
+        return f"{self.origin}/oauth/token"
+
+    def figures(self) -> dict[str, int]:
+        """Ask the server what it counted.
+
+        Raises:
+            OSError: The server is gone.
+        """
+        connection = HTTPConnection(_HOST, self._port, timeout=5)
         try:
-            while size := int(self.rfile.readline(100).partition(b";")[0], 16):
-                if not 0 < size <= _BIGGEST_BODY - len(body):
-                    return None
-                body += self.rfile.read(size)
-                self.rfile.readline(100)
-        except ValueError:
-            return None
-        while self.rfile.readline(1000).strip():
-            continue
-        return body
+            connection.request("GET", "/_figures")
+            figures: dict[str, int] = json.load(connection.getresponse())
+        finally:
+            connection.close()
+        return figures
 
-    def _send(self, reply: Reply) -> None:
-        self.send_response(reply.status)
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(reply.body)))
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(reply.body)
-        self.wfile.flush()
+    def __enter__(self) -> Self:
+        self._child = subprocess.Popen(  # noqa: S603  # this very interpreter and module
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Ctrl-C at a terminal is for us; the child ends in its own order, after us.
+            start_new_session=True,
+        )
+        try:
+            self._port = _read_port(self._child)
+        except BaseException:
+            self._stop()
+            raise
+        return self
 
-    def handle_expect_100(self) -> bool:
-        # The go-ahead must leave the buffer, or the client waits for it with the body in hand.
-        ready = super().handle_expect_100()
-        self.wfile.flush()
-        return ready
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop()
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the parent's name
-        """Say nothing: the figures tell what happened."""
+    def _stop(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        try:
+            # Ends its input, and reads on: a child that is just starting still tells its port.
+            child.communicate(timeout=_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
+
+
+def _read_port(child: subprocess.Popen[bytes]) -> int:
+    line = child.stdout.readline() if child.stdout else b""
+    if not line:
+        raise ConfigError("the demo server did not start", hint="what it said is above")
+    return int(line)
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until the input ends; the first line of output is the port."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    seconds, uses = arguments
+    with DemoServer(float(seconds), int(uses)) as server:
+        sys.stdout.write(server.origin.rpartition(":")[2] + "\n")
+        sys.stdout.flush()
+        sys.stdin.buffer.read()

@@ -23,6 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from secrets import token_urlsafe
 from socketserver import TCPServer
 from threading import Lock, Thread, current_thread
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -397,7 +398,8 @@ class IdentityProvider:
         lifetime: For how long an access token is really valid, in seconds; None for ever.
         max_uses: For how many requests an access token is valid; None for any number.
         keep_earlier: Whether a new access token leaves the earlier ones valid.
-        secrets: The secrets of clients and the passwords of users, by name; None believes all.
+        secrets: The secrets of clients and the passwords of users, by name; tokens then cannot be
+            guessed, and none is valid from the start. None believes all clients and users.
         clock: Where the time comes from.
 
     Attributes:
@@ -430,8 +432,9 @@ class IdentityProvider:
         self._secrets = secrets
         self._clock = clock
         self._number = 0
-        self._login = _Login("refresh-0")
-        self._logins = {"refresh-0": self._login}
+        self._random_tokens = secrets is not None
+        self._login = _Login(self._name("refresh"))
+        self._logins = {self._login.refresh_token: self._login}
         self._access: dict[str, _AccessToken] = {}
 
     @property
@@ -545,11 +548,11 @@ class IdentityProvider:
 
     def _issue(self, login: _Login) -> dict[str, Any]:
         self._number += 1
-        access = f"access-{self._number}"
+        access = self._name("access")
         if not self._keep_earlier:
             self._access.clear()
         self._add(access, login)
-        login.refresh_token = f"refresh-{self._number}"
+        login.refresh_token = self._name("refresh")
         self._logins[login.refresh_token] = login
         body: dict[str, Any] = {
             "access_token": access,
@@ -559,6 +562,10 @@ class IdentityProvider:
         if self._expires_in is not None:
             body["expires_in"] = self._expires_in
         return body
+
+    def _name(self, kind: str) -> str:
+        suffix = f"-{token_urlsafe(24)}" if self._random_tokens else ""
+        return f"{kind}-{self._number}{suffix}"
 
     def _add(self, token: str, login: _Login) -> None:
         expires_at = self._clock.monotonic() + self._lifetime

@@ -34,7 +34,7 @@ TIME = re.compile(
 )
 CLOCK = "sessionkit._clock"
 # The standard output of these children is the pipe to their parent.
-CHILDREN = ("sessionkit.demo._process", "sessionkit.testing._store_worker")
+CHILDREN = ("sessionkit.demo._server", "sessionkit.testing._store_worker")
 PRINTING = ("sessionkit.cli", *CHILDREN)
 
 CONTAINERS = {"dict", "list", "set", "bytearray"}

@@ -19,8 +19,8 @@ import requests
 from sessionkit import ApiClient, SessionStack, Token, recommended
 from sessionkit.auth import ClientCredentials, RefreshToken
 from sessionkit.demo import DemoServer
-from sessionkit.demo._identity import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME
-from sessionkit.demo._models import Money, Product
+from sessionkit.demo._catalogue import Money, Product
+from sessionkit.demo._server import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME
 from sessionkit.errors import NotFound
 from sessionkit.paging import Page
 from sessionkit.resources import Collection

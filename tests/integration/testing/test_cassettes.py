@@ -22,7 +22,7 @@ from vcr.serializers import yamlserializer
 
 from sessionkit import SessionStack, recommended
 from sessionkit.auth import ClientCredentials
-from sessionkit.demo._models import Maker, Money, Product
+from sessionkit.demo._catalogue import Maker, Money, Product
 from sessionkit.errors import NotFound
 from sessionkit.testing.cassettes import NotRecorded, cassette, find_secrets
 from sessionkit.testing.server import LoopbackServer, ServerRequest, ServerResponse

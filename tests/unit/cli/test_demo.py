@@ -8,7 +8,7 @@ import pytest
 
 from sessionkit.cli._demo import show
 from sessionkit.demo import DemoServer
-from sessionkit.demo._identity import PASSWORD
+from sessionkit.demo._server import PASSWORD
 from sessionkit.testing import FakeClock
 
 
@@ -36,7 +36,7 @@ def test_the_story_fits_sixty_columns_and_holds_no_secret(
     with DemoServer(clock=clock) as server:
         status = show(server, as_json=False, clock=clock)
         identity = server._identity
-        secrets = [PASSWORD, *identity._access, *identity._refresh]
+        secrets = [PASSWORD, *identity._access, *identity._logins]
 
     text, errors = capsys.readouterr()
     assert (status, errors) == (0, "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sessionkit.cli._screen import Screen
-from sessionkit.demo._figures import Figures, Report, Span
+from sessionkit.demo._report import Figures, Report, Span
 
 FIGURES = Figures(
     calls=100,

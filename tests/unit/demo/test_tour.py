@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
+import pytest
+
 from sessionkit.demo import DemoServer
-from sessionkit.demo._tour import Tour
+from sessionkit.demo._tour import Tour, WorkerThreads
 from sessionkit.testing import FakeClock
 
 
@@ -79,3 +83,67 @@ def test_a_tour_of_a_broken_server_comes_to_its_end() -> None:
     assert report.figures.calls > report.figures.calls_ok == 0
     assert (report.spans, report.shares) == ((), {})
     assert any("AuthenticationFailed" in text for text in report.failures)
+
+
+# -- Threads
+
+
+def test_every_thread_does_the_task_once() -> None:
+    """The work is shared by number."""
+    seen: list[int] = []
+
+    WorkerThreads(4).run(seen.append)
+
+    assert sorted(seen) == [0, 1, 2, 3]
+
+
+def test_the_caller_is_told_while_it_waits() -> None:
+    """Progress can be shown by the thread that owns the screen."""
+    gate = threading.Event()
+    glances: list[str] = []
+
+    def watch() -> None:
+        glances.append(threading.current_thread().name)
+        gate.set()
+
+    def task(_: int) -> None:
+        gate.wait(10)
+
+    WorkerThreads(1).run(task, watch)
+
+    assert set(glances) == {threading.current_thread().name}
+
+
+def test_an_interrupt_stops_all_threads() -> None:
+    """Ctrl-C leaves nothing running."""
+    threads = WorkerThreads(3)
+    ended: list[int] = []
+
+    def task(worker: int) -> None:
+        threads.stop.wait(10)
+        ended.append(worker)
+
+    def watch() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.run(task, watch)
+    assert sorted(ended) == [0, 1, 2]
+
+
+def test_an_interrupt_does_not_wait_for_threads_that_have_ended() -> None:
+    """Leaving takes no longer than it must."""
+    threads = WorkerThreads(2)
+    others = set(threading.enumerate())
+
+    def task(worker: int) -> None:
+        if worker:
+            threads.stop.wait(10)
+
+    def watch() -> None:
+        if len(set(threading.enumerate()) - others) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.run(task, watch)
+    assert set(threading.enumerate()) <= others
