@@ -97,8 +97,8 @@ def explain_stack(session: Any, handlers: Handlers, base_url: str | None) -> str
     lines.append(f"base_url: {redact_url(base_url) if base_url else 'none'}")
     lines.append("handlers, outermost first:" if len(handlers) else "handlers: none (transparent)")
     width = max(map(len, handlers.names), default=0)
-    for number, link in enumerate(handlers.links, 1):
-        lines.append(f"  {number}. {link.name:<{width}}  {_settings(link.handler)}")
+    for number, (name, handler) in enumerate(zip(handlers.names, handlers, strict=True), 1):
+        lines.append(f"  {number}. {name:<{width}}  {_settings(handler)}")
     warnings = (*_order(handlers), *_doubled_retries(session, handlers), *_pools(session))
     lines.extend(f"warning: {text}" for text in warnings)
     return "\n".join(lines)

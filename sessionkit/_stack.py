@@ -158,7 +158,7 @@ class SessionStack(_Session):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the wrapped session does; a stack with handlers refuses."""
-        if self._shared.handlers.links:
+        if self._shared.handlers._links:
             raise pickling_refused()
         # Where it is loaded, the session is the stack's alone.
         return type(self), (self._inner,), {**self._own_state(), "_owned": (self._inner,)}
@@ -249,7 +249,7 @@ class SessionStack(_Session):
             usable = SEND_OPTIONS | shared.handlers.options
             kwargs = {**{k: v for k, v in self._options.items() if k in usable}, **kwargs}
         prepared: Any = request
-        if not shared.handlers.links or isinstance(prepared, Request):
+        if not shared.handlers._links or isinstance(prepared, Request):
             return self._inner.send(request, **kwargs)
         method, url = request.method or "", request.url or ""
         return self._send_through_chain("send", method, url, kwargs, request)
@@ -269,7 +269,7 @@ class SessionStack(_Session):
         if "send" in self.__dict__ and has_patched_send(self):
             given = {k: v for k, v in kwargs.items() if k not in shared.handlers.options}
             return request_via_send(self, entry, method=method, url=url, options=given)
-        if shared.handlers.links:
+        if shared.handlers._links:
             freeze_iterators(kwargs)
             return self._send_through_chain(entry, _as_text(method), _as_text(url), kwargs)
         target = (method, url) if entry == "request" else (url,)
@@ -440,7 +440,7 @@ class SharedState:
         self.handlers = handlers
         self.clock = clock
         self.pid = os.getpid()
-        self._bound = self._bind(handlers.links)
+        self._bound = self._bind(handlers._links)
         self._transports: dict[str, Wire] = {}
 
     def _bind(self, links: tuple[Link, ...]) -> BoundChain:
@@ -451,8 +451,8 @@ class SharedState:
     def bound_chain(self) -> BoundChain:
         """Return the chain as it is now, bound once for each tuple of links."""
         bound = self._bound
-        if bound.links is not self.handlers.links:
-            bound = self._bound = self._bind(self.handlers.links)
+        if bound.links is not self.handlers._links:
+            bound = self._bound = self._bind(self.handlers._links)
         return bound
 
     def start_call(
@@ -512,7 +512,7 @@ class SharedState:
 
         Handlers are never copied: two that held the same refresh token would both use it.
         """
-        chain = {link.name: link.handler for link in self.for_this_process().handlers.links}
+        chain = {link.name: link.handler for link in self.for_this_process().handlers._links}
         return SharedState(session, Handlers(chain), self.clock)
 
 

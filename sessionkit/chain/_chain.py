@@ -56,11 +56,6 @@ class Handlers:
             self.add(handler, name=name)
 
     @property
-    def links(self) -> tuple[Link, ...]:
-        """The chain as it is now; a snapshot that no later change touches."""
-        return self._links
-
-    @property
     def names(self) -> tuple[str, ...]:
         """Names, outermost first."""
         return tuple(link.name for link in self._links)

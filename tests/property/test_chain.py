@@ -14,7 +14,7 @@ from sessionkit.chain._chain import Handlers
 from sessionkit.errors import ConfigError
 
 NAMES = st.sampled_from(["errors", "retry", "auth", "cache", "mine", "a b", "ä"])
-PLACES = st.sampled_from([(), ("first",), ("before",), ("after",), ("before", "after")])
+PLACES = st.sampled_from([(), ("outermost",), ("before",), ("after",), ("before", "after")])
 
 
 class Numbered:
@@ -47,7 +47,7 @@ class ChainEdits(RuleBasedStateMachine):
     def add(self, name: str, place: tuple[str, ...], anchor: str) -> None:
         """Add a handler in any way, possible or not."""
         handler, at = Numbered(), self.index(anchor)
-        places: dict[str, Any] = {word: True if word == "first" else anchor for word in place}
+        places: dict[str, Any] = {word: True if word == "outermost" else anchor for word in place}
         needs_anchor = "before" in place or "after" in place
         if self.index(name) is not None or len(place) > 1 or (needs_anchor and at is None):
             with pytest.raises(ConfigError):
@@ -55,7 +55,7 @@ class ChainEdits(RuleBasedStateMachine):
             return
         self.chain.add(handler, name=name, **places)
         where = len(self.model)
-        if place == ("first",):
+        if place == ("outermost",):
             where = 0
         elif at is not None and needs_anchor:
             where = at + (place == ("after",))
@@ -86,7 +86,7 @@ class ChainEdits(RuleBasedStateMachine):
     @rule()
     def look(self) -> None:
         """Keep what the chain is now, as a call under way does."""
-        self.taken.append((self.chain.links, self.chain.names))
+        self.taken.append((self.chain._links, self.chain.names))
 
     @invariant()
     def names_are_unique_and_in_order(self) -> None:

@@ -242,7 +242,7 @@ def test_a_call_under_way_keeps_the_chain_that_it_began_with() -> None:
 def test_a_change_does_not_touch_what_was_read_before() -> None:
     """Whoever iterates over the handlers may change them on the way."""
     handlers = chain("a", "b")
-    links, names = handlers.links, handlers.names
+    links, names = handlers._links, handlers.names
 
     for name in handlers.names:
         handlers.remove(name)
