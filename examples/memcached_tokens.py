@@ -52,7 +52,7 @@ def memcached_store(client: Any, *, lease: int = LEASE) -> CallableTokenStore:
     return CallableTokenStore(
         load,
         save,
-        forget=lambda key: client.delete(_name("token", key), noreply=False),
+        delete=lambda key: client.delete(_name("token", key), noreply=False),
         lock=partial(_lock, client, lease),
     )
 

@@ -65,16 +65,16 @@ class ForkGate:
     Thread-safe.
 
     Args:
-        patience: How long a fork waits for the threads inside, in seconds; then it goes ahead.
+        timeout: How long a fork waits for the threads inside, in seconds; then it goes ahead.
     """
 
-    __slots__ = ("_forks", "_idle", "_inside", "_open", "_patience", "creation")
+    __slots__ = ("_forks", "_idle", "_inside", "_open", "_timeout", "creation")
 
     creation: threading.Lock
     """To be held while a file of SQLite's is made or looked at, but not by SQLite itself."""
 
-    def __init__(self, patience: float = 5.0) -> None:
-        self._patience = patience
+    def __init__(self, timeout: float = 5.0) -> None:
+        self._timeout = timeout
         self._open: WeakSet[Closable] = WeakSet()
         self._reset()
 
@@ -117,7 +117,7 @@ class ForkGate:
         self._forks += 1
         # A signal handler may fork inside the very thread that it would have to wait for.
         me = {threading.get_ident()}
-        self._idle.wait_for(lambda: self._inside <= me, self._patience)
+        self._idle.wait_for(lambda: self._inside <= me, self._timeout)
 
     def after_fork_in_parent(self) -> None:
         """Let threads in again."""

@@ -58,7 +58,7 @@ def given_store(url: str) -> Finding:
 
 
 def use(store: TokenStore) -> str:
-    """Lock, save, load and forget.
+    """Lock, save, load and delete.
 
     Returns:
         What was done.
@@ -73,10 +73,10 @@ def use(store: TokenStore) -> str:
             if store.load(PROBE) != token:
                 raise SessionKitError("another token came back than was saved")
         finally:
-            store.forget(PROBE)
+            store.delete(PROBE)
         if store.load(PROBE) is not None:
-            raise SessionKitError("a token that was forgotten is still there")
-    return "locks, saves, loads, forgets"
+            raise SessionKitError("a token that was deleted is still there")
+    return "locks, saves, loads, deletes"
 
 
 def _shared(url: str) -> str:

@@ -85,7 +85,7 @@ def forget_token(url: str, key: str) -> int:
     store = opened(url)
     # Under the lock, or a renewal that is just ending would be saved over it.
     with store.lock(key, _PATIENCE):
-        store.forget(key)
+        store.delete(key)
     print(f"forgotten: {printable(key)}")
     return 0
 

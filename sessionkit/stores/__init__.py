@@ -8,8 +8,8 @@ Imported by their paths, for each needs an extra: `file.FileTokenStore`,
 `encrypted.EncryptedTokenStore`, `keyring.KeyringTokenStore`; and for many machines
 `redis.RedisTokenStore`, `sql.SqlTokenStore`, `django.DjangoCacheTokenStore`.
 
-`open_store` takes the choice from a URL, such as one in an environment variable; `purge` clears
-away what has ended.
+`open_store` takes the choice from a URL, such as one in an environment variable; `purge_expired`
+deletes tokens that have expired and cannot be renewed.
 """
 
 from __future__ import annotations
@@ -22,22 +22,21 @@ if TYPE_CHECKING:
     from sessionkit.stores._base import (
         ListableTokenStore as ListableTokenStore,
         TokenStore as TokenStore,
+        purge_expired as purge_expired,
     )
     from sessionkit.stores._callable import CallableTokenStore as CallableTokenStore
     from sessionkit.stores._memory import MemoryTokenStore as MemoryTokenStore
     from sessionkit.stores._open import open_store as open_store
-    from sessionkit.stores._purge import purge as purge
     from sessionkit.stores._sqlite import SqliteTokenStore as SqliteTokenStore
 
 
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "_base": ("ListableTokenStore", "TokenStore"),
+        "_base": ("ListableTokenStore", "TokenStore", "purge_expired"),
         "_callable": ("CallableTokenStore",),
         "_memory": ("MemoryTokenStore",),
         "_open": ("open_store",),
-        "_purge": ("purge",),
         "_sqlite": ("SqliteTokenStore",),
     },
 )

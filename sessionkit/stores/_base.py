@@ -1,12 +1,16 @@
-"""The protocol of a token store."""
+"""What a token store is, and how tokens that are of no more use are cleared away."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from sessionkit._clock import SYSTEM_CLOCK
+from sessionkit.errors import LockTimedOut, StoreUnreadable
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from sessionkit._clock import Clock
     from sessionkit._tokens import Token
 
 
@@ -37,7 +41,7 @@ class TokenStore(Protocol):
         """
         ...
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Drop the token under *key*; nothing happens if there is none.
 
         Raises:
@@ -76,3 +80,42 @@ class ListableTokenStore(TokenStore, Protocol):
             StoreUnreadable: It is damaged as a whole; an entry that is no token is listed.
         """
         ...
+
+
+def purge_expired(store: ListableTokenStore, *, clock: Clock = SYSTEM_CLOCK) -> list[str]:
+    """Delete the tokens that have expired and cannot be renewed; return their keys.
+
+    A token with a refresh token stays, however long ago it expired. So do a token without an
+    expiry, one that is being renewed at this moment, and an entry that cannot be read.
+
+    Args:
+        store: Which one.
+        clock: Gives the time that expiries are compared with.
+
+    Raises:
+        StoreError: The store cannot be reached.
+    """
+    keys = store.keys()
+    return [key for key in keys if _delete_expired(store, key, clock.time())]
+
+
+def _delete_expired(store: ListableTokenStore, key: str, now: float) -> bool:
+    if not _is_expired(store, key, now):
+        return False
+    try:
+        # Looked at again under the lock: whoever renews saves under it, too.
+        with store.lock(key, 0.0):
+            if expired := _is_expired(store, key, now):
+                store.delete(key)
+            return expired
+    except LockTimedOut:
+        return False
+
+
+def _is_expired(store: ListableTokenStore, key: str, now: float) -> bool:
+    token: Token | None
+    try:
+        token = store.load(key)
+    except StoreUnreadable:
+        return False
+    return token is not None and token.refresh_token is None and not token.is_valid(now)

@@ -32,7 +32,7 @@ class CallableTokenStore:
         store = CallableTokenStore(
             load=tokens.get,
             save=lambda key, token: tokens.update({key: token.to_dict()}),
-            forget=lambda key: tokens.pop(key, None),
+            delete=lambda key: tokens.pop(key, None),
         )
 
     Args:
@@ -40,7 +40,7 @@ class CallableTokenStore:
             is none.
         save: Gets the key and the `Token`, whose ``to_dict`` is fit for JSON. When it returns,
             the token must be safe: a rotated refresh token is used right after.
-        forget: Gets the key; drops the token, if there is one. Without it ``forget``, and so a
+        delete: Gets the key; drops the token, if there is one. Without it ``delete``, and so a
             logout, is an error: a token that stays would log in again.
         lock: Gets the key and a time-out in seconds; returns a context manager that holds a lock
             for that key and raises `TimeoutError` on entry if it cannot be had. It decides who
@@ -50,19 +50,19 @@ class CallableTokenStore:
         ConfigError: One of them cannot be called.
     """
 
-    __slots__ = ("_forget", "_load", "_lock", "_locks", "_save")
+    __slots__ = ("_delete", "_load", "_lock", "_locks", "_save")
 
     def __init__(
         self,
         load: Callable[[str], Token | Mapping[str, Any] | None],
         save: Callable[[str, Token], object],
         *,
-        forget: Callable[[str], object] | None = None,
+        delete: Callable[[str], object] | None = None,
         lock: Callable[[str, float], AbstractContextManager[object]] | None = None,
     ) -> None:
-        given: dict[str, object] = {"load": load, "save": save, "forget": forget, "lock": lock}
+        given: dict[str, object] = {"load": load, "save": save, "delete": delete, "lock": lock}
         for name, function in given.items():
-            left_out = function is None and name in {"forget", "lock"}
+            left_out = function is None and name in {"delete", "lock"}
             if not (left_out or callable(function)):
                 raise ConfigError(
                     f"{name} of a CallableTokenStore must be callable, "
@@ -70,16 +70,16 @@ class CallableTokenStore:
                 )
         self._load = load
         self._save = save
-        self._forget = forget
+        self._delete = delete
         self._lock = lock
         self._locks = KeyedLocks(repr(self))
 
     def __repr__(self) -> str:
         # Names only: the repr of a partial or a bound method shows what it holds.
-        given = [self._load, self._save, self._forget, self._lock]
+        given = [self._load, self._save, self._delete, self._lock]
         shown = ", ".join(
             f"{slot}={getattr(function, '__qualname__', type(function).__name__)}"
-            for slot, function in zip(("load", "save", "forget", "lock"), given, strict=True)
+            for slot, function in zip(("load", "save", "delete", "lock"), given, strict=True)
             if function is not None
         )
         return f"CallableTokenStore({shown})"
@@ -112,21 +112,21 @@ class CallableTokenStore:
         """
         self._ask("save", key, lambda: self._save(key, token))
 
-    def forget(self, key: str) -> None:
-        """Call the ``forget`` function.
+    def delete(self, key: str) -> None:
+        """Call the ``delete`` function.
 
         Raises:
             StoreError: The function failed, or none was given.
         """
-        forget = self._forget
-        if forget is None:
+        delete = self._delete
+        if delete is None:
             raise StoreError(
-                "this token store was given no forget function, so the token stays",
-                hint="pass CallableTokenStore(..., forget=...)",
+                "this token store was given no delete function, so the token stays",
+                hint="pass CallableTokenStore(..., delete=...)",
                 store=repr(self),
                 key=key,
             )
-        self._ask("forget", key, lambda: forget(key))
+        self._ask("delete", key, lambda: delete(key))
 
     @contextmanager
     def lock(self, key: str, timeout: float) -> Iterator[None]:

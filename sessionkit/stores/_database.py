@@ -119,12 +119,12 @@ def keep_trying(attempt: Callable[[], T], *, until: float, clock: Clock) -> T:
     return _locks.keep_trying(attempt, busy=busy, until=until, clock=clock)
 
 
-def connected(path: Path | None, patience: float) -> Connection:
+def connected(path: Path | None, timeout: float) -> Connection:
     """Open a file, or a database in memory.
 
     Args:
         path: The file, absolute; made with mode 0600 if it is not there. None for memory.
-        patience: How long SQLite itself waits for other connections, in seconds.
+        timeout: How long SQLite itself waits for other connections, in seconds.
 
     Raises:
         OSError: The file cannot be made, or is no plain file.
@@ -139,7 +139,7 @@ def connected(path: Path | None, patience: float) -> Connection:
     return sqlite3.connect(
         target,
         uri=True,
-        timeout=patience,
+        timeout=timeout,
         # Transactions begin and end where this module says so.
         isolation_level=None,
         # A forked child closes from another thread than the one that opened.

@@ -68,24 +68,24 @@ class FileLocks:
                 lock.release()
 
     @contextmanager
-    def alone(self, patience: float) -> Iterator[None]:
+    def alone(self, timeout: float) -> Iterator[None]:
         """Hold the one lock of the whole store, for a moment: to read, change and write.
 
         Args:
-            patience: How long to wait for it, in seconds.
+            timeout: How long to wait for it, in seconds.
 
         Raises:
             StoreError: On entry: it did not come free in time, or its file cannot be made.
         """
-        until = self._clock.monotonic() + patience
+        until = self._clock.monotonic() + timeout
         with ExitStack() as held:
             try:
-                held.enter_context(self._sole.hold("", patience))
-                lock = self._seize(".lock", "", until=until, timeout=patience)
+                held.enter_context(self._sole.hold("", timeout))
+                lock = self._seize(".lock", "", until=until, timeout=timeout)
             except LockTimedOut as error:
                 raise StoreError(
                     "the token store was busy for too long",
-                    hint=f"another program held it for longer than {patience:g} s",
+                    hint=f"another program held it for longer than {timeout:g} s",
                     store=self._owner,
                 ) from error
             held.callback(lock.release)

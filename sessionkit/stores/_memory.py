@@ -26,18 +26,18 @@ class MemoryTokenStore:
     `SqliteTokenStore` instead.
 
     Args:
-        maxsize: How many keys it holds; the one unused for longest makes room. There is no limit
+        max_tokens: How many keys it holds; the one unused for longest makes room. There is no limit
             by time: an access token whose life has ended still carries its refresh token.
 
     Raises:
-        ConfigError: *maxsize* is below one.
+        ConfigError: *max_tokens* is below one.
     """
 
-    __slots__ = ("_locks", "_maxsize", "_shelves")
+    __slots__ = ("_locks", "_max_tokens", "_shelves")
 
-    def __init__(self, *, maxsize: int = 4096) -> None:
-        self._maxsize = checks.count("maxsize", maxsize)
-        self._shelves: PerProcess[_Shelf] = PerProcess(lambda parents: _Shelf(maxsize, parents))
+    def __init__(self, *, max_tokens: int = 4096) -> None:
+        self._max_tokens = checks.count("max_tokens", max_tokens)
+        self._shelves: PerProcess[_Shelf] = PerProcess(lambda parents: _Shelf(max_tokens, parents))
         self._locks = KeyedLocks("MemoryTokenStore")
 
     @classmethod
@@ -52,7 +52,7 @@ class MemoryTokenStore:
         return cls()
 
     def __repr__(self) -> str:
-        return f"MemoryTokenStore(maxsize={self._maxsize})"
+        return f"MemoryTokenStore(max_tokens={self._max_tokens})"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(
@@ -78,7 +78,7 @@ class MemoryTokenStore:
         with shelf.guard:
             shelf.tokens[key] = token
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Drop the token under *key*, if there is one."""
         shelf = self._shelves.get()
         with shelf.guard:
@@ -102,9 +102,9 @@ class _Shelf:
 
     __slots__ = ("guard", "tokens")
 
-    def __init__(self, maxsize: int, parents: _Shelf | None) -> None:
+    def __init__(self, max_tokens: int, parents: _Shelf | None) -> None:
         self.guard = threading.Lock()
-        self.tokens: LRUCache[str, Token] = LRUCache(maxsize)
+        self.tokens: LRUCache[str, Token] = LRUCache(max_tokens)
         if parents is not None:
             # Filled anew, not taken over: the fork may have come in the middle of a change.
             self.tokens.update(dict(parents.tokens.items()))

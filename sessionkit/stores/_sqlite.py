@@ -59,7 +59,7 @@ class SqliteTokenStore:
     Args:
         path: The file. ``~`` stands for the home folder; a relative path is taken from the
             working folder of this moment.
-        patience: How long one call waits for those of others to end, in seconds.
+        busy_timeout: How long one call waits for those of others to end, in seconds.
         clock: Measures and makes the waits for other processes.
 
     Raises:
@@ -68,13 +68,13 @@ class SqliteTokenStore:
         StoreError: The folder does not exist.
     """
 
-    __slots__ = ("_clock", "_locks", "_path", "_patience")
+    __slots__ = ("_busy_timeout", "_clock", "_locks", "_path")
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         *,
-        patience: float = 5.0,
+        busy_timeout: float = 5.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         if os.fspath(path) == ":memory:":
@@ -83,7 +83,7 @@ class SqliteTokenStore:
                 hint="for tokens in memory use MemoryTokenStore, or memory: in a URL",
             )
         self._path = absolute(os.fspath(path), "SqliteTokenStore")
-        self._patience = patience
+        self._busy_timeout = busy_timeout
         self._clock = clock
         self._locks = KeyedLocks(repr(self))
         folder = self._path.parent
@@ -109,7 +109,7 @@ class SqliteTokenStore:
 
     def __reduce__(self) -> tuple[Callable[..., SqliteTokenStore], tuple[Path]]:
         # A worker process gets the way to the tokens, not the tokens.
-        build = partial(SqliteTokenStore, patience=self._patience, clock=self._clock)
+        build = partial(SqliteTokenStore, busy_timeout=self._busy_timeout, clock=self._clock)
         return build, (self._path,)
 
     def keys(self) -> list[str]:
@@ -154,7 +154,7 @@ class SqliteTokenStore:
             lambda connection: connection.execute(_SAVE, (*_name(key), text)),
         )
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Drop the token under *key*, if there is one, and overwrite where it stood.
 
         Raises:
@@ -215,7 +215,7 @@ class SqliteTokenStore:
                     connection.execute(statement)
                 return work(connection)
 
-        until = self._clock.monotonic() + self._patience
+        until = self._clock.monotonic() + self._busy_timeout
         try:
             return _database.keep_trying(attempt, until=until, clock=self._clock)
         except StoreError:
@@ -241,7 +241,7 @@ class SqliteTokenStore:
             # From None, because the JSON error carries the whole text, secrets included.
             raise StoreUnreadable(
                 f"what the token store {self._path} holds for {key!r:.80} is no token",
-                hint="drop it with store.forget(key) and log in again",
+                hint="drop it with store.delete(key) and log in again",
                 store=repr(self),
                 key=key,
             ) from None
@@ -257,7 +257,7 @@ class SqliteTokenStore:
         busy = isinstance(error, sqlite3.Error) and _database.is_busy(error)
         return StoreError(
             f"the token store cannot use {path}: {error}",
-            hint=f"another program held the file for longer than {self._patience:g} s"
+            hint=f"another program held the file for longer than {self._busy_timeout:g} s"
             if busy
             else "see that file and folder are yours to write, on a local disk with room left",
             store=repr(self),

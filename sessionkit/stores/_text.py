@@ -36,7 +36,7 @@ def from_text(text: str | bytes, key: str, owner: str) -> Token:
         # From None, because the JSON error carries the whole text, secrets included.
         raise StoreUnreadable(
             f"what the token store holds for {key!r:.80} is no token",
-            hint="drop it with store.forget(key) and log in again",
+            hint="drop it with store.delete(key) and log in again",
             store=owner,
             key=key,
         ) from None

@@ -155,7 +155,7 @@ class DjangoCacheTokenStore:
                 key=key,
             )
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Drop the token under *key*, if there is one.
 
         Raises:

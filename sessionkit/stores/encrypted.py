@@ -144,13 +144,13 @@ class EncryptedTokenStore:
         content = json.dumps({"key": key, "token": token.to_dict()}).encode("ascii")
         self._store.save(key, Token(self._fernet.encrypt(content).decode("ascii")))
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Drop the token under *key*; its encryption key is not needed for that.
 
         Raises:
             StoreError: The other store could not drop it.
         """
-        self._store.forget(key)
+        self._store.delete(key)
 
     def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
         """Return the other store's lock of *key*.
@@ -217,7 +217,7 @@ class EncryptedTokenStore:
         return StoreUnreadable(
             f"the token under {key!r:.80} {what}",
             hint="add the key that it was encrypted with to the end of keys, "
-            "or drop it with store.forget(key) and log in again",
+            "or drop it with store.delete(key) and log in again",
             store=repr(self),
             key=key,
         )

@@ -49,7 +49,7 @@ class FileTokenStore:
     Args:
         path: The file. ``~`` stands for the home folder; a relative path is taken from the
             working folder of this moment.
-        patience: How long one call waits for those of others to end, in seconds.
+        busy_timeout: How long one call waits for those of others to end, in seconds.
         clock: Measures and makes the waits for other processes.
 
     Raises:
@@ -58,17 +58,17 @@ class FileTokenStore:
         StoreError: The folder in which the file's folder would be does not exist.
     """
 
-    __slots__ = ("_clock", "_locks", "_path", "_patience")
+    __slots__ = ("_busy_timeout", "_clock", "_locks", "_path")
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         *,
-        patience: float = 5.0,
+        busy_timeout: float = 5.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._path = _private.absolute(os.fspath(path), "FileTokenStore")
-        self._patience = patience
+        self._busy_timeout = busy_timeout
         self._clock = clock
         self._locks = FileLocks(self._path, repr(self), clock=clock, extra="file")
         above = self._path.parent.parent
@@ -114,7 +114,7 @@ class FileTokenStore:
 
     def __reduce__(self) -> tuple[Callable[..., FileTokenStore], tuple[Path]]:
         # A worker process gets the way to the tokens, not the tokens.
-        build = partial(FileTokenStore, patience=self._patience, clock=self._clock)
+        build = partial(FileTokenStore, busy_timeout=self._busy_timeout, clock=self._clock)
         return build, (self._path,)
 
     def keys(self) -> list[str]:
@@ -145,7 +145,7 @@ class FileTokenStore:
         """
         self._change(key, lambda entries: {**entries, key: token.to_dict()})
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Drop the token under *key*, if there is one.
 
         Raises:
@@ -177,13 +177,13 @@ class FileTokenStore:
         """Return the entries; nobody is waited for, because no reader sees half a file."""
         entries = self._entries()
         if entries is None:
-            with self._locks.alone(self._patience):
+            with self._locks.alone(self._busy_timeout):
                 entries = self._rescued()
         return entries
 
     def _change(self, key: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         def work() -> None:
-            with self._locks.alone(self._patience):
+            with self._locks.alone(self._busy_timeout):
                 before = self._rescued()
                 after = change(before)
                 if after != before:
@@ -234,7 +234,7 @@ class FileTokenStore:
             # The message names the field, never what is in it.
             raise StoreUnreadable(
                 f"what the token store {self._path} holds for {key!r:.80} is no token: {error}",
-                hint="drop it with store.forget(key) and log in again",
+                hint="drop it with store.delete(key) and log in again",
                 store=repr(self),
                 key=key,
             ) from None

@@ -51,8 +51,8 @@ class KeyringTokenStore:
         service: Under which name the keyring shows the entries: your program's.
         backend: Which keyring; by default the one that ``keyring`` chooses.
         folder: Where the files of the locks are; by default the user's state folder.
-        patience: How long one call waits for those of others to end, in seconds. Somebody may have
-            to type a password.
+        busy_timeout: How long one call waits for those of others to end, in seconds. Somebody
+            may have to type a password.
         clock: Measures and makes the waits for other processes.
 
     Raises:
@@ -61,7 +61,7 @@ class KeyringTokenStore:
         StoreError: There is no keyring here, as on most servers, or one that keeps nothing.
     """
 
-    __slots__ = ("_clock", "_folder", "_given", "_keyring", "_locks", "_patience", "_service")
+    __slots__ = ("_busy_timeout", "_clock", "_folder", "_given", "_keyring", "_locks", "_service")
 
     def __init__(
         self,
@@ -69,13 +69,13 @@ class KeyringTokenStore:
         *,
         backend: KeyringBackend | None = None,
         folder: Path | None = None,
-        patience: float = 60.0,
+        busy_timeout: float = 60.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         if not service.strip():
             raise ConfigError("a KeyringTokenStore needs the name of a service: your program's")
         self._service = service
-        self._patience = patience
+        self._busy_timeout = busy_timeout
         self._clock = clock
         self._given = backend
         self._keyring = _usable(backend, repr(self))
@@ -109,7 +109,7 @@ class KeyringTokenStore:
             KeyringTokenStore,
             backend=self._given,
             folder=self._folder,
-            patience=self._patience,
+            busy_timeout=self._busy_timeout,
             clock=self._clock,
         )
         return build, (self._service,)
@@ -135,7 +135,7 @@ class KeyringTokenStore:
         put = partial(self._keyring.set_password, self._service, _name(key), text)
         self._ask(key, put, length=len(text))
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Drop the token under *key*, if there is one.
 
         Raises:
@@ -167,7 +167,7 @@ class KeyringTokenStore:
         return found
 
     def _ask(self, key: str, question: Callable[[], T], *, length: int = 0) -> T:
-        with self._locks.alone(self._patience):
+        with self._locks.alone(self._busy_timeout):
             try:
                 return question()
             except Exception as error:

@@ -209,13 +209,13 @@ class RedisTokenStore:
         if not self._run("save", key, [number, to_name(key), to_text(token)]):
             raise superseded(repr(self), key)
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Drop the token under *key*, if there is one.
 
         Raises:
             StoreError: The server does not answer, or refuses.
         """
-        self._run("forget", key, [self._held.mark(key) or "", to_name(key)])
+        self._run("delete", key, [self._held.mark(key) or "", to_name(key)])
 
     @contextmanager
     def lock(self, key: str, timeout: float) -> Iterator[None]:
@@ -295,7 +295,7 @@ class _Client:
 
     def __init__(self, redis: Any) -> None:
         self.redis = redis
-        texts = {"lock": _LOCK, "extend": _EXTEND, "free": _FREE, "save": _SAVE, "forget": _FORGET}
+        texts = {"lock": _LOCK, "extend": _EXTEND, "free": _FREE, "save": _SAVE, "delete": _FORGET}
         self.scripts = {name: redis.register_script(text) for name, text in texts.items()}
 
 

@@ -152,7 +152,7 @@ class SqlTokenStore:
             raise superseded(repr(self), key)
         entry.version = values["version"]
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Drop the token under *key*, if there is one.
 
         Raises:

@@ -34,9 +34,9 @@ class Tasks:
         """Save the token of these fields."""
         self._store.save(key, Token.from_dict(fields))
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Forget the token."""
-        self._store.forget(key)
+        self._store.delete(key)
 
     def hold(self, key: str, timeout: float) -> bool:
         """Take the lock and keep it; tell whether it could be had within *timeout* seconds."""

@@ -20,7 +20,7 @@ import pytest
 
 from sessionkit._tokens import Token
 from sessionkit.errors import LockTimedOut
-from sessionkit.stores._purge import purge
+from sessionkit.stores._base import purge_expired
 from sessionkit.testing._clock import FakeClock
 
 if TYPE_CHECKING:
@@ -99,22 +99,22 @@ class TokenStoreContract:
         store.save("app", Token("access-1"))
         store.save("other", Token("access-2"))
 
-        store.forget("app")
+        store.delete("app")
 
         assert store.load("app") is None
         assert store.load("other") == Token("access-2")
 
     def test_forgetting_an_unknown_key_does_nothing(self, store: TokenStore) -> None:
         """A logout may be repeated."""
-        store.forget("nobody")
-        store.forget("nobody")
+        store.delete("nobody")
+        store.delete("nobody")
 
         assert store.load("nobody") is None
 
     def test_a_forgotten_key_can_be_used_again(self, store: TokenStore) -> None:
         """After a logout comes a login."""
         store.save("app", Token("access-1"))
-        store.forget("app")
+        store.delete("app")
         store.save("app", Token("access-2"))
 
         assert store.load("app") == Token("access-2")
@@ -206,7 +206,7 @@ class TokenStoreContract:
         def work() -> Token | None:
             seen = store.load("app")
             store.save("app", Token("access-2"))
-            store.forget("other")
+            store.delete("other")
             return seen
 
         with store.lock("app", self.timeout):
@@ -322,8 +322,8 @@ class ListableTokenStoreContract(TokenStoreContract):
         """After a logout nobody is left in the list."""
         store.save("ann", Token("access-1"))
         store.save("bob", Token("access-2"))
-        store.forget("ann")
-        store.forget("nobody")
+        store.delete("ann")
+        store.delete("nobody")
 
         assert list(store.keys()) == ["bob"]
 
@@ -343,7 +343,7 @@ class ListableTokenStoreContract(TokenStoreContract):
         store.save("in renewal", Token("a", expires_at=1_000.0))
 
         with store.lock("in renewal", self.timeout):
-            gone = self.in_a_thread(lambda: purge(store, clock=FakeClock(epoch=2_000.0)))
+            gone = self.in_a_thread(lambda: purge_expired(store, clock=FakeClock(epoch=2_000.0)))
 
         assert gone == ["ended"]
         assert list(store.keys()) == ["endless", "in renewal", "living", "renewable"]

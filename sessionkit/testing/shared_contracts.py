@@ -109,7 +109,7 @@ class SharedTokenStoreContract:
         assert other.call("load", "app") is None
         one.call("save", "app", token)
         assert other.call("load", "app") == token
-        other.call("forget", "app")
+        other.call("delete", "app")
         assert one.call("load", "app") is None
 
     def test_one_process_at_a_time_holds_a_lock(self, start: Callable[[], Worker]) -> None:

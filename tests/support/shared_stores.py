@@ -262,7 +262,7 @@ def work():
     with store.lock("x", 30.0), store.lock("mine", 30.0):
         store.save("other", Token("b"))
         assert store.load("other") == Token("b")
-        store.forget("nobody")
+        store.delete("nobody")
 
 pids = [child(work) for _ in range(12)]
 codes = [ended(pid) for pid in pids]

@@ -85,7 +85,7 @@ class Shelf:
     def save(self, key: str, token: Token) -> None:
         """Keep it."""
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Drop it."""
 
     def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:

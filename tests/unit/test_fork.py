@@ -104,7 +104,7 @@ def test_a_fork_comes_through_a_busy_store() -> None:
 
 def test_a_fork_from_within_does_not_wait_for_itself() -> None:
     """A signal handler may fork wherever it strikes."""
-    gate = ForkGate(patience=60.0)
+    gate = ForkGate(timeout=60.0)
     with gate.passing():
         gate.before_fork()
         gate.after_fork_in_parent()
@@ -112,7 +112,7 @@ def test_a_fork_from_within_does_not_wait_for_itself() -> None:
 
 def test_a_fork_does_not_wait_for_ever() -> None:
     """A disk that hangs does not keep a server from starting its workers."""
-    gate = ForkGate(patience=0.01)
+    gate = ForkGate(timeout=0.01)
     inside, leave = threading.Event(), threading.Event()
 
     def work() -> None:

@@ -256,7 +256,7 @@ class Renewal:
     def logout(self) -> None:
         """Forget the token, here and in the store; no automatic login follows."""
         with self._store.lock(self._key, WAIT_TIMEOUT):
-            self._store.forget(self._key)
+            self._store.delete(self._key)
             self._saver.forget()
             with self._threads.get().changed:
                 generation = self._state.generation + 1

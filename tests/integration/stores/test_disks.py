@@ -139,7 +139,7 @@ subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
 assert store.load("app") == small
 assert store.keys() == ["app"]
 fails(lambda: store.save("app", large))
-fails(lambda: store.forget("app"))
+fails(lambda: store.delete("app"))
 fails(hold)
 assert store.load("app") == small
 subprocess.run(["mount", "-o", "remount,rw", folder], check=True)

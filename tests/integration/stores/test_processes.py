@@ -405,7 +405,7 @@ def work():
     with store.lock("x", 30.0), store.lock("mine", 30.0):
         store.save("app", Token("b"))
         assert store.load("app") is not None
-        store.forget("nobody")
+        store.delete("nobody")
 
 codes = [ended(child(work)) for _ in range(25)]
 pids = [child(work) for _ in range(8)]
@@ -428,14 +428,14 @@ with store.lock("x", 1.0), store.lock("y", 1.0):
 def test_a_child_has_a_copy_of_the_tokens_in_memory(url: str) -> None:
     """A worker starts with its parent's login, even if a thread was in the middle of saving."""
     fork = """
-memory = MemoryTokenStore(maxsize=50)
+memory = MemoryTokenStore(max_tokens=50)
 memory.save("app", Token("a"))
 stop = threading.Event()
 def save():
     while not stop.is_set():
         for number in range(10):
             memory.save(f"key-{number}", Token("b"))
-            memory.forget(f"key-{number}")
+            memory.delete(f"key-{number}")
 def renew():
     while not stop.is_set():
         with memory.lock("app", 20.0):
@@ -448,7 +448,7 @@ def work():
         assert memory.load("app") == Token("a")
         for number in range(100):
             memory.save(f"key-{number}", Token("c"))
-            memory.forget(f"key-{number}")
+            memory.delete(f"key-{number}")
         memory.save("app", Token("c"))
 codes = [ended(child(work)) for _ in range(30)]
 stop.set()

@@ -181,7 +181,7 @@ def test_a_logout_is_not_undone_by_a_renewal_that_was_stopped(
         assert process.heard() == "held"
         process.signal(signal.SIGSTOP)
         with store.lock("app", 20.0):
-            store.forget("app")
+            store.delete("app")
         process.signal(signal.SIGCONT)
         process.tell("save")
 

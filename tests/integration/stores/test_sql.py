@@ -277,7 +277,7 @@ def test_what_was_saved_without_a_lock_is_not_overwritten_by_a_renewal_begun_bef
         by_hand.save("app", Token("by hand"))
         assert refused(store, "app", Token("third"))
         assert store.load("app") == Token("by hand")
-        by_hand.forget("app")
+        by_hand.delete("app")
         assert refused(store, "app", Token("third"))
     by_hand.close()
 

@@ -107,9 +107,9 @@ class WiredStore:
         with self._wire.along():
             self._store.save(key, token)
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Forget."""
-        self._store.forget(key)
+        self._store.delete(key)
 
     @contextmanager
     def lock(self, key: str, timeout: float) -> Iterator[None]:

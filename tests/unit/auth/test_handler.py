@@ -659,7 +659,7 @@ def test_a_handler_shows_its_settings_and_no_secret() -> None:
         stack.get("x")
 
     assert repr(auth) == (
-        "AuthHandler(StaticToken(***), store=MemoryTokenStore(maxsize=4096), "
+        "AuthHandler(StaticToken(***), store=MemoryTokenStore(max_tokens=4096), "
         "scheme=Header('X-Key'), origins=['https://api.example:443'])"
     )
 

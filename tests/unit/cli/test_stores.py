@@ -27,7 +27,7 @@ def test_every_store_of_this_machine_is_tried() -> None:
     for kind in ("sqlite", "file"):
         assert found[kind].state == "works"
         assert found[kind].detail.endswith("another process waits for the lock; files 0600")
-    assert found["encrypted"].detail == "locks, saves, loads, forgets"
+    assert found["encrypted"].detail == "locks, saves, loads, deletes"
     assert found["keyring"].state in {"works", "absent"}
 
 
@@ -187,7 +187,7 @@ class Forgetful(MemoryTokenStore):
 class Clinging(MemoryTokenStore):
     """A store that forgets nothing."""
 
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Do nothing."""
 
 

@@ -29,7 +29,7 @@ class TestOverADictionary(TokenStoreContract):
         return CallableTokenStore(
             lambda key: json.loads(rows[key]) if key in rows else None,
             lambda key, token: rows.update({key: json.dumps(token.to_dict())}),
-            forget=lambda key: rows.pop(key, None),
+            delete=lambda key: rows.pop(key, None),
         )
 
 
@@ -56,7 +56,7 @@ class TestWithAUsersLock(TokenStoreContract):
         return CallableTokenStore(
             rows.get,
             lambda key, token: rows.update({key: token}),
-            forget=lambda key: rows.pop(key, None),
+            delete=lambda key: rows.pop(key, None),
             lock=lock,
         )
 
@@ -81,27 +81,27 @@ def test_each_function_gets_what_the_docs_say() -> None:
     store = CallableTokenStore(
         lambda *given: calls.append(("load", *given)),
         lambda *given: calls.append(("save", *given)),
-        forget=lambda *given: calls.append(("forget", *given)),
+        delete=lambda *given: calls.append(("delete", *given)),
         lock=lock,
     )
     store.load("app")
     store.save("app", Token("a"))
-    store.forget("app")
+    store.delete("app")
     with store.lock("app", 2.5):
         pass
 
     assert calls == [
         ("load", "app"),
         ("save", "app", Token("a")),
-        ("forget", "app"),
+        ("delete", "app"),
         ("lock", "app", 2.5),
     ]
 
 
-@pytest.mark.parametrize("method", ["load", "save", "forget"])
+@pytest.mark.parametrize("method", ["load", "save", "delete"])
 def test_what_a_function_raises_is_the_cause_of_a_store_error(method: str) -> None:
     """One except clause is enough; the database's own error is still to be seen, scrubbed."""
-    store = CallableTokenStore(failing, failing, forget=failing)
+    store = CallableTokenStore(failing, failing, delete=failing)
     arguments = ("app", Token("a"))[: 2 if method == "save" else 1]
 
     with pytest.raises(StoreError, match=f"the {method} function .* RuntimeError") as caught:
@@ -146,12 +146,12 @@ def test_without_a_forget_function_a_logout_is_an_error() -> None:
     """A token that stays would log in again at the next start, so nobody thinks it is gone."""
     store = CallableTokenStore(nothing, nothing)
 
-    with pytest.raises(StoreError, match="no forget function") as caught:
-        store.forget("app")
-    assert "forget=" in caught.value.hint
+    with pytest.raises(StoreError, match="no delete function") as caught:
+        store.delete("app")
+    assert "delete=" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["load", "save", "forget", "lock"])
+@pytest.mark.parametrize("name", ["load", "save", "delete", "lock"])
 def test_what_cannot_be_called_is_refused_when_the_store_is_made(name: str) -> None:
     """A slip shows at once, not at the first renewal in the night."""
     functions: dict[str, Any] = {"load": nothing, "save": nothing, name: "nothing"}

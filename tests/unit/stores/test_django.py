@@ -134,7 +134,7 @@ def test_a_server_that_is_gone_is_told_for_each_way_in() -> None:
         works: list[Callable[[], object]] = [
             lambda: store.load("app"),
             lambda: store.save("app", Token("a")),
-            lambda: store.forget("app"),
+            lambda: store.delete("app"),
             lambda: store.lock("app", 0.0).__enter__(),
         ]
         for work in works:

@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 
 from sessionkit._tokens import Token
 from sessionkit.errors import ConfigError, LockTimedOut, StoreError, StoreUnreadable
-from sessionkit.stores import CallableTokenStore, MemoryTokenStore, SqliteTokenStore, purge
+from sessionkit.stores import CallableTokenStore, MemoryTokenStore, SqliteTokenStore, purge_expired
 from sessionkit.stores.encrypted import EncryptedTokenStore
 from sessionkit.stores.file import FileTokenStore
 from sessionkit.testing import FakeClock, ListableTokenStoreContract
@@ -95,7 +95,7 @@ def refused(store: EncryptedTokenStore, key: str, match: str) -> StoreUnreadable
     assert "planted" not in shown
     assert not {NEW, OLD, OTHER} & set(shown.split())
     assert caught.value.key == key
-    assert "forget" in caught.value.hint
+    assert "delete" in caught.value.hint
     return caught.value
 
 
@@ -107,7 +107,7 @@ def test_a_wrong_key_is_an_error_that_names_the_ways_out(inner: MemoryTokenStore
     error = refused(store, "ann", "not encrypted with any of the keys")
 
     assert "end of keys" in error.hint
-    store.forget("ann")
+    store.delete("ann")
     store.save("ann", FULL)
     assert store.load("ann") == FULL
 
@@ -171,7 +171,7 @@ def test_neither_repr_nor_pickle_shows_a_key(inner: MemoryTokenStore) -> None:
     """A key leaves the process in no log, no report and no task queue."""
     store = EncryptedTokenStore(inner, [NEW, OLD])
 
-    assert repr(store) == "EncryptedTokenStore(MemoryTokenStore(maxsize=4096), keys=2)"
+    assert repr(store) == "EncryptedTokenStore(MemoryTokenStore(max_tokens=4096), keys=2)"
     with pytest.raises(TypeError, match="keys would be readable"):
         pickle.dumps(store)
 
@@ -246,7 +246,7 @@ def test_what_ended_is_purged_though_its_end_is_encrypted(inner: MemoryTokenStor
     store.save("ann", Token("a", expires_at=1.0))
     EncryptedTokenStore(inner, [OTHER]).save("bob", Token("a", expires_at=1.0))
 
-    assert purge(store, clock=FakeClock()) == ["ann"]
+    assert purge_expired(store, clock=FakeClock()) == ["ann"]
     assert store.keys() == ["bob"]
 
 

@@ -61,7 +61,7 @@ def attempts(store: FileTokenStore, key: str) -> tuple[Callable[[], object], ...
     return (
         lambda: store.load(key),
         lambda: store.save(key, Token("new")),
-        lambda: store.forget(key),
+        lambda: store.delete(key),
         store.keys,
     )
 
@@ -107,7 +107,7 @@ def test_looking_makes_no_file(path: Path) -> None:
 
     assert store.load("app") is None
     assert store.keys() == []
-    store.forget("app")
+    store.delete("app")
     assert not path.parent.exists()
 
 
@@ -117,7 +117,7 @@ def test_forgetting_whom_nobody_knows_writes_nothing(path: Path) -> None:
     store.save("app", Token("a"))
     before = path.stat().st_ino
 
-    store.forget("nobody")
+    store.delete("nobody")
 
     assert path.stat().st_ino == before
 
@@ -265,7 +265,7 @@ def test_what_cannot_be_a_path_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_worker_process_gets_the_way_and_not_the_tokens(path: Path) -> None:
     """A store may be an argument of a task; no token travels with it."""
-    store = FileTokenStore(path, patience=3.0)
+    store = FileTokenStore(path, busy_timeout=3.0)
     store.save("app", Token("planted-secret"))
 
     pickled = pickle.dumps(store)
@@ -397,11 +397,11 @@ def test_a_damaged_entry_is_told_without_its_content(path: Path, entry: str) -> 
     with pytest.raises(StoreUnreadable, match="holds for 'app' is no token") as caught:
         store.load("app")
     assert caught.value.key == "app"
-    assert "forget" in caught.value.hint
+    assert "delete" in caught.value.hint
     assert "planted" not in "".join(traceback.format_exception(caught.value))
     assert store.load("other") == Token("b")
     assert store.keys() == ["app", "other"]
-    store.forget("app")
+    store.delete("app")
     assert store.load("app") is None
 
 
@@ -424,7 +424,7 @@ def test_what_a_killed_save_left_behind_is_cleared_away(path: Path) -> None:
 def test_a_file_that_stays_busy_is_a_store_error(path: Path) -> None:
     """A program that hangs in the middle of a save is told, instead of a call that hangs too."""
     clock = FakeClock()
-    store, other = FileTokenStore(path, patience=2.0, clock=clock), FileTokenStore(path)
+    store, other = FileTokenStore(path, busy_timeout=2.0, clock=clock), FileTokenStore(path)
     store.save("app", Token("a"))
     with other._locks.alone(1.0):
         with pytest.raises(StoreError, match="busy for too long") as caught:

@@ -156,17 +156,17 @@ def test_an_entry_that_is_no_token_is_told_without_its_content(content: str) -> 
 
     with pytest.raises(StoreUnreadable, match="holds for 'app' is no token") as caught:
         store.load("app")
-    assert "forget" in caught.value.hint
+    assert "delete" in caught.value.hint
     shown = "".join(traceback.format_exception(caught.value))
     assert "planted" not in shown
-    store.forget("app")
+    store.delete("app")
     assert store.load("app") is None
 
 
 def test_a_dialog_that_nobody_answers_ends_the_wait() -> None:
     """A second program does not hang for ever behind the password prompt of the first."""
     clock = FakeClock()
-    waiting = KeyringTokenStore("shop", patience=3.0, clock=clock)
+    waiting = KeyringTokenStore("shop", busy_timeout=3.0, clock=clock)
     with (
         KeyringTokenStore("shop")._locks.alone(1.0),
         pytest.raises(StoreError, match="busy for too long"),

@@ -23,7 +23,7 @@ class TestMemoryTokenStore(ListableTokenStoreContract):
 
 def test_only_size_makes_a_token_go_and_the_unused_one_first() -> None:
     """Thousands of users fit; a token that has ended is not thrown away for its age."""
-    store = MemoryTokenStore(maxsize=2)
+    store = MemoryTokenStore(max_tokens=2)
     store.save("ann", Token("a", expires_at=1.0))
     store.save("bob", Token("b"))
     store.load("ann")
@@ -36,8 +36,8 @@ def test_only_size_makes_a_token_go_and_the_unused_one_first() -> None:
 
 def test_a_store_for_no_token_is_refused() -> None:
     """A slip in a setting shows at once, not as a login for every call."""
-    with pytest.raises(ConfigError, match="maxsize must be a whole number from 1, not 0"):
-        MemoryTokenStore(maxsize=0)
+    with pytest.raises(ConfigError, match="max_tokens must be a whole number from 1, not 0"):
+        MemoryTokenStore(max_tokens=0)
 
 
 def test_two_stores_share_nothing() -> None:
@@ -55,7 +55,7 @@ def test_a_forked_child_starts_with_a_copy(monkeypatch: pytest.MonkeyPatch) -> N
     store.save("app", Token("a"))
     monkeypatch.setattr(os, "getpid", lambda: -1)
     inherited = store.load("app")
-    store.forget("app")
+    store.delete("app")
     monkeypatch.undo()
 
     assert inherited == store.load("app") == Token("a")

@@ -126,7 +126,7 @@ def test_what_a_forgotten_token_leaves_behind_goes_by_itself(
     """A server that millions logged in to and out of does not fill up."""
     with store.lock("app", 1.0):
         store.save("app", Token("a"))
-    store.forget("app")
+    store.delete("app")
 
     assert 0 < server.ttl("{sessionkit}:fence:app") <= 86_400
     assert server.hlen("{sessionkit}:tokens") == 0
@@ -138,7 +138,7 @@ def test_a_token_forgotten_under_the_lock_can_be_saved_again(store: RedisTokenSt
     """Whoever holds the lock may change its mind."""
     with store.lock("app", 1.0):
         store.save("app", Token("a"))
-        store.forget("app")
+        store.delete("app")
         store.save("app", Token("b"))
 
     assert store.load("app") == Token("b")
@@ -154,7 +154,7 @@ def test_an_entry_that_is_no_token_is_told_and_can_be_dropped(
     assert "planted-secret" not in f"{caught.value!r}{caught.value.__cause__!r}"
     assert store.keys() == ["app"]
 
-    store.forget("app")
+    store.delete("app")
     assert store.load("app") is None
 
 
@@ -182,7 +182,7 @@ def test_a_server_that_is_not_there_is_told_for_each_way_in() -> None:
             store.keys,
             lambda: store.load("app"),
             lambda: store.save("app", Token("a")),
-            lambda: store.forget("app"),
+            lambda: store.delete("app"),
             lambda: store.lock("app", 0.0).__enter__(),
         ):
             with pytest.raises(StoreError, match="cannot use Redis: ConnectionError"):

@@ -135,7 +135,7 @@ def test_nothing_is_made_before_the_first_save(store: SqlTokenStore, url: str) -
     """Looking for a token leaves no trace in somebody's database."""
     assert store.load("app") is None
     assert store.keys() == []
-    store.forget("app")
+    store.delete("app")
     with store.lock("app", 1.0):
         pass
 
@@ -166,7 +166,7 @@ def test_saves_of_a_new_key_at_once_end_well(postgres_url: str) -> None:
             store.save("app", Token(f"a-{number}-{turn}"))
 
     def drop(_: int) -> None:
-        store.forget("app")
+        store.delete("app")
 
     results = at_once(5, lambda number: work(number) if number else drop(number))
     store.close()
@@ -188,7 +188,7 @@ def test_a_token_forgotten_under_the_lock_can_be_saved_again(store: SqlTokenStor
     """Whoever holds the lock may change its mind."""
     with store.lock("app", 1.0):
         store.save("app", Token("a"))
-        store.forget("app")
+        store.delete("app")
         store.save("app", Token("b"))
 
     assert store.load("app") == Token("b")
@@ -208,7 +208,7 @@ def test_an_entry_that_is_no_token_is_told_and_can_be_dropped(
     assert "planted" not in f"{caught.value!r}{caught.value.__cause__!r}"
     assert store.keys() == ["app"]
 
-    store.forget("app")
+    store.delete("app")
     assert store.load("app") is None
 
 
@@ -244,7 +244,7 @@ def test_a_database_that_is_not_there_is_told_for_each_way_in() -> None:
             store.keys,
             lambda: store.load("app"),
             lambda: store.save("app", Token("a")),
-            lambda: store.forget("app"),
+            lambda: store.delete("app"),
             lambda: store.lock("app", 0.0).__enter__(),
         ):
             with pytest.raises(StoreError, match="cannot use postgresql") as caught:

@@ -62,7 +62,7 @@ def attempts(store: SqliteTokenStore, key: str) -> tuple[Callable[[], object], .
     return (
         lambda: store.load(key),
         lambda: store.save(key, Token("a")),
-        lambda: store.forget(key),
+        lambda: store.delete(key),
         store.keys,
     )
 
@@ -95,7 +95,7 @@ def test_looking_makes_no_file(path: Path) -> None:
     """A program that only looks leaves nothing behind."""
     store = SqliteTokenStore(path)
     store.load("app")
-    store.forget("app")
+    store.delete("app")
 
     assert list(path.parent.iterdir()) == []
 
@@ -245,7 +245,7 @@ def test_what_cannot_be_a_path_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_worker_process_gets_the_way_and_not_the_tokens(path: Path) -> None:
     """A store may be an argument of a task; no token travels with it."""
-    store = SqliteTokenStore(path, patience=3.0)
+    store = SqliteTokenStore(path, busy_timeout=3.0)
     store.save("app", Token("planted-secret"))
 
     pickled = pickle.dumps(store)
@@ -264,7 +264,7 @@ def test_nothing_of_a_forgotten_token_stays_in_the_file(path: Path) -> None:
         store.save(f"other-{number}", Token("kept-token" * 20))
     store.save("app", Token("planted-first" * 300))
     store.save("app", Token("planted-second"))
-    store.forget("app")
+    store.delete("app")
 
     content = path.read_bytes()
 
@@ -307,7 +307,7 @@ def test_an_empty_file_is_an_empty_store(path: Path) -> None:
     store = SqliteTokenStore(path)
 
     assert store.load("app") is None
-    store.forget("app")
+    store.delete("app")
     store.save("app", Token("a"))
     assert store.load("app") == Token("a")
 
@@ -334,11 +334,11 @@ def test_a_damaged_entry_is_told_without_its_content(path: Path, content: object
     with pytest.raises(StoreUnreadable, match="holds for 'app' is no token") as caught:
         store.load("app")
     assert caught.value.key == "app"
-    assert "forget" in caught.value.hint
+    assert "delete" in caught.value.hint
     assert caught.value.__cause__ is None
     assert "planted" not in "".join(traceback.format_exception(caught.value))
     assert store.load("other") == Token("b")
-    store.forget("app")
+    store.delete("app")
     assert store.load("app") is None
 
 
@@ -394,7 +394,7 @@ def test_a_reader_sees_the_old_token_while_a_new_one_is_written(path: Path) -> N
 
 def test_a_file_that_stays_busy_is_a_store_error(path: Path) -> None:
     """A backup program that holds the file for long is told, instead of a call that hangs."""
-    store = SqliteTokenStore(path, patience=0.0, clock=FakeClock())
+    store = SqliteTokenStore(path, busy_timeout=0.0, clock=FakeClock())
     store.save("app", Token("a"))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")

@@ -55,7 +55,7 @@ def test_what_is_no_token_is_said_without_showing_it(text: str | bytes) -> None:
         from_text(text, "app", "the store")
 
     assert (caught.value.store, caught.value.key) == ("the store", "app")
-    assert "forget" in caught.value.hint
+    assert "delete" in caught.value.hint
     assert caught.value.__cause__ is None
 
 

@@ -29,8 +29,8 @@ class Store:
     def save(self, key: str, token: Token) -> None:
         self.inner.save(key, token)
 
-    def forget(self, key: str) -> None:
-        self.inner.forget(key)
+    def delete(self, key: str) -> None:
+        self.inner.delete(key)
 
     @contextmanager
     def lock(self, key: str, timeout: float) -> Iterator[None]:
@@ -62,20 +62,20 @@ class KeepsTheFirst(Store):
 
 
 class ForgetsNothing(Store):
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         pass
 
 
 class ForgetsAll(Store):
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         self.inner = MemoryTokenStore()
 
 
 class ForgetsOnlyTheKnown(Store):
-    def forget(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         if self.load(key) is None:
             raise KeyError(key)
-        super().forget(key)
+        super().delete(key)
 
 
 class FoldsKeys(Store):

@@ -20,7 +20,7 @@ def test_each_line_is_a_step_and_has_an_answer(
         ["load", "app"],
         ["save", "app", {"value": "a"}],
         ["load", "app"],
-        ["forget", "app"],
+        ["delete", "app"],
         ["load", "app"],
     ]
     monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{json.dumps(s)}\n" for s in steps)))

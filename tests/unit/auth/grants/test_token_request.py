@@ -383,7 +383,7 @@ def test_a_stored_token_that_is_damaged_hinders_no_logout() -> None:
     store = CallableTokenStore(
         load=rows.get,
         save=lambda key, token: rows.update({key: token.to_dict()}),
-        forget=lambda key: rows.pop(key, None),
+        delete=lambda key: rows.pop(key, None),
         lock=lambda key, timeout: nullcontext(),
     )
     with LoopbackServer(lambda _: ServerResponse(200, b"")) as server:
