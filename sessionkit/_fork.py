@@ -1,8 +1,9 @@
-"""Fork safety: state that a child process makes anew, and SQLite kept whole over a fork.
+"""What keeps a program whole when its process is forked.
 
-SQLite remembers per process which of its files it has locked. A child inherits that memory with
-the connections in it, but not the locks: were it forked while a connection holds a file, that file
-would look busy in the child for ever. Hence two rules of :class:`ForkGate`:
+`PerProcess` makes state anew in a child. `ForkGate` is for SQLite, which remembers per process
+which of its files it has locked. A child inherits that memory with the connections in it, but not
+the locks: were it forked while a connection holds a file, that file would look busy in the child
+for ever. Hence two rules:
 
 - a fork waits for the moment in which no thread is inside SQLite;
 - a connection that stays open longer, such as one that holds a renewal lock, is closed in the
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 
 class PerProcess(Generic[T]):
-    """A state that a forked child makes anew at its first use.
+    """State that a forked child makes anew at its first use.
 
     A lock that another thread held at the moment of the fork would stay locked in the child for
     ever, since the thread that could free it was not copied. Thread-safe.
@@ -46,7 +47,7 @@ class PerProcess(Generic[T]):
         state = self._states.get(pid)
         if state is None:
             parents = list(self._states.values())[-1]
-            # One atomic step, for no lock could guard it that is not itself in question.
+            # One atomic step, because a lock to guard it might itself be held for ever.
             state = self._states.setdefault(pid, self._make(parents))
         return state
 
@@ -89,7 +90,7 @@ class ForkGate:
         return self
 
     @contextmanager
-    def passing(self) -> Iterator[None]:
+    def inside(self) -> Iterator[None]:
         """Keep forks away while the calling thread is inside SQLite: milliseconds, not more."""
         me = threading.get_ident()
         with self._idle:
@@ -103,11 +104,11 @@ class ForkGate:
                 self._inside.discard(me)
                 self._idle.notify_all()
 
-    def keep(self, connection: Closable) -> None:
+    def register(self, connection: Closable) -> None:
         """Take note of a connection that stays open; a forked child closes its copy."""
         self._open.add(connection)
 
-    def drop(self, connection: Closable) -> None:
+    def unregister(self, connection: Closable) -> None:
         """Forget a connection that is about to be closed."""
         self._open.discard(connection)
 
@@ -129,7 +130,7 @@ class ForkGate:
         """Start with new locks, and close what was inherited."""
         self._reset()
         for connection in list(self._open):
-            self.drop(connection)
+            self.unregister(connection)
             connection.close()
 
     def _reset(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from sessionkit._fork import ForkGate
 from sessionkit.stores import _locks
-from sessionkit.stores._private import claim
+from sessionkit.stores._private import create_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ def transaction(path: Path, begin: str) -> Iterator[Connection]:
         OSError: The file cannot be made, or is no plain file.
         sqlite3.Error: What SQLite says.
     """
-    with GATE.passing(), closing(connected(path, _COMMIT_PATIENCE)) as connection:
+    with GATE.inside(), closing(connected(path, _COMMIT_PATIENCE)) as connection:
         # Bytes, because the error about a text that is no UTF-8 would quote it.
         connection.text_factory = bytes
         # A power cut takes back nothing that was committed: there is no second refresh token.
@@ -67,36 +67,6 @@ def transaction(path: Path, begin: str) -> Iterator[Connection]:
         connection.execute(begin)
         yield connection
         connection.execute("COMMIT")
-
-
-def seize(path: Path) -> Connection:
-    """Lock a whole file, or raise at once.
-
-    The lock is a file lock of the operating system, so it is free at the moment in which the
-    process ends, however it ends. Nothing is ever written to the file.
-
-    Raises:
-        OSError: The file cannot be made, or is no plain file.
-        sqlite3.Error: What SQLite says, such as that the file is locked.
-    """
-    with GATE.passing():
-        connection = connected(path, 0.0)
-        try:
-            # An exclusive transaction opens a journal; in memory, no file is left by a kill.
-            connection.execute("PRAGMA journal_mode = MEMORY")
-            connection.execute("BEGIN EXCLUSIVE")
-        except BaseException:
-            connection.close()
-            raise
-        GATE.keep(connection)
-        return connection
-
-
-def free(connection: Connection) -> None:
-    """Give up what `seize` returned; in a forked child this leaves the parent's lock alone."""
-    with GATE.passing():
-        GATE.drop(connection)
-        connection.close()
 
 
 def keep_trying(attempt: Callable[[], T], *, until: float, clock: Clock) -> T:
@@ -133,7 +103,7 @@ def connected(path: Path | None, timeout: float) -> Connection:
     target = ":memory:"
     if path is not None:
         with GATE.creation:
-            claim(path)
+            create_private(path)
         # mode=rw: if the file vanishes right now, SQLite must not make one that all can read.
         target = f"{path.as_uri()}?mode=rw"
     return sqlite3.connect(

@@ -33,12 +33,12 @@ class Holdings(Generic[T]):
         # Each thread changes its own entries only, each in one step.
         self._marks: PerProcess[dict[tuple[int, str], T]] = PerProcess(lambda _parents: {})
 
-    def mark(self, key: str) -> T | None:
+    def fencing_token(self, key: str) -> T | None:
         """Return what this thread noted when it took the lock of *key*; None if it has none."""
         return self._marks.get().get((threading.get_ident(), key))
 
     @contextmanager
-    def under(self, key: str, mark: T) -> Iterator[None]:
+    def holding(self, key: str, mark: T) -> Iterator[None]:
         """Note *mark* for as long as the block runs."""
         marks, place = self._marks.get(), (threading.get_ident(), key)
         marks[place] = mark
@@ -49,7 +49,7 @@ class Holdings(Generic[T]):
 
 
 @contextmanager
-def kept_alive(
+def extending(
     extend: Callable[[], bool], lease: float, *, after: Callable[[], object] | None = None
 ) -> Iterator[None]:
     """Extend a lease, in a thread of its own, for as long as the block runs.
@@ -86,7 +86,7 @@ def kept_alive(
 
 
 @contextmanager
-def let_go(free: Callable[[], object]) -> Iterator[None]:
+def releasing(free: Callable[[], object]) -> Iterator[None]:
     """Free a lock after the block; where that fails, the lock ends without our help.
 
     Raising would throw away what was done under the lock. In a child that was forked inside the

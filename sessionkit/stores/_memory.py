@@ -33,11 +33,13 @@ class MemoryTokenStore:
         ConfigError: *max_tokens* is below one.
     """
 
-    __slots__ = ("_locks", "_max_tokens", "_shelves")
+    __slots__ = ("_locks", "_maps", "_max_tokens")
 
     def __init__(self, *, max_tokens: int = 4096) -> None:
         self._max_tokens = checks.count("max_tokens", max_tokens)
-        self._shelves: PerProcess[_Shelf] = PerProcess(lambda parents: _Shelf(max_tokens, parents))
+        self._maps: PerProcess[_TokenMap] = PerProcess(
+            lambda parents: _TokenMap(max_tokens, parents)
+        )
         self._locks = KeyedLocks("MemoryTokenStore")
 
     @classmethod
@@ -62,27 +64,27 @@ class MemoryTokenStore:
 
     def keys(self) -> list[str]:
         """Return the keys that have a token, in order."""
-        shelf = self._shelves.get()
-        with shelf.guard:
-            return sorted(shelf.tokens)
+        held = self._maps.get()
+        with held.guard:
+            return sorted(held.tokens)
 
     def load(self, key: str) -> Token | None:
         """Return the token last saved under *key*, or None."""
-        shelf = self._shelves.get()
-        with shelf.guard:
-            return shelf.tokens.get(key)
+        held = self._maps.get()
+        with held.guard:
+            return held.tokens.get(key)
 
     def save(self, key: str, token: Token) -> None:
         """Keep *token* under *key* in place of any other."""
-        shelf = self._shelves.get()
-        with shelf.guard:
-            shelf.tokens[key] = token
+        held = self._maps.get()
+        with held.guard:
+            held.tokens[key] = token
 
     def delete(self, key: str) -> None:
         """Drop the token under *key*, if there is one."""
-        shelf = self._shelves.get()
-        with shelf.guard:
-            shelf.tokens.pop(key, None)
+        held = self._maps.get()
+        with held.guard:
+            held.tokens.pop(key, None)
 
     def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
         """Return a context in which no other thread holds the lock of *key*.
@@ -97,12 +99,12 @@ class MemoryTokenStore:
         return self._locks.hold(key, timeout)
 
 
-class _Shelf:
+class _TokenMap:
     """The tokens of one process and the lock that keeps their order of use whole."""
 
     __slots__ = ("guard", "tokens")
 
-    def __init__(self, max_tokens: int, parents: _Shelf | None) -> None:
+    def __init__(self, max_tokens: int, parents: _TokenMap | None) -> None:
         self.guard = threading.Lock()
         self.tokens: LRUCache[str, Token] = LRUCache(max_tokens)
         if parents is not None:

@@ -41,7 +41,7 @@ def absolute(path: str, owner: str) -> Path:
         raise ConfigError(f"a {owner} cannot be at {path!r}: {error}") from error
 
 
-def claim(path: Path) -> None:
+def create_private(path: Path) -> None:
     """Make an empty file that only its owner can read, or see that *path* is a plain file.
 
     An existing file is looked at but not opened: closing any descriptor of a file drops all locks
@@ -64,7 +64,7 @@ def claim(path: Path) -> None:
             raise OSError("it is no plain file") from None
 
 
-def tighten(path: Path) -> None:
+def restrict_permissions(path: Path) -> None:
     """Take the rights of everybody but the owner from a file, if they have any.
 
     Not refused, because refusing would stop a program for what is mended here, and nobody who
@@ -105,7 +105,7 @@ def read(path: Path) -> bytes | None:
             raise OSError(_LINK) from None
         raise
     try:
-        _vouch(path, os.fstat(descriptor))
+        _check_owner_and_mode(path, os.fstat(descriptor))
     except BaseException:
         os.close(descriptor)
         raise
@@ -133,7 +133,7 @@ def replace(path: Path, content: bytes) -> None:
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
-    _keep_names(path.parent)
+    _fsync_directory(path.parent)
 
 
 def move_aside(path: Path, stamp: str) -> Path:
@@ -160,7 +160,7 @@ def _created(path: Path) -> int:
     return os.open(path, flags, OWNER_ONLY)
 
 
-def _vouch(path: Path, file: os.stat_result) -> None:
+def _check_owner_and_mode(path: Path, file: os.stat_result) -> None:
     if not stat.S_ISREG(file.st_mode):
         raise OSError("it is no plain file")
     if os.name != "posix":
@@ -175,7 +175,7 @@ def _vouch(path: Path, file: os.stat_result) -> None:
         raise OSError(f"anybody may replace it; close its folder: chmod go-w {path.parent}")
 
 
-def _keep_names(folder: Path) -> None:
+def _fsync_directory(folder: Path) -> None:
     """Have the names in *folder* written to the disk, or a power cut takes the renaming back."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY | _CLOSED_ON_EXEC)

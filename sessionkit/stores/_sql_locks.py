@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sessionkit.errors import ConfigError
-from sessionkit.stores import _database
-from sessionkit.stores._leases import let_go
-from sessionkit.stores._locks import keep_trying
+from sessionkit.stores._database import is_busy
+from sessionkit.stores._leases import releasing
+from sessionkit.stores._local_locks import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -141,21 +141,16 @@ class SqliteLocks:
 
     def take(self, digest: str, timeout: float) -> ExitStack | None:
         """Return what holds the lock, or None after *timeout* seconds."""
-        path = self._path.with_name(f"{self._path.name}.{digest[:32]}.lock")
-        held = ExitStack()
-        try:
-            connection = keep_trying(
-                lambda: _database.seize(path),
-                busy=_is_busy,
-                until=self._clock.monotonic() + timeout,
-                clock=self._clock,
-            )
-        except sqlite3.Error as error:
-            if _is_busy(error):
-                return None
-            raise
-        held.callback(_database.free, connection)
-        return held
+        lock = FileLock(self._path.with_name(f"{self._path.name}.{digest[:32]}.lock"))
+        with ExitStack() as taking:
+            taking.callback(lock.close)
+            try:
+                lock.acquire(until=self._clock.monotonic() + timeout, clock=self._clock)
+            except sqlite3.Error as error:
+                if is_busy(error):
+                    return None
+                raise
+            return taking.pop_all()
 
 
 def locks_of(engine: Engine, current: Callable[[], Engine], clock: Clock) -> SqlLocks:
@@ -209,16 +204,12 @@ class _Holding:
                 connection.close()
 
         try:
-            with let_go(give_back):
+            with releasing(give_back):
                 yield connection
         finally:
             if os.getpid() != holder:
                 # Forked inside: freeing it here would roll back what is the parent's.
                 self._inherited.append(connection)
-
-
-def _is_busy(error: Exception) -> bool:
-    return isinstance(error, sqlite3.Error) and _database.is_busy(error)
 
 
 def _roll_back(connection: Connection) -> None:

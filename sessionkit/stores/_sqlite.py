@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sqlite3
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
@@ -14,12 +12,13 @@ from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._tokens import Token
 from sessionkit.errors import ConfigError, StoreError, StoreUnreadable
 from sessionkit.stores import _database
-from sessionkit.stores._locks import KeyedLocks, timed_out
-from sessionkit.stores._private import absolute, tighten
-from sessionkit.stores._urls import file_path
+from sessionkit.stores._forms import file_path
+from sessionkit.stores._local_locks import LocalLocks
+from sessionkit.stores._private import absolute, restrict_permissions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sessionkit._clock import Clock
@@ -85,7 +84,7 @@ class SqliteTokenStore:
         self._path = absolute(os.fspath(path), "SqliteTokenStore")
         self._busy_timeout = busy_timeout
         self._clock = clock
-        self._locks = KeyedLocks(repr(self))
+        self._locks = LocalLocks(self._path, repr(self), clock=clock)
         folder = self._path.parent
         if not folder.is_dir():
             raise StoreError(
@@ -167,38 +166,9 @@ class SqliteTokenStore:
                 key, "BEGIN IMMEDIATE", lambda connection: connection.execute(drop, _name(key))
             )
 
-    @contextmanager
-    def lock(self, key: str, timeout: float) -> Iterator[None]:
-        """Hold the lock of *key*, for all processes that use this file.
-
-        Args:
-            key: Whose renewal it guards.
-            timeout: How long to wait for it, in seconds; zero or less tries once.
-
-        Raises:
-            LockTimedOut: On entry: the lock did not come free in time.
-            StoreError: On entry: the lock's file cannot be made.
-        """
-        until = self._clock.monotonic() + timeout
-        # The threads of a process wait in memory, so that only one of them asks the file.
-        with self._locks.hold(key, timeout):
-            connection = self._seize(key, until, timeout=timeout)
-            try:
-                yield
-            finally:
-                _database.free(connection)
-
-    def _seize(self, key: str, until: float, *, timeout: float) -> _database.Connection:
-        digest = hashlib.sha256(*_name(key)).hexdigest()[:32]
-        path = self._path.with_name(f"{self._path.name}.{digest}.lock")
-        try:
-            return _database.keep_trying(
-                lambda: _database.seize(path), until=until, clock=self._clock
-            )
-        except (sqlite3.Error, OSError) as error:
-            if isinstance(error, sqlite3.Error) and _database.is_busy(error):
-                raise timed_out(repr(self), key, timeout=timeout) from error
-            raise self._failure(key, error, path=path) from error
+    def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
+        """Hold the lock of *key*, for all processes that use this file."""
+        return self._locks.hold(key, timeout)
 
     def _run(
         self, key: str | None, begin: str, work: Callable[[_database.Connection], T]
@@ -208,7 +178,7 @@ class SqliteTokenStore:
         def attempt() -> T | None:
             with _database.transaction(self._path, begin) as connection:
                 empty = self._is_empty(connection)
-                tighten(self._path)
+                restrict_permissions(self._path)
                 if empty and begin == "BEGIN":
                     return None
                 for statement in _CREATE if empty else ():

@@ -14,15 +14,15 @@ from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._fork import PerProcess
 from sessionkit._optional import require
 from sessionkit.errors import ConfigError, SessionKitError, StoreError
+from sessionkit.stores._forms import digest, from_text, to_text
 from sessionkit.stores._leases import (
     LEASE,
     Holdings,
-    kept_alive,
-    let_go,
+    extending,
+    releasing,
     superseded,
 )
 from sessionkit.stores._locks import KeyedLocks, keep_trying, timed_out
-from sessionkit.stores._text import digest, from_text, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -137,7 +137,7 @@ class DjangoCacheTokenStore:
             StoreError: The cache does not answer, or does not keep it; or this thread's lock has
                 ended, and a newer token was saved since.
         """
-        mine, seen = self._held.mark(key) or ("", None)
+        mine, seen = self._held.fencing_token(key) or ("", None)
         if mine and not self._holds(key, mine):
             now = self._read(key)
             if now is not None and now[0] not in {mine, seen}:
@@ -182,15 +182,15 @@ class DjangoCacheTokenStore:
         with self._keyed.hold(key, timeout):
             self._seize(key, mine, until=until, timeout=timeout)
             with (
-                let_go(lambda: self._holds(key, mine) and self._cache().delete(name)),
-                kept_alive(
+                releasing(lambda: self._holds(key, mine) and self._cache().delete(name)),
+                extending(
                     lambda: self._holds(key, mine) and self._cache().touch(name, self._lease),
                     self._lease,
                     after=self.close,
                 ),
             ):
                 seen = self._read(key)
-                with self._held.under(key, (mine, seen and seen[0])):
+                with self._held.holding(key, (mine, seen and seen[0])):
                     yield
 
     def _seize(self, key: str, mine: str, *, until: float, timeout: float) -> None:

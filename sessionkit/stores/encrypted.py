@@ -10,8 +10,8 @@ from sessionkit._optional import require
 from sessionkit._tokens import Token
 from sessionkit.errors import ConfigError, StoreError, StoreUnreadable
 from sessionkit.stores._base import ListableTokenStore
+from sessionkit.stores._forms import take_options
 from sessionkit.stores._open import open_store
-from sessionkit.stores._urls import take_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Tokens in a JSON file, shared by the processes of one machine (extra ``file``)."""
+"""Tokens in a JSON file, shared by the processes of one machine; extra ``file`` for `for_app`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sessionkit._optional import require
 from sessionkit._tokens import Token
 from sessionkit.errors import ConfigError, StoreError, StoreUnreadable
 from sessionkit.stores import _private
-from sessionkit.stores._filelocks import FileLocks
-from sessionkit.stores._urls import file_path
+from sessionkit.stores._forms import file_path
+from sessionkit.stores._local_locks import LocalLocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,6 @@ class FileTokenStore:
 
     Raises:
         ConfigError: *path* cannot be a file's.
-        ImportError: The extra ``file`` is not installed.
         StoreError: The folder in which the file's folder would be does not exist.
     """
 
@@ -70,7 +69,7 @@ class FileTokenStore:
         self._path = _private.absolute(os.fspath(path), "FileTokenStore")
         self._busy_timeout = busy_timeout
         self._clock = clock
-        self._locks = FileLocks(self._path, repr(self), clock=clock, extra="file")
+        self._locks = LocalLocks(self._path, repr(self), clock=clock, creates_folder=True)
         above = self._path.parent.parent
         if not above.is_dir():
             raise StoreError(
@@ -104,7 +103,6 @@ class FileTokenStore:
 
         Raises:
             ConfigError: The URL holds no path, or more than a path.
-            ImportError: The extra ``file`` is not installed.
             StoreError: The folder in which the file's folder would be does not exist.
         """
         return cls(file_path(url))
@@ -177,13 +175,13 @@ class FileTokenStore:
         """Return the entries; nobody is waited for, because no reader sees half a file."""
         entries = self._entries()
         if entries is None:
-            with self._locks.alone(self._busy_timeout):
+            with self._locks.hold_all(self._busy_timeout):
                 entries = self._rescued()
         return entries
 
     def _change(self, key: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         def work() -> None:
-            with self._locks.alone(self._busy_timeout):
+            with self._locks.hold_all(self._busy_timeout):
                 before = self._rescued()
                 after = change(before)
                 if after != before:

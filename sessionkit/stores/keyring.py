@@ -11,8 +11,8 @@ from urllib.parse import unquote
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._optional import require
 from sessionkit.errors import ConfigError, StoreError
-from sessionkit.stores._filelocks import FileLocks
-from sessionkit.stores._text import from_text, to_text
+from sessionkit.stores._forms import from_text, to_text
+from sessionkit.stores._local_locks import LocalLocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,7 @@ class KeyringTokenStore:
         self._keyring = _usable(backend, repr(self))
         self._folder = folder or _state_folder()
         name = hashlib.sha256(service.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        self._locks = FileLocks(self._folder / name, repr(self), clock=clock, extra="keyring")
+        self._locks = LocalLocks(self._folder / name, repr(self), clock=clock, creates_folder=True)
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -167,7 +167,7 @@ class KeyringTokenStore:
         return found
 
     def _ask(self, key: str, question: Callable[[], T], *, length: int = 0) -> T:
-        with self._locks.alone(self._busy_timeout):
+        with self._locks.hold_all(self._busy_timeout):
             try:
                 return question()
             except Exception as error:

@@ -12,16 +12,15 @@ from sessionkit._fork import PerProcess
 from sessionkit._optional import require
 from sessionkit._redact import redact_url
 from sessionkit.errors import ConfigError, StoreError
+from sessionkit.stores._forms import from_name, from_text, take_options, to_name, to_text
 from sessionkit.stores._leases import (
     LEASE,
     Holdings,
-    kept_alive,
-    let_go,
+    extending,
+    releasing,
     superseded,
 )
 from sessionkit.stores._locks import KeyedLocks, timed_out
-from sessionkit.stores._text import from_name, from_text, to_name, to_text
-from sessionkit.stores._urls import take_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,7 +183,7 @@ class RedisTokenStore:
         Raises:
             StoreError: The server does not answer, or refuses.
         """
-        with self._telling(None):
+        with self._store_errors(None):
             return sorted(map(from_name, self._clients.get().redis.hkeys(self._name("tokens"))))
 
     def load(self, key: str) -> Token | None:
@@ -194,7 +193,7 @@ class RedisTokenStore:
             StoreError: The server does not answer, or refuses.
             StoreUnreadable: What it holds is no token.
         """
-        with self._telling(key):
+        with self._store_errors(key):
             text = self._clients.get().redis.hget(self._name("tokens"), to_name(key))
         return None if text is None else from_text(text, key, repr(self))
 
@@ -205,7 +204,7 @@ class RedisTokenStore:
             StoreError: The server does not answer, or refuses; or this thread's lock has ended,
                 and a newer token was saved since.
         """
-        number = self._held.mark(key) or ""
+        number = self._held.fencing_token(key) or ""
         if not self._run("save", key, [number, to_name(key), to_text(token)]):
             raise superseded(repr(self), key)
 
@@ -215,7 +214,7 @@ class RedisTokenStore:
         Raises:
             StoreError: The server does not answer, or refuses.
         """
-        self._run("delete", key, [self._held.mark(key) or "", to_name(key)])
+        self._run("delete", key, [self._held.fencing_token(key) or "", to_name(key)])
 
     @contextmanager
     def lock(self, key: str, timeout: float) -> Iterator[None]:
@@ -237,18 +236,16 @@ class RedisTokenStore:
             names = self._name("lock", key), self._name("free", key)
             scripts = self._clients.get().scripts
             with (
-                self._held.under(key, number),
-                let_go(lambda: scripts["free"](names, [number, lease])),
-                kept_alive(
-                    lambda: bool(scripts["extend"](names[:1], [number, lease])), self._lease
-                ),
+                self._held.holding(key, number),
+                releasing(lambda: scripts["free"](names, [number, lease])),
+                extending(lambda: bool(scripts["extend"](names[:1], [number, lease])), self._lease),
             ):
                 yield
 
     def _seize(self, key: str, until: float, *, timeout: float) -> str:
         names = [self._name("lock", key), self._name("count"), self._name("free", key)]
         client = self._clients.get()
-        with self._telling(key):
+        with self._store_errors(key):
             while True:
                 number, left = client.scripts["lock"](names, [int(self._lease * 1000)])
                 if number:
@@ -261,14 +258,14 @@ class RedisTokenStore:
 
     def _run(self, script: str, key: str, arguments: list[str]) -> Any:
         names = [self._name("tokens"), self._name("fence", key), self._name("count")]
-        with self._telling(key):
+        with self._store_errors(key):
             return self._clients.get().scripts[script](names, arguments)
 
     def _name(self, kind: str, key: str | None = None) -> str:
         return f"{self._prefix}{kind}" + ("" if key is None else f":{to_name(key)}")
 
     @contextmanager
-    def _telling(self, key: str | None) -> Iterator[None]:
+    def _store_errors(self, key: str | None) -> Iterator[None]:
         try:
             yield
         except self._errors as error:

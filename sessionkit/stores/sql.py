@@ -12,11 +12,10 @@ from sessionkit._fork import PerProcess
 from sessionkit._optional import require
 from sessionkit._redact import redact_url
 from sessionkit.errors import ConfigError, StoreError
+from sessionkit.stores._forms import digest, from_name, from_text, take_options, to_name, to_text
 from sessionkit.stores._leases import Holdings, superseded
 from sessionkit.stores._locks import KeyedLocks, timed_out
 from sessionkit.stores._sql_locks import locks_of
-from sessionkit.stores._text import digest, from_name, from_text, to_name, to_text
-from sessionkit.stores._urls import take_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -142,7 +141,7 @@ class SqlTokenStore:
         """
         self._make_table(key)
         values = {"token": to_text(token), "version": uuid.uuid4().hex}
-        entry = self._held.mark(key)
+        entry = self._held.fencing_token(key)
         if entry is None:
             self._put(key, values)
             return
@@ -161,7 +160,7 @@ class SqlTokenStore:
         if self._exists(key):
             drop = self._sa.delete(self._table).where(self._table.c.id == self._id(key))
             self._run(key, lambda c: c.execute(drop))
-            if (entry := self._held.mark(key)) is not None:
+            if (entry := self._held.fencing_token(key)) is not None:
                 entry.version = None
 
     @contextmanager
@@ -184,7 +183,7 @@ class SqlTokenStore:
             held = self._twice(key, lambda: self._locks.take(name, until - clock.monotonic()))
             if held is None:
                 raise timed_out(repr(self), key, timeout=timeout)
-            with held, self._held.under(key, _Entry(self._column("version", key))):
+            with held, self._held.holding(key, _Entry(self._column("version", key))):
                 yield
 
     # Below here: statements

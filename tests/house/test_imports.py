@@ -39,7 +39,6 @@ NOT_BY_THE_CORE = {
 EXTRAS = {
     "cryptography",
     "django",
-    "filelock",
     "hishel",
     "jwt",
     "keyring",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionkit._optional import require
 from sessionkit.stores._database import GATE, Connection, connected
-from sessionkit.stores._private import tighten
+from sessionkit.stores._private import restrict_permissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -58,7 +58,7 @@ class ResponseStorage:
         connection = connected(path, _BUSY_TIMEOUT)
         try:
             if path is not None:
-                tighten(path)
+                restrict_permissions(path)
             self.salt = _shared_salt(connection, self.salt)
             storage = hishel.SqliteStorage(
                 connection=connection, max_size=max_bytes, soft_delete_ttl=_IN_USE
@@ -67,7 +67,7 @@ class ResponseStorage:
             connection.close()
             raise
         # A forked child closes its copy, and opens the file itself.
-        GATE.keep(connection)
+        GATE.register(connection)
         self._connection, self._storage = connection, storage
 
     def find(self, key: str) -> list[Entry]:
@@ -110,8 +110,8 @@ class ResponseStorage:
         storage, connection = self._storage, self._connection
         self._storage = self._connection = None
         if storage is not None and connection is not None:
-            with GATE.passing():
-                GATE.drop(connection)
+            with GATE.inside():
+                GATE.unregister(connection)
                 storage.close()
 
     def _try(self, step: Callable[[SqliteStorage], T]) -> T | None:
@@ -125,7 +125,7 @@ class ResponseStorage:
     def _log_failures(self, what: str) -> Iterator[None]:
         try:
             # No fork while a thread is inside SQLite.
-            with GATE.passing():
+            with GATE.inside():
                 yield
         except ImportError:
             raise

@@ -35,13 +35,13 @@ def test_a_store_that_is_not_installed_is_told_with_the_line_that_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of those there may be it is one more; of the one that was given it is a failure."""
-    for library in ("filelock", "redis"):
+    for library in ("cryptography.fernet", "redis"):
         monkeypatch.setitem(sys.modules, library, None)
-    absent = {finding.what: finding for finding in local_stores()}["file"]
+    absent = {finding.what: finding for finding in local_stores()}["encrypted"]
     given = given_store("redis://127.0.0.1:1/0")
 
     assert (absent.state, given.state) == ("absent", "fails")
-    for finding, extra in ((absent, "file"), (given, "redis")):
+    for finding, extra in ((absent, "crypto"), (given, "redis")):
         assert finding.detail
         assert finding.cure == f'pip install "requests-sessionkit[{extra}]"'
 

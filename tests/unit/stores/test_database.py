@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -22,9 +21,12 @@ def path(tmp_path: Path) -> Path:
 
 
 def busy_error(path: Path) -> sqlite3.Error:
-    held = _database.seize(path)
-    with closing(held), pytest.raises(sqlite3.OperationalError) as caught:
-        _database.seize(path)
+    with (
+        _database.transaction(path, "BEGIN EXCLUSIVE"),
+        pytest.raises(sqlite3.OperationalError) as caught,
+        closing(_database.connected(path, 0.0)) as other,
+    ):
+        other.execute("BEGIN EXCLUSIVE")
     return caught.value
 
 
@@ -51,37 +53,6 @@ def test_what_is_committed_survives_a_power_cut(path: Path) -> None:
         assert connection.execute("PRAGMA synchronous").fetchone() == (3,)
 
 
-def test_a_seized_file_is_busy_until_it_is_free(path: Path) -> None:
-    """One renewal at a time; nothing is left behind by it."""
-    held = _database.seize(path)
-    with pytest.raises(sqlite3.OperationalError) as caught:
-        _database.seize(path)
-    _database.free(held)
-
-    assert _database.is_busy(caught.value)
-    _database.free(_database.seize(path))
-    assert [(file.name, file.stat().st_size) for file in path.parent.iterdir()] == [(path.name, 0)]
-
-
-def test_what_nobody_has_any_more_is_closed_without_a_warning(path: Path) -> None:
-    """A cache that is dropped with its stack is no mistake, since Python 3.13 neither."""
-    held = _database.seize(path)
-    assert held.in_transaction
-    del held
-    gc.collect()
-
-    _database.free(_database.seize(path))
-    # Nor one that never was a connection.
-    _database.Connection.__new__(_database.Connection).__del__()
-
-
-def test_freeing_twice_does_no_harm(path: Path) -> None:
-    """A forked child has closed its copy before the code that held it says so."""
-    held = _database.seize(path)
-    _database.free(held)
-    _database.free(held)
-
-
 def test_a_file_that_vanishes_is_not_made_by_sqlite(path: Path) -> None:
     """No way leads to a file that others can read."""
     with closing(_database.connected(path, 0.0)):
@@ -99,11 +70,11 @@ def test_a_busy_file_is_tried_again_after_growing_pauses(path: Path) -> None:
     """Waiting costs neither a processor nor much time."""
     clock = FakeClock()
     error = busy_error(path)
-    answers = [error] * 7
+    results = [error] * 7
 
     def attempt() -> str:
-        if answers:
-            raise answers.pop()
+        if results:
+            raise results.pop()
         return "done"
 
     assert _database.keep_trying(attempt, until=60.0, clock=clock) == "done"

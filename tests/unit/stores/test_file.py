@@ -426,7 +426,7 @@ def test_a_file_that_stays_busy_is_a_store_error(path: Path) -> None:
     clock = FakeClock()
     store, other = FileTokenStore(path, busy_timeout=2.0, clock=clock), FileTokenStore(path)
     store.save("app", Token("a"))
-    with other._locks.alone(1.0):
+    with other._locks.hold_all(1.0):
         with pytest.raises(StoreError, match="busy for too long") as caught:
             store.save("app", Token("b"))
         assert "longer than 2 s" in caught.value.hint

@@ -168,7 +168,7 @@ def test_a_dialog_that_nobody_answers_ends_the_wait() -> None:
     clock = FakeClock()
     waiting = KeyringTokenStore("shop", busy_timeout=3.0, clock=clock)
     with (
-        KeyringTokenStore("shop")._locks.alone(1.0),
+        KeyringTokenStore("shop")._locks.hold_all(1.0),
         pytest.raises(StoreError, match="busy for too long"),
     ):
         waiting.load("app")

@@ -10,8 +10,8 @@ import pytest
 
 from sessionkit.stores._leases import (
     Holdings,
-    kept_alive,
-    let_go,
+    extending,
+    releasing,
     superseded,
 )
 
@@ -34,32 +34,32 @@ def test_what_a_thread_holds_is_its_own() -> None:
     """A save by somebody else is not taken for one under the lock."""
     held: Holdings[str] = Holdings()
     seen: list[str | None] = []
-    with held.under("app", "mine"):
-        thread = threading.Thread(target=lambda: seen.append(held.mark("app")))
+    with held.holding("app", "mine"):
+        thread = threading.Thread(target=lambda: seen.append(held.fencing_token("app")))
         thread.start()
         thread.join()
-        assert held.mark("app") == "mine"
-        assert held.mark("other") is None
+        assert held.fencing_token("app") == "mine"
+        assert held.fencing_token("other") is None
 
     assert seen == [None]
-    assert held.mark("app") is None
+    assert held.fencing_token("app") is None
 
 
 def test_what_was_held_is_forgotten_after_an_error() -> None:
     """A renewal that failed does not mark the next save as its own."""
     held: Holdings[str] = Holdings()
-    with pytest.raises(ValueError, match="failed"), held.under("app", "mine"):
+    with pytest.raises(ValueError, match="failed"), held.holding("app", "mine"):
         raise ValueError("failed")
 
-    assert held.mark("app") is None
+    assert held.fencing_token("app") is None
 
 
 @needs_fork
 def test_a_forked_child_holds_nothing() -> None:
     """What a child saves does not pass for its parent's renewal."""
     held: Holdings[str] = Holdings()
-    with held.under("app", "mine"):
-        assert in_a_child(lambda: held.mark("app") is None) == 0
+    with held.holding("app", "mine"):
+        assert in_a_child(lambda: held.fencing_token("app") is None) == 0
 
 
 def test_a_lease_is_extended_until_the_block_ends() -> None:
@@ -70,7 +70,7 @@ def test_a_lease_is_extended_until_the_block_ends() -> None:
         beats.release()
         return True
 
-    with kept_alive(extend, 0.003):
+    with extending(extend, 0.003):
         for _ in range(5):
             assert beats.acquire(timeout=20)
     threads = [thread for thread in threading.enumerate() if "lease" in thread.name]
@@ -93,7 +93,7 @@ def test_what_the_thread_opened_is_closed_in_it() -> None:
         threads.append(threading.get_ident())
         closed.set()
 
-    with kept_alive(extend, 0.003, after=after):
+    with extending(extend, 0.003, after=after):
         while not threads:
             pass
     assert closed.wait(20)
@@ -112,7 +112,7 @@ def test_a_lease_that_is_lost_is_extended_no_more() -> None:
         asked.release()
         return False
 
-    with kept_alive(extend, 0.003):
+    with extending(extend, 0.003):
         assert asked.acquire(timeout=20)
         assert not asked.acquire(timeout=0.05)
 
@@ -127,7 +127,7 @@ def test_a_server_that_does_not_answer_is_asked_again(caplog: pytest.LogCaptureF
         asked.release()
         raise OSError("planted")
 
-    with caplog.at_level(logging.WARNING, "sessionkit.stores"), kept_alive(extend, 0.003):
+    with caplog.at_level(logging.WARNING, "sessionkit.stores"), extending(extend, 0.003):
         for _ in range(3):
             assert asked.acquire(timeout=20)
 
@@ -142,7 +142,7 @@ def test_a_lock_that_cannot_be_freed_costs_the_token_nothing(
     def free() -> None:
         raise OSError("planted")
 
-    with let_go(free):
+    with releasing(free):
         done = True
 
     assert done
@@ -153,7 +153,7 @@ def test_a_lock_is_freed_after_an_error_too() -> None:
     """A renewal that fails shuts nobody out, and its error arrives as it was."""
     freed: list[bool] = []
 
-    with pytest.raises(ValueError, match="failed"), let_go(lambda: freed.append(True)):
+    with pytest.raises(ValueError, match="failed"), releasing(lambda: freed.append(True)):
         raise ValueError("failed")
 
     assert freed == [True]
@@ -163,7 +163,7 @@ def test_a_lock_is_freed_after_an_error_too() -> None:
 def test_a_child_leaves_the_lock_of_its_parent() -> None:
     """A fork in the middle of a renewal opens nothing."""
     freed: list[bool] = []
-    context = let_go(lambda: freed.append(True))
+    context = releasing(lambda: freed.append(True))
     context.__enter__()
 
     def leave() -> bool:

@@ -137,7 +137,6 @@ def test_keyring_takes_a_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 @pytest.mark.parametrize(
     ("url", "module", "extra"),
     [
-        ("file:tokens.json", "filelock", "file"),
         ("encrypted+memory:?keys_env=TEST_KEYS", "cryptography.fernet", "crypto"),
         ("keyring:shop", "keyring", "keyring"),
     ],

@@ -11,12 +11,12 @@ import pytest
 from sessionkit.errors import ConfigError
 from sessionkit.stores._private import (
     absolute,
-    claim,
+    create_private,
     make_folder,
     move_aside,
     read,
     replace,
-    tighten,
+    restrict_permissions,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def rights(path: Path) -> int:
 
 def test_a_new_file_is_private_from_its_first_moment(tmp_path: Path) -> None:
     """There is no instant in which somebody else could open it."""
-    claim(tmp_path / "new")
+    create_private(tmp_path / "new")
 
     assert rights(tmp_path / "new") == 0o600
 
@@ -49,7 +49,7 @@ def test_a_file_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     """Claiming a store twice loses nothing."""
     (tmp_path / "old").write_text("kept")
 
-    claim(tmp_path / "old")
+    create_private(tmp_path / "old")
 
     assert (tmp_path / "old").read_text() == "kept"
     assert rights(tmp_path / "old") == 0o666
@@ -61,7 +61,7 @@ def test_a_file_that_is_there_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "old").chmod(0)
     before = (tmp_path / "old").stat().st_atime_ns
 
-    claim(tmp_path / "old")
+    create_private(tmp_path / "old")
 
     assert (tmp_path / "old").stat().st_atime_ns == before
 
@@ -73,14 +73,14 @@ def test_a_link_is_refused(tmp_path: Path, target: str) -> None:
     (tmp_path / "link").symlink_to(tmp_path / target)
 
     with pytest.raises(OSError, match="symbolic link"):
-        claim(tmp_path / "link")
+        create_private(tmp_path / "link")
     assert not (tmp_path / "missing").exists()
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     """What is no file is told as such."""
     with pytest.raises(OSError, match="no plain file"):
-        claim(tmp_path)
+        create_private(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_others_lose_their_rights_and_the_owner_keeps_his(
     (tmp_path / "file").touch()
     (tmp_path / "file").chmod(before)
 
-    tighten(tmp_path / "file")
+    restrict_permissions(tmp_path / "file")
 
     assert rights(tmp_path / "file") == after
 

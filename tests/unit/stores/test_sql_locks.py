@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy
 
 from sessionkit.errors import ConfigError
+from sessionkit.stores._forms import digest
 from sessionkit.stores._sql_locks import (
     MariaLocks,
     PostgresLocks,
@@ -17,7 +18,6 @@ from sessionkit.stores._sql_locks import (
     SqlLocks,
     locks_of,
 )
-from sessionkit.stores._text import digest
 from sessionkit.testing import FakeClock
 
 APP, OTHER = digest("app"), digest("other")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,21 +16,28 @@ import pytest
 
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.errors import LockTimedOut, StoreError
-from sessionkit.stores._filelocks import FileLocks
+from sessionkit.stores._database import Connection, is_busy
+from sessionkit.stores._local_locks import FileLock, LocalLocks
 from sessionkit.testing import FakeClock
 
 if TYPE_CHECKING:
     from sessionkit._clock import Clock
 
 
-def locks(folder: Path, clock: Clock = SYSTEM_CLOCK) -> FileLocks:
-    return FileLocks(folder / "store", "MyStore", clock=clock, extra="file")
+def locks(folder: Path, clock: Clock = SYSTEM_CLOCK) -> LocalLocks:
+    return LocalLocks(folder / "store", "MyStore", clock=clock, creates_folder=True)
+
+
+def locked(path: Path) -> FileLock:
+    lock = FileLock(path)
+    lock.acquire(until=0.0, clock=SYSTEM_CLOCK)
+    return lock
 
 
 def test_each_key_has_an_empty_file_that_stays(tmp_path: Path) -> None:
     """Locks hold nothing, and no name on the disk tells whose they are."""
     one = locks(tmp_path / "folder")
-    with one.hold("ann@example.org", 1.0), one.hold("../odd key", 1.0), one.alone(1.0):
+    with one.hold("ann@example.org", 1.0), one.hold("../odd key", 1.0), one.hold_all(1.0):
         names = sorted(file.name for file in (tmp_path / "folder").iterdir())
 
     assert len(names) == 3
@@ -67,7 +76,7 @@ def test_the_lock_of_the_store_is_none_of_its_keys(tmp_path: Path) -> None:
     """A renewal may save while it holds its own lock, whatever its key."""
     one = locks(tmp_path)
     for key in ("", "store", ".lock"):
-        with one.hold(key, 0.0), one.alone(0.0):
+        with one.hold(key, 0.0), one.hold_all(0.0):
             pass
 
 
@@ -75,10 +84,10 @@ def test_an_error_inside_arrives_as_it_was(tmp_path: Path) -> None:
     """Only what the locks themselves fail at is theirs to explain."""
     one = locks(tmp_path)
     error = LockTimedOut("somebody else's")
-    with pytest.raises(LockTimedOut) as caught, one.alone(1.0):
+    with pytest.raises(LockTimedOut) as caught, one.hold_all(1.0):
         raise error
     assert caught.value is error
-    with one.alone(0.0):
+    with one.hold_all(0.0):
         pass
 
 
@@ -93,21 +102,45 @@ def test_a_lock_whose_file_cannot_be_made_is_a_store_error(tmp_path: Path) -> No
     assert caught.value.key == "app"
 
 
-def test_a_missing_extra_is_named_by_the_store_that_needs_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The message can be pasted into a shell."""
-    monkeypatch.setitem(sys.modules, "filelock", None)
-    with pytest.raises(ImportError, match=r"requests-sessionkit\[keyring\]"):
-        FileLocks(tmp_path / "store", "MyStore", clock=SYSTEM_CLOCK, extra="keyring")
+def test_a_locked_file_is_busy_until_it_is_free(tmp_path: Path) -> None:
+    """One renewal at a time; nothing is left behind by it."""
+    path = tmp_path / "some.lock"
+    held = locked(path)
+    with pytest.raises(sqlite3.OperationalError) as caught:
+        locked(path)
+    held.close()
+
+    assert is_busy(caught.value)
+    locked(path).close()
+    assert [(file.name, file.stat().st_size) for file in path.parent.iterdir()] == [(path.name, 0)]
+
+
+def test_what_nobody_has_any_more_is_closed_without_a_warning(tmp_path: Path) -> None:
+    """A cache that is dropped with its stack is no mistake, since Python 3.13 neither."""
+    path = tmp_path / "some.lock"
+    held = locked(path)
+    del held
+    gc.collect()
+
+    locked(path).close()
+    # Nor one that never was a connection.
+    Connection.__new__(Connection).__del__()
+
+
+def test_freeing_twice_does_no_harm(tmp_path: Path) -> None:
+    """A forked child has closed its copy before the code that held it says so."""
+    path = tmp_path / "some.lock"
+    held = locked(path)
+    held.close()
+    held.close()
 
 
 INTERRUPTED = """
 import pathlib, sys
 from sessionkit._clock import SYSTEM_CLOCK
-from sessionkit.stores._filelocks import FileLocks
+from sessionkit.stores._local_locks import LocalLocks
 
-one = FileLocks(pathlib.Path(sys.argv[1]) / "store", "MyStore", clock=SYSTEM_CLOCK, extra="file")
+one = LocalLocks(pathlib.Path(sys.argv[1]) / "store", "MyStore", clock=SYSTEM_CLOCK)
 
 def stopped(moment):
     passed = 0
@@ -120,7 +153,7 @@ def stopped(moment):
             raise KeyboardInterrupt
     sys.setprofile(count)
     try:
-        with one.hold("app", 1.0), one.alone(1.0):
+        with one.hold("app", 1.0), one.hold_all(1.0):
             sys.setprofile(None)
     except KeyboardInterrupt:
         return True
@@ -131,7 +164,7 @@ def stopped(moment):
 moment = 1
 while stopped(moment):
     moment += 1
-    with one.hold("app", 0.0), one.alone(0.0):
+    with one.hold("app", 0.0), one.hold_all(0.0):
         pass
 assert moment > 50, moment
 """
@@ -139,7 +172,7 @@ assert moment > 50, moment
 
 def test_ctrl_c_at_any_moment_of_taking_a_lock_leaves_none_held(tmp_path: Path) -> None:
     """Whoever stops one call of a program that lives on does not stop all later ones."""
-    # In a process of its own: what is interrupted includes filelock's state of the process.
+    # In a process of its own: what is interrupted includes SQLite's state of the process.
     ran = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, str(tmp_path)],
         cwd=Path(__file__).parents[3],
