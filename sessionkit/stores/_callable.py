@@ -85,12 +85,6 @@ class CallableTokenStore:
         return f"CallableTokenStore({shown})"
 
     def load(self, key: str) -> Token | None:
-        """Return the token that the ``load`` function has for *key*, or None.
-
-        Raises:
-            StoreError: The function failed.
-            StoreUnreadable: It returned something that is no token.
-        """
         found = self._ask("load", key, lambda: self._load(key))
         if found is None or isinstance(found, Token):
             return found
@@ -105,11 +99,6 @@ class CallableTokenStore:
             ) from error
 
     def save(self, key: str, token: Token) -> None:
-        """Hand *token* to the ``save`` function.
-
-        Raises:
-            StoreError: The function failed.
-        """
         self._ask("save", key, lambda: self._save(key, token))
 
     def delete(self, key: str) -> None:
@@ -130,16 +119,7 @@ class CallableTokenStore:
 
     @contextmanager
     def lock(self, key: str, timeout: float) -> Iterator[None]:
-        """Hold the user's lock for *key*, or one between the threads of this process.
-
-        Args:
-            key: Whose renewal it guards.
-            timeout: How long to wait for it, in seconds; zero or less tries once.
-
-        Raises:
-            LockTimedOut: On entry: the lock did not come free in time.
-            StoreError: The ``lock`` function or its context failed.
-        """
+        """Hold the user's lock for *key*, or one between the threads of this process."""
         given = self._lock
         if given is None:
             with self._locks.hold(key, timeout):

@@ -63,39 +63,26 @@ class MemoryTokenStore:
         )
 
     def keys(self) -> list[str]:
-        """Return the keys that have a token, in order."""
         held = self._maps.get()
         with held.guard:
             return sorted(held.tokens)
 
     def load(self, key: str) -> Token | None:
-        """Return the token last saved under *key*, or None."""
         held = self._maps.get()
         with held.guard:
             return held.tokens.get(key)
 
     def save(self, key: str, token: Token) -> None:
-        """Keep *token* under *key* in place of any other."""
         held = self._maps.get()
         with held.guard:
             held.tokens[key] = token
 
     def delete(self, key: str) -> None:
-        """Drop the token under *key*, if there is one."""
         held = self._maps.get()
         with held.guard:
             held.tokens.pop(key, None)
 
     def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
-        """Return a context in which no other thread holds the lock of *key*.
-
-        Args:
-            key: Whose renewal it guards.
-            timeout: How long to wait for it, in seconds; zero or less tries once.
-
-        Raises:
-            LockTimedOut: On entry: the lock did not come free in time.
-        """
         return self._locks.hold(key, timeout)
 
 

@@ -112,12 +112,6 @@ class SqliteTokenStore:
         return build, (self._path,)
 
     def keys(self) -> list[str]:
-        """Return the keys that have a token, in order.
-
-        Raises:
-            StoreError: The file cannot be read, or was busy for too long.
-            StoreUnreadable: The file is damaged or another program's.
-        """
         if not os.path.lexists(self._path):
             return []
         find = "SELECT key FROM tokens"
@@ -125,12 +119,6 @@ class SqliteTokenStore:
         return sorted(name.decode("utf-8", "surrogatepass") for (name,) in rows or ())
 
     def load(self, key: str) -> Token | None:
-        """Return the token last saved under *key*, or None.
-
-        Raises:
-            StoreError: The file cannot be read, or was busy for too long.
-            StoreUnreadable: The file or the entry is damaged or another program's.
-        """
         if not os.path.lexists(self._path):
             return None
         find = "SELECT token FROM tokens WHERE key = ?"
@@ -140,12 +128,6 @@ class SqliteTokenStore:
         return None if row is None else self._token(key, row[0])
 
     def save(self, key: str, token: Token) -> None:
-        """Keep *token* under *key* in place of any other; on return it is on the disk.
-
-        Raises:
-            StoreError: The file cannot be written, or was busy for too long.
-            StoreUnreadable: The file is damaged or another program's; it was left as it is.
-        """
         text = json.dumps(token.to_dict())
         self._run(
             key,
@@ -154,12 +136,6 @@ class SqliteTokenStore:
         )
 
     def delete(self, key: str) -> None:
-        """Drop the token under *key*, if there is one, and overwrite where it stood.
-
-        Raises:
-            StoreError: The file cannot be written, or was busy for too long.
-            StoreUnreadable: The file is damaged or another program's; it was left as it is.
-        """
         if os.path.lexists(self._path):
             drop = "DELETE FROM tokens WHERE key = ?"
             self._run(
@@ -167,7 +143,6 @@ class SqliteTokenStore:
             )
 
     def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
-        """Hold the lock of *key*, for all processes that use this file."""
         return self._locks.hold(key, timeout)
 
     def _run(

@@ -121,22 +121,10 @@ class DjangoCacheTokenStore:
             cache.close()
 
     def load(self, key: str) -> Token | None:
-        """Return the token last saved under *key*, or None.
-
-        Raises:
-            StoreError: The cache does not answer.
-            StoreUnreadable: What it holds is no token.
-        """
         held = self._read(key)
         return None if held is None else from_text(held[1], key, repr(self))
 
     def save(self, key: str, token: Token) -> None:
-        """Keep *token* under *key* in place of any other, without an expiry.
-
-        Raises:
-            StoreError: The cache does not answer, or does not keep it; or this thread's lock has
-                ended, and a newer token was saved since.
-        """
         mine, seen = self._held.fencing_token(key) or ("", None)
         if mine and not self._holds(key, mine):
             now = self._read(key)
@@ -156,26 +144,11 @@ class DjangoCacheTokenStore:
             )
 
     def delete(self, key: str) -> None:
-        """Drop the token under *key*, if there is one.
-
-        Raises:
-            StoreError: The cache does not answer.
-        """
         name = self._name("token", key)
         self._ask(key, lambda cache: cache.delete(name))
 
     @contextmanager
     def lock(self, key: str, timeout: float) -> Iterator[None]:
-        """Hold the lock of *key*, for all that use this cache and prefix.
-
-        Args:
-            key: Whose renewal it guards.
-            timeout: How long to wait for it, in seconds; zero or less tries once.
-
-        Raises:
-            LockTimedOut: On entry: the lock did not come free in time.
-            StoreError: On entry: the cache does not answer.
-        """
         until = self._clock.monotonic() + timeout
         mine, name = uuid.uuid4().hex, self._name("lock", key)
         # The threads of a process wait in memory, so that only one of them asks the cache.

@@ -110,11 +110,6 @@ class EncryptedTokenStore:
         )
 
     def keys(self) -> list[str]:
-        """Return the keys that have a token, in order.
-
-        Raises:
-            StoreError: The other store cannot be reached, or cannot tell its keys.
-        """
         if not isinstance(self._store, ListableTokenStore):
             raise StoreError(
                 "the store that holds the encrypted tokens cannot tell its keys",
@@ -124,44 +119,19 @@ class EncryptedTokenStore:
         return self._store.keys()
 
     def load(self, key: str) -> Token | None:
-        """Return the token last saved under *key*, or None.
-
-        Raises:
-            StoreError: The other store cannot be reached.
-            StoreUnreadable: None of the keys decrypts what it holds.
-        """
         held = self._store.load(key)
         return None if held is None else self._opened(key, held)
 
     def save(self, key: str, token: Token) -> None:
-        """Keep *token*, encrypted with the first key, in place of any other.
-
-        Raises:
-            StoreError: The other store could not save it.
-        """
         # With the name inside, so that nobody who can write to the store gives one user's token
         # to another.
         content = json.dumps({"key": key, "token": token.to_dict()}).encode("ascii")
         self._store.save(key, Token(self._fernet.encrypt(content).decode("ascii")))
 
     def delete(self, key: str) -> None:
-        """Drop the token under *key*; its encryption key is not needed for that.
-
-        Raises:
-            StoreError: The other store could not drop it.
-        """
         self._store.delete(key)
 
     def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
-        """Return the other store's lock of *key*.
-
-        Args:
-            key: Whose renewal it guards.
-            timeout: How long to wait for it, in seconds; zero or less tries once.
-
-        Raises:
-            LockTimedOut: On entry: the lock did not come free in time.
-        """
         return self._store.lock(key, timeout)
 
     def close(self) -> None:

@@ -116,59 +116,22 @@ class FileTokenStore:
         return build, (self._path,)
 
     def keys(self) -> list[str]:
-        """Return the keys that have a token, in order.
-
-        Raises:
-            StoreError: The file cannot be read, or others may read it.
-            StoreUnreadable: It is another program's.
-        """
         return sorted(self._run(None, self._look))
 
     def load(self, key: str) -> Token | None:
-        """Return the token last saved under *key*, or None.
-
-        Raises:
-            StoreError: The file cannot be read, or others may read it.
-            StoreUnreadable: It is another program's, or the entry is no token.
-        """
         entries = self._run(key, self._look)
         return self._token(key, entries[key]) if key in entries else None
 
     def save(self, key: str, token: Token) -> None:
-        """Keep *token* under *key* in place of any other; on return it is on the disk.
-
-        Raises:
-            StoreError: The file cannot be written, others may read it, or it was busy for too long.
-            StoreUnreadable: It is another program's; it was left as it is.
-        """
         self._change(key, lambda entries: {**entries, key: token.to_dict()})
 
     def delete(self, key: str) -> None:
-        """Drop the token under *key*, if there is one.
-
-        Raises:
-            StoreError: The file cannot be written, others may read it, or it was busy for too long.
-            StoreUnreadable: It is another program's; it was left as it is.
-        """
         if os.path.lexists(self._path):
             self._change(
                 key, lambda entries: {name: entries[name] for name in entries if name != key}
             )
 
     def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
-        """Hold the lock of *key*, for all processes that use this file.
-
-        It is a file of its own beside the store, always empty: a renewal blocks neither another
-        key's nor any reader.
-
-        Args:
-            key: Whose renewal it guards.
-            timeout: How long to wait for it, in seconds; zero or less tries once.
-
-        Raises:
-            LockTimedOut: On entry: the lock did not come free in time.
-            StoreError: On entry: the lock's file cannot be made.
-        """
         return self._locks.hold(key, timeout)
 
     def _look(self) -> dict[str, Any]:

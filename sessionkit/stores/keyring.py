@@ -115,33 +115,15 @@ class KeyringTokenStore:
         return build, (self._service,)
 
     def load(self, key: str) -> Token | None:
-        """Return the token last saved under *key*, or None.
-
-        Raises:
-            StoreError: The keyring cannot be reached, or stays locked.
-            StoreUnreadable: What it holds is no token.
-        """
         text = self._ask(key, lambda: self._get(key))
         return None if text is None else from_text(text, key, repr(self))
 
     def save(self, key: str, token: Token) -> None:
-        """Keep *token* under *key* in place of any other.
-
-        Raises:
-            StoreError: The keyring cannot be reached, stays locked, or refuses the token, most
-                often for its length.
-        """
         text = to_text(token)
         put = partial(self._keyring.set_password, self._service, _name(key), text)
         self._ask(key, put, length=len(text))
 
     def delete(self, key: str) -> None:
-        """Drop the token under *key*, if there is one.
-
-        Raises:
-            StoreError: The keyring cannot be reached, or stays locked.
-        """
-
         def work() -> None:
             # A keyring has no one way to say that there was nothing to delete.
             if self._get(key) is not None:
@@ -150,16 +132,6 @@ class KeyringTokenStore:
         self._ask(key, work)
 
     def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
-        """Hold the lock of *key*, for all processes of this user.
-
-        Args:
-            key: Whose renewal it guards.
-            timeout: How long to wait for it, in seconds; zero or less tries once.
-
-        Raises:
-            LockTimedOut: On entry: the lock did not come free in time.
-            StoreError: On entry: the lock's file cannot be made.
-        """
         return self._locks.hold(key, timeout)
 
     def _get(self, key: str) -> str | None:

@@ -178,56 +178,24 @@ class RedisTokenStore:
             self._clients.get().redis.close()
 
     def keys(self) -> list[str]:
-        """Return the keys that have a token, in order.
-
-        Raises:
-            StoreError: The server does not answer, or refuses.
-        """
         with self._store_errors(None):
             return sorted(map(from_name, self._clients.get().redis.hkeys(self._name("tokens"))))
 
     def load(self, key: str) -> Token | None:
-        """Return the token last saved under *key*, or None.
-
-        Raises:
-            StoreError: The server does not answer, or refuses.
-            StoreUnreadable: What it holds is no token.
-        """
         with self._store_errors(key):
             text = self._clients.get().redis.hget(self._name("tokens"), to_name(key))
         return None if text is None else from_text(text, key, repr(self))
 
     def save(self, key: str, token: Token) -> None:
-        """Keep *token* under *key* in place of any other.
-
-        Raises:
-            StoreError: The server does not answer, or refuses; or this thread's lock has ended,
-                and a newer token was saved since.
-        """
         number = self._held.fencing_token(key) or ""
         if not self._run("save", key, [number, to_name(key), to_text(token)]):
             raise superseded(repr(self), key)
 
     def delete(self, key: str) -> None:
-        """Drop the token under *key*, if there is one.
-
-        Raises:
-            StoreError: The server does not answer, or refuses.
-        """
         self._run("delete", key, [self._held.fencing_token(key) or "", to_name(key)])
 
     @contextmanager
     def lock(self, key: str, timeout: float) -> Iterator[None]:
-        """Hold the lock of *key*, for all that use this server and prefix.
-
-        Args:
-            key: Whose renewal it guards.
-            timeout: How long to wait for it, in seconds; zero or less tries once.
-
-        Raises:
-            LockTimedOut: On entry: the lock did not come free in time.
-            StoreError: On entry: the server does not answer, or refuses.
-        """
         until = self._clock.monotonic() + timeout
         # The threads of a process wait in memory, so that only one of them asks the server.
         with self._keyed.hold(key, timeout):

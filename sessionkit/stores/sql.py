@@ -112,33 +112,16 @@ class SqlTokenStore:
             self._current().dispose()
 
     def keys(self) -> list[str]:
-        """Return the keys that have a token, in order.
-
-        Raises:
-            StoreError: The database does not answer, or refuses.
-        """
         if not self._exists(None):
             return []
         find = self._sa.select(self._table.c.name)
         return sorted(from_name(name) for name in self._run(None, lambda c: c.scalars(find).all()))
 
     def load(self, key: str) -> Token | None:
-        """Return the token last saved under *key*, or None.
-
-        Raises:
-            StoreError: The database does not answer, or refuses.
-            StoreUnreadable: What it holds is no token.
-        """
         text = self._column("token", key)
         return None if text is None else from_text(text, key, repr(self))
 
     def save(self, key: str, token: Token) -> None:
-        """Keep *token* under *key* in place of any other; on return it is committed.
-
-        Raises:
-            StoreError: The database does not answer, or refuses; or this thread's lock was lost,
-                and a newer token was saved since.
-        """
         self._make_table(key)
         values = {"token": to_text(token), "version": uuid.uuid4().hex}
         entry = self._held.fencing_token(key)
@@ -152,11 +135,6 @@ class SqlTokenStore:
         entry.version = values["version"]
 
     def delete(self, key: str) -> None:
-        """Drop the token under *key*, if there is one.
-
-        Raises:
-            StoreError: The database does not answer, or refuses.
-        """
         if self._exists(key):
             drop = self._sa.delete(self._table).where(self._table.c.id == self._id(key))
             self._run(key, lambda c: c.execute(drop))
@@ -165,16 +143,6 @@ class SqlTokenStore:
 
     @contextmanager
     def lock(self, key: str, timeout: float) -> Iterator[None]:
-        """Hold the lock of *key*, for all that use this database and table.
-
-        Args:
-            key: Whose renewal it guards.
-            timeout: How long to wait for it, in seconds; zero or less tries once.
-
-        Raises:
-            LockTimedOut: On entry: the lock did not come free in time.
-            StoreError: On entry: the database does not answer, or refuses.
-        """
         until = self._clock.monotonic() + timeout
         # The threads of a process wait in memory, so that each process takes one connection.
         with self._keyed.hold(key, timeout):

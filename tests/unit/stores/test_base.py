@@ -39,7 +39,6 @@ def test_every_store_is_called_in_the_same_way(kind: type[TokenStore], name: str
     promised = list(inspect.signature(getattr(TokenStore, name)).parameters)
 
     assert list(inspect.signature(getattr(kind, name)).parameters) == promised
-    assert inspect.getdoc(getattr(kind, name))
 
 
 def test_a_store_has_four_methods() -> None:
@@ -53,7 +52,6 @@ def test_a_store_that_can_list_has_one_more(kind: type[ListableTokenStore]) -> N
     assert issubclass(kind, ListableTokenStore)
     assert not issubclass(CallableTokenStore, ListableTokenStore)
     assert {name for name in vars(ListableTokenStore) if not name.startswith("_")} == {"keys"}
-    assert inspect.getdoc(kind.keys)
 
 
 def test_the_face_shows_the_stores_only() -> None:
