@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy
-from sessionkit.stores._text import digest
+from sessionkit.stores._forms import digest
 
 from sessionkit import Token
 from sessionkit.errors import LockTimedOut
