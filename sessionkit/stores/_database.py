@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_COMMIT_PATIENCE: Final = 0.25
+_COMMIT_TIMEOUT: Final = 0.25
 """Seconds for which SQLite itself waits, because a writer that gives up lets new readers pass."""
 
 # Not state of this library but of SQLite, which keeps its locks per process: two gates would let
@@ -57,7 +57,7 @@ def transaction(path: Path, begin: str) -> Iterator[Connection]:
         OSError: The file cannot be made, or is no plain file.
         sqlite3.Error: What SQLite says.
     """
-    with GATE.inside(), closing(connected(path, _COMMIT_PATIENCE)) as connection:
+    with GATE.inside(), closing(connected(path, _COMMIT_TIMEOUT)) as connection:
         # Bytes, because the error about a text that is no UTF-8 would quote it.
         connection.text_factory = bytes
         # A power cut takes back nothing that was committed: there is no second refresh token.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["RedisTokenStore"]
 
 #: Seconds that an answer of the server may take.
-_PATIENCE: Final = 5.0
+_TIMEOUT: Final = 5.0
 _SHORTEST_LEASE: Final = 0.1
 #: Seconds after which a waiter looks for itself, should it not have been woken.
 _LONGEST_WAIT: Final = 1.0
@@ -273,8 +273,8 @@ def _client(redis: Any, server: object) -> Any:
     try:
         return redis.Redis.from_url(
             "" if _TORN.match(server) else server,
-            socket_timeout=_PATIENCE,
-            socket_connect_timeout=_PATIENCE,
+            socket_timeout=_TIMEOUT,
+            socket_connect_timeout=_TIMEOUT,
             # A server that restarts is back within seconds. One that is silent is not asked again:
             # redis-py tries each of its tries four times more, and two minutes would be gone.
             retry=redis.retry.Retry(backoff, 4, (redis.ConnectionError,)),

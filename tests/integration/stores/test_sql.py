@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy
-from sessionkit.stores._forms import digest
 
 from sessionkit import Token
 from sessionkit.errors import LockTimedOut
+from sessionkit.stores._forms import digest
 from sessionkit.stores.sql import SqlTokenStore
 from sessionkit.testing import SharedTokenStoreContract
 from sessionkit.testing.server import LoopbackServer
