@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._origins import without_pairs
 from sessionkit.auth._login import SharedLogin
-from sessionkit.auth._origins import NO_ORIGINS, AllowedOrigins, is_allowed
 from sessionkit.auth._schemes import Bearer
 from sessionkit.auth.grants._runner import Sender, TokenRequestRunner, clock_of
 from sessionkit.auth.renewal._policy import DEFAULT_POLICY, RenewalPolicy
 from sessionkit.auth.renewal._renewal import Renewal, Target
+from sessionkit.chain._exchange import NO_ORIGINS, AllowedOrigins, is_allowed
 from sessionkit.errors import ConfigError, LoginRequired, SessionKitError, StoreError
 
 if TYPE_CHECKING:
@@ -225,8 +225,6 @@ class AuthHandler:
         allowed: frozenset[str],
     ) -> Response:
         """Renew and send again; the rejected response stands where that cannot help."""
-        from sessionkit.headers._challenge import wanted_scope  # needed by rejected calls alone
-
         response = runner.rejected
         assert response is not None  # noqa: S101  # the caller has set it
         target = (exchange.method, exchange.url.partition("?")[0])
@@ -234,7 +232,7 @@ class AuthHandler:
             return response
         for renewals in range(MAX_RENEWALS):
             runner.rejected = response
-            runner.scope = wanted_scope(response.headers.get("WWW-Authenticate"))
+            runner.scope = _wanted_scope(response)
             # A token without the scope that is wanted may be as new as it likes.
             lacks_scope = renewals == 0 and not _covers(token, runner.scope)
             if not lacks_scope and not self._renewal.is_worth_renewing(token, runner.clock):
@@ -353,3 +351,13 @@ def _check_part(part: Any, what: str, method: str, *, example: str) -> Any:
     if message:
         raise ConfigError(message, hint=f"such as {example}")
     return part
+
+
+def _wanted_scope(response: Response) -> str:
+    """Return the scope that a rejection asks for, or ""."""
+    challenge = response.headers.get("WWW-Authenticate")
+    if not challenge:
+        return ""
+    from sessionkit.headers._challenge import wanted_scope  # needed by rejected calls alone
+
+    return wanted_scope(challenge)

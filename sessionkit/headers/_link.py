@@ -56,7 +56,9 @@ def _read_parameters(text: str, position: int) -> tuple[tuple[tuple[str, str], .
     found = []
     while match := _PARAMETER.match(text, position):
         quoted, token = match["quoted"], match["token"]
-        value = unescape(quoted) if quoted is not None else (token or "").strip(" \t")
+        value = (token or "").strip(" \t") if quoted is None else quoted
+        if quoted is not None and "\\" in value:
+            value = unescape(value)
         found.append((match["name"].lower(), value))
         position = match.end()
     return tuple(found), position

@@ -12,7 +12,6 @@ from sessionkit.chain._record import Attempt
 from sessionkit.transport._credentials import CredentialPlacer, is_authorization
 from sessionkit.transport._redirects import RedirectHook
 from sessionkit.transport._sessions import native_request
-from sessionkit.transport._timeouts import cap_parts
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -40,7 +39,9 @@ def send_direct(
     )
     if exchange.deadline is not None:
         end = min(end, exchange.deadline)
-    timeouts = cap_parts(DEFAULT_TIMEOUT, max(end - started, 0.001))
+    left = max(end - started, 0.001)
+    connect, read = DEFAULT_TIMEOUT
+    timeouts = (min(connect, left), min(read, left))
     try:
         prepared = native_request(session, request).prepare()
         for name, value in _HEADERS.items():

@@ -1,6 +1,6 @@
 """Cap the timeouts of a request by the time that a deadline leaves.
 
-Apart, because the wire, the hops of a redirect and direct requests all go by it.
+Apart, because the wire and the hops of a redirect both go by it.
 """
 
 from __future__ import annotations
@@ -25,15 +25,10 @@ def cap_timeout(timeout: Any, exchange: Exchange) -> Any:
     if timeout is None:
         return left
     if isinstance(timeout, tuple):
-        return cap_parts(timeout, left)
+        return tuple(left if part is None else min(part, left) for part in timeout)
     if isinstance(timeout, (int, float)):
         return min(timeout, left)
     total = left if timeout.total is None else min(timeout.total, left)
     own = timeout.clone()  # urllib3's Timeout: its other parts stay as they are
     own.total = total
     return own
-
-
-def cap_parts(timeout: tuple[Any, ...], left: float) -> Any:
-    """Return a pair of timeouts in seconds, none of them longer than *left*."""
-    return tuple(left if part is None else min(part, left) for part in timeout)

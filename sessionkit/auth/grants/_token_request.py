@@ -197,10 +197,11 @@ class OAuthGrant:
     def _scope_for(self, rejected: Response | None) -> str:
         """Return the configured scope and that which the rejecting response asks for."""
         wanted = ""
-        if rejected is not None:
-            from sessionkit.headers._challenge import wanted_scope  # needed by refused calls alone
+        challenge = None if rejected is None else rejected.headers.get("WWW-Authenticate")
+        if challenge:
+            from sessionkit.headers._challenge import wanted_scope  # needed by rejected calls alone
 
-            wanted = wanted_scope(rejected.headers.get("WWW-Authenticate"))
+            wanted = wanted_scope(challenge)
         return " ".join(dict.fromkeys([*self._scope.split(), *wanted.split()]))
 
     def _secrets(self, *texts: str) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from urllib3.util.timeout import Timeout
 
 from sessionkit.errors import DeadlineExceeded
 from sessionkit.testing import FakeClock
-from sessionkit.transport._timeouts import cap_parts
 from tests.support.stacks import Keeper
 from tests.unit.handlers.scripted import Script, stack_over
 
@@ -71,7 +70,13 @@ def test_a_time_out_of_urllib3s_own_is_kept_and_capped_in_total() -> None:
     assert (used.total, used.connect_timeout, own.total) == (10.0, 1, None)
 
 
-def test_the_least_of_two_times_is_taken_for_each_part() -> None:
+@pytest.mark.parametrize(("given", "used"), [((5, None), (5, 10.0)), ((60, 1), (10.0, 1))])
+def test_the_least_of_two_times_is_taken_for_each_part(given: Any, used: Any) -> None:
     """A part without a limit gets the one that there is."""
-    assert cap_parts((5, None), 3.0) == (3.0, 3.0)
-    assert cap_parts((5, 1), 3.0) == (3.0, 1)
+    script = Script(200)
+    limited = Keeper(lambda exchange: exchange.with_deadline(10.0))
+    stack, _ = stack_over(script, limited, clock=FakeClock())
+
+    stack.get("x", timeout=given)
+
+    assert script.timeouts == [used]
