@@ -81,34 +81,34 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help=text, description=text.capitalize() + ".")
     demo.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     _add_tokens(commands)
-    text = "tell which stores, locks and extras work on this machine"
+    text = "check which stores, locks and extras work on this machine"
     doctor = commands.add_parser("doctor", help=text, description=text.capitalize() + ".")
-    doctor.add_argument("--store", metavar="URL", help="a token store to be tried too")
+    doctor.add_argument("--store", metavar="URL", help="a token store to check too")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
 
 def _add_tokens(commands: _Commands) -> None:
-    text = "look at the tokens of a store, drop one, log in; no secret is ever shown"
+    text = "look at the tokens of a store, delete one, log in; no secret is ever shown"
     tokens = commands.add_parser("tokens", help=text, description=text.capitalize() + ".")
     parts = tokens.add_subparsers(dest="part", metavar="PART", required=True)
     for name, text in (
         ("list", "show all tokens of a store"),
         ("show", "show one"),
-        ("forget", "drop one"),
+        ("delete", "delete one"),
     ):
         part = parts.add_parser(name, help=text, description=text.capitalize() + ".")
         if name != "list":
             part.add_argument("key", metavar="KEY", help="under which it is stored")
         where = f"such as sqlite:tokens.db; by default what {_STORE} holds"
         part.add_argument("--store", metavar="URL", help=where, default=os.environ.get(_STORE))
-        if name != "forget":
+        if name != "delete":
             part.add_argument("--json", action="store_true", help="print JSON")
     text = "log in by a stack of yours"
     login = parts.add_parser("login", help=text, description=text.capitalize() + ".")
     made = "where the stack is: itself, a StackSpec, or a function that returns one"
-    login.add_argument("place", metavar="MODULE:NAME", help=made)
-    again = "forget what is stored first: for another account, or another scope"
+    login.add_argument("target", metavar="MODULE:NAME", help=made)
+    again = "delete what is stored first: for another account, or another scope"
     login.add_argument("--again", action="store_true", help=again)
 
 
@@ -130,11 +130,11 @@ def _run_tokens(chosen: argparse.Namespace) -> int:
     from sessionkit.errors import ConfigError
 
     if chosen.part == "login":
-        return _tokens.login(chosen.place, again=chosen.again)
+        return _tokens.login(chosen.target, again=chosen.again)
     if not chosen.store:
         raise ConfigError("which store?", hint=f"give --store URL, or set {_STORE}")
     if chosen.part == "list":
         return _tokens.list_tokens(chosen.store, as_json=chosen.json)
     if chosen.part == "show":
         return _tokens.show_token(chosen.store, chosen.key, as_json=chosen.json)
-    return _tokens.forget_token(chosen.store, chosen.key)
+    return _tokens.delete_token(chosen.store, chosen.key)

@@ -1,4 +1,4 @@
-"""Which token stores work here: each is used, and held against another process."""
+"""Check which token stores work on this machine, also between processes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 #: Under which a token is saved for a moment. One name for all, because a lock may leave a file.
 PROBE = "sessionkit-doctor"
 #: Seconds for which anything is waited for.
-_PATIENCE = 10.0
-_OTHER = (
+_LOCK_TIMEOUT = 10.0
+_WORKER_CODE = (
     "import sys\n"
     "from sessionkit.stores import open_store\n"
     "from sessionkit.testing._store_worker import serve\n"
@@ -36,28 +36,30 @@ _OTHER = (
 )
 
 
-def local_stores() -> Iterator[Finding]:
-    """Find which stores work on this machine by itself, in a folder that is gone afterwards."""
-    yield _tried("memory", lambda: use(MemoryTokenStore()))
+def check_local_stores() -> Iterator[Finding]:
+    """Check the stores that need no server, in a temporary folder."""
+    yield _check("memory", lambda: exercise(MemoryTokenStore()))
     with TemporaryDirectory(prefix="sessionkit-doctor-") as folder:
         for kind in ("sqlite", "file"):
             path = Path(folder) / kind
             path.mkdir(0o700)
-            yield _tried(kind, lambda: _in_files(f"{kind}://{path}/tokens", path))  # noqa: B023  # called before the next
-        yield _tried("encrypted", _encrypted)
-        yield _tried("keyring", lambda: _keyring(Path(folder)))
+            yield _check(kind, lambda: _check_files(f"{kind}://{path}/tokens", path))  # noqa: B023  # called before the next
+        yield _check("encrypted", _check_encrypted)
+        yield _check("keyring", lambda: _check_keyring(Path(folder)))
 
 
-def given_store(url: str) -> Finding:
-    """Find whether the store of *url* works, from here and from another process.
+def check_store(url: str) -> Finding:
+    """Check the store of *url* from this process and another one.
 
     Args:
         url: Which store; it is never shown.
     """
-    return _tried(url.partition(":")[0], lambda: _shared(url), part="the store given")
+    return _check(
+        url.partition(":")[0], lambda: _check_across_processes(url), part="the store given"
+    )
 
 
-def use(store: TokenStore) -> str:
+def exercise(store: TokenStore) -> str:
     """Lock, save, load and delete.
 
     Returns:
@@ -67,7 +69,7 @@ def use(store: TokenStore) -> str:
         SessionKitError: The store does not work.
     """
     token = Token("probe", expires_in=60.0, refresh_token="probe")  # noqa: S106  # no secret
-    with store.lock(PROBE, _PATIENCE):
+    with store.lock(PROBE, _LOCK_TIMEOUT):
         store.save(PROBE, token)
         try:
             if store.load(PROBE) != token:
@@ -79,17 +81,17 @@ def use(store: TokenStore) -> str:
     return "locks, saves, loads, deletes"
 
 
-def _shared(url: str) -> str:
+def _check_across_processes(url: str) -> str:
     store = open_store(url)
     try:
-        done = use(store)
+        done = exercise(store)
         if isinstance(store, MemoryTokenStore):
             return f"{done}; of this process alone"
         with _other_process(url) as other:
-            with store.lock(PROBE, _PATIENCE):
+            with store.lock(PROBE, _LOCK_TIMEOUT):
                 if other("hold", PROBE, 0.0):
                     raise SessionKitError("another process got the lock that was held here")
-            if not other("hold", PROBE, _PATIENCE):
+            if not other("hold", PROBE, _LOCK_TIMEOUT):
                 raise SessionKitError("another process cannot lock what is free")
             other("free", PROBE)
     finally:
@@ -97,20 +99,20 @@ def _shared(url: str) -> str:
     return f"{done}; another process waits for the lock"
 
 
-def _in_files(url: str, folder: Path) -> str:
-    done = _shared(url)
+def _check_files(url: str, folder: Path) -> str:
+    done = _check_across_processes(url)
     modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     if sys.platform != "win32" and modes != {0o600}:
         raise SessionKitError(f"files others may read: {', '.join(map(oct, sorted(modes)))}")
     return f"{done}; files 0600"
 
 
-def _encrypted() -> str:
+def _check_encrypted() -> str:
     kind: Any = import_module("sessionkit.stores.encrypted").EncryptedTokenStore
-    return use(kind(MemoryTokenStore(), [kind.new_key()]))
+    return exercise(kind(MemoryTokenStore(), [kind.new_key()]))
 
 
-def _keyring(folder: Path) -> str:
+def _check_keyring(folder: Path) -> str:
     """Look, and ask for nothing: a keyring that is locked would want its password."""
     kind: Any = import_module("sessionkit.stores.keyring").KeyringTokenStore
     # Not the user's own folder for its locks, which would be made if it is not there.
@@ -118,7 +120,7 @@ def _keyring(folder: Path) -> str:
     return f"{require('keyring', 'keyring').get_keyring().name}; was not asked for anything"
 
 
-def _tried(what: str, work: Callable[[], str], *, part: str = "stores") -> Finding:
+def _check(what: str, work: Callable[[], str], *, part: str = "stores") -> Finding:
     try:
         return Finding(part, what, "works", work())
     except ImportError as error:
@@ -128,9 +130,9 @@ def _tried(what: str, work: Callable[[], str], *, part: str = "stores") -> Findi
     except (SessionKitError, OSError) as error:
         # No keyring is the rule on servers.
         absent = what == "keyring" and part == "stores"
-        told = getattr(error, "message", "") or str(error)
+        message = getattr(error, "message", "") or str(error)
         hint = getattr(error, "hint", "")
-        state = Finding(part, what, "absent" if absent else "fails", told, hint)
+        state = Finding(part, what, "absent" if absent else "fails", message, hint)
     return state
 
 
@@ -138,7 +140,7 @@ def _tried(what: str, work: Callable[[], str], *, part: str = "stores") -> Findi
 def _other_process(url: str) -> Iterator[Callable[..., Any]]:
     """Open the store in another process; yield what makes it do a step and returns what came."""
     with subprocess.Popen(  # noqa: S603  # our own code, by the interpreter that runs
-        [sys.executable, "-c", _OTHER],
+        [sys.executable, "-c", _WORKER_CODE],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""``python -m sessionkit tokens``: what a store holds, without showing a secret of it."""
+"""``python -m sessionkit tokens``: list, show and delete tokens, and log in; no secret is shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sessionkit import ApiClient, SessionStack, StackSpec
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit.auth import AuthHandler
-from sessionkit.cli._pens import choose_pen
+from sessionkit.cli._output import choose_output
 from sessionkit.errors import ConfigError, StoreUnreadable
 from sessionkit.stores import ListableTokenStore, open_store
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from sessionkit._tokens import Token
     from sessionkit.stores import TokenStore
 
-#: Seconds for which `forget` waits for a renewal under way to end.
-_PATIENCE = 10.0
+#: Seconds for which `delete` waits for a renewal under way to end.
+_LOCK_TIMEOUT = 10.0
 #: The lengths that times are told in: from how many seconds on, of how many, and what they are.
 _UNITS = ((172_800.0, 86_400.0, "days"), (7_200.0, 3_600.0, "h"), (120.0, 60.0, "min"))
 
@@ -34,7 +34,7 @@ def list_tokens(url: str, *, as_json: bool, clock: Clock = SYSTEM_CLOCK) -> int:
     Args:
         url: Which store; see :func:`sessionkit.stores.open_store`.
         as_json: Print nothing but a list of objects.
-        clock: Tells how long they live on.
+        clock: The time that expiry is compared with.
 
     Returns:
         The exit status: 0.
@@ -43,7 +43,7 @@ def list_tokens(url: str, *, as_json: bool, clock: Clock = SYSTEM_CLOCK) -> int:
         ConfigError: There is no such kind of store, or it cannot tell its keys.
         StoreError: It cannot be reached.
     """
-    store = opened(url)
+    store = open_given_store(url)
     if not isinstance(store, ListableTokenStore):
         message = f"{type(store).__name__} cannot tell its keys"
         raise ConfigError(message, hint="look at one token by its key: tokens show KEY")
@@ -58,7 +58,7 @@ def show_token(url: str, key: str, *, as_json: bool, clock: Clock = SYSTEM_CLOCK
     Returns:
         The exit status: 0, or 1 if there is none under *key*.
     """
-    store = opened(url)
+    store = open_given_store(url)
     entry = _entry(store, key, clock.time())
     if entry["state"] == "absent":
         print(f"no token under {printable(key)}", file=sys.stderr)
@@ -67,8 +67,8 @@ def show_token(url: str, key: str, *, as_json: bool, clock: Clock = SYSTEM_CLOCK
     return 0
 
 
-def forget_token(url: str, key: str) -> int:
-    """Drop one token of a store, when no renewal of it is under way.
+def delete_token(url: str, key: str) -> int:
+    """Delete one token of a store once no renewal of it is under way.
 
     Args:
         url: Which store.
@@ -82,20 +82,20 @@ def forget_token(url: str, key: str) -> int:
         LockTimedOut: A renewal did not end.
         StoreError: It cannot be reached.
     """
-    store = opened(url)
+    store = open_given_store(url)
     # Under the lock, or a renewal that is just ending would be saved over it.
-    with store.lock(key, _PATIENCE):
+    with store.lock(key, _LOCK_TIMEOUT):
         store.delete(key)
-    print(f"forgotten: {printable(key)}")
+    print(f"deleted: {printable(key)}")
     return 0
 
 
-def login(place: str, *, again: bool = False) -> int:
-    """Log in by every `AuthHandler` of a stack, where no stored token lives or can be renewed.
+def login(target: str, *, again: bool = False) -> int:
+    """Log in by every `AuthHandler` of a stack, where no stored token is valid or can be renewed.
 
     Args:
-        place: ``MODULE:NAME`` of a stack, a client, a `StackSpec`, or a function that returns one.
-        again: Forget what is stored first: for another account, or another scope.
+        target: ``MODULE:NAME`` of a stack, a client, a `StackSpec`, or a function that returns one.
+        again: Delete what is stored first: for another account, or another scope.
 
     Returns:
         The exit status: 0.
@@ -105,11 +105,11 @@ def login(place: str, *, again: bool = False) -> int:
         SessionKitError: The login failed.
     """
     with ExitStack() as ending:
-        stack = _stack(_found(place), place, ending)
+        stack = _stack_from(_imported(target), target, ending)
         handlers = {name: stack.handlers[name] for name in stack.handlers.names}
         auths = {name: h for name, h in handlers.items() if isinstance(h, AuthHandler)}
         if not auths:
-            raise ConfigError(f"the stack {place} has no AuthHandler, so nobody to log in")
+            raise ConfigError(f"the stack {target} has no AuthHandler to log in")
         for name, auth in auths.items():
             if again:
                 auth.logout()
@@ -118,7 +118,7 @@ def login(place: str, *, again: bool = False) -> int:
     return 0
 
 
-def opened(url: str) -> TokenStore:
+def open_given_store(url: str) -> TokenStore:
     """Return the store of *url*.
 
     Raises:
@@ -166,13 +166,13 @@ def _print(entries: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(entries))
         return
-    pen = choose_pen(sys.stdout)
+    output = choose_output(sys.stdout)
     for entry in entries:
-        pen.line(printable(entry["key"]), "bold")
+        output.line(printable(entry["key"]), "bold")
         for line in _lines(entry):
-            pen.line(f"  {line}")
+            output.line(f"  {line}")
     if not entries:
-        pen.line("no tokens")
+        output.line("no tokens")
 
 
 def _lines(entry: dict[str, Any]) -> list[str]:
@@ -180,35 +180,35 @@ def _lines(entry: dict[str, Any]) -> list[str]:
         return ["cannot be read: damaged, or encrypted with another key"]
     renewable = "can be renewed" if entry["has_refresh_token"] else "no refresh token"
     scope = [f"scope {printable(entry['scope'])}"] if entry["scope"] else []
-    return [f"{entry['fingerprint']}  {_end(entry['seconds_left'])}, {renewable}", *scope]
+    return [f"{entry['fingerprint']}  {_expiry(entry['seconds_left'])}, {renewable}", *scope]
 
 
-def _end(left: float | None) -> str:
+def _expiry(left: float | None) -> str:
     if left is None:
         return "its end is not known"
-    return f"ends in {_length(left)}" if left > 0 else f"ended {_length(abs(left))} ago"
+    return f"ends in {_duration(left)}" if left > 0 else f"ended {_duration(abs(left))} ago"
 
 
-def _length(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     for least, one, name in _UNITS:
         if seconds >= least:
             return f"{seconds / one:.0f} {name}"
     return f"{seconds:.0f} s"
 
 
-def _found(place: str) -> Any:
-    module, _, path = place.partition(":")
+def _imported(target: str) -> Any:
+    module, _, path = target.partition(":")
     try:
         found: Any = import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:
         hint = "write MODULE:NAME, such as shop.api:stack, in a folder where Python finds it"
-        raise ConfigError(f"{place} cannot be imported: {error}", hint=hint) from error
+        raise ConfigError(f"{target} cannot be imported: {error}", hint=hint) from error
     return found
 
 
-def _stack(found: Any, place: str, ending: ExitStack) -> SessionStack:
+def _stack_from(found: Any, target: str, ending: ExitStack) -> SessionStack:
     """Return the stack that *found* is or makes; one that is made here is closed here."""
     if not isinstance(found, SessionStack | ApiClient | StackSpec) and callable(found):
         found = found()
@@ -219,6 +219,6 @@ def _stack(found: Any, place: str, ending: ExitStack) -> SessionStack:
         found = ending.enter_context(found.build())
     found = found.stack if isinstance(found, ApiClient) else found
     if not isinstance(found, SessionStack):
-        message = f"{place} is no stack but {type(found).__name__}"
+        message = f"{target} is no stack but {type(found).__name__}"
         raise ConfigError(message, hint="a SessionStack, an ApiClient, a StackSpec, or a function")
     return found

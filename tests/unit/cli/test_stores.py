@@ -11,7 +11,7 @@ import keyring.core
 import pytest
 
 from sessionkit import Token
-from sessionkit.cli._stores import PROBE, _in_files, given_store, local_stores, use
+from sessionkit.cli._stores import PROBE, _check_files, check_local_stores, check_store, exercise
 from sessionkit.errors import SessionKitError
 from sessionkit.stores import MemoryTokenStore, SqliteTokenStore, open_store
 from tests.unit.auth.asking import Later
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 
 def test_every_store_of_this_machine_is_tried() -> None:
     """What works here is known before a program is written for it."""
-    found = {finding.what: finding for finding in local_stores()}
+    found = {finding.what: finding for finding in check_local_stores()}
 
     assert list(found) == ["memory", "sqlite", "file", "encrypted", "keyring"]
     for kind in ("sqlite", "file"):
@@ -37,8 +37,8 @@ def test_a_store_that_is_not_installed_is_told_with_the_line_that_installs_it(
     """Of those there may be it is one more; of the one that was given it is a failure."""
     for library in ("cryptography.fernet", "redis"):
         monkeypatch.setitem(sys.modules, library, None)
-    absent = {finding.what: finding for finding in local_stores()}["encrypted"]
-    given = given_store("redis://127.0.0.1:1/0")
+    absent = {finding.what: finding for finding in check_local_stores()}["encrypted"]
+    given = check_store("redis://127.0.0.1:1/0")
 
     assert (absent.state, given.state) == ("absent", "fails")
     for finding, extra in ((absent, "crypto"), (given, "redis")):
@@ -51,11 +51,11 @@ def test_a_machine_that_starts_no_process_is_told(
 ) -> None:
     """As a finding, and not by a traceback."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
-    finding = given_store(f"sqlite://{tmp_path}/tokens.db")
+    finding = check_store(f"sqlite://{tmp_path}/tokens.db")
 
     assert finding.state == "fails"
     assert "No such file" in finding.detail
-    found = {finding.what: finding.state for finding in local_stores()}
+    found = {finding.what: finding.state for finding in check_local_stores()}
     assert (found["memory"], found["sqlite"], found["file"]) == ("works", "fails", "fails")
 
 
@@ -63,7 +63,7 @@ def test_a_lock_that_is_held_for_a_moment_is_waited_for(tmp_path: Path) -> None:
     """Two who look at one store do not take each other for a fault."""
     url = f"sqlite://{tmp_path}/tokens.db"
     with open_store(url).lock(PROBE, 1.0):
-        looking = Later(lambda: given_store(url).state)
+        looking = Later(lambda: check_store(url).state)
         looking.join(0.5)
     assert looking.outcome() == "works"
 
@@ -76,7 +76,7 @@ def test_a_lock_that_is_not_the_other_processs_is_found_out(
     (tmp_path / "sitecustomize.py").write_text("import os; os.chdir('elsewhere')")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
     monkeypatch.chdir(tmp_path)
-    finding = given_store("sqlite:tokens.db")
+    finding = check_store("sqlite:tokens.db")
 
     assert finding.state == "fails"
     assert finding.detail == "another process got the lock that was held here"
@@ -87,8 +87,8 @@ def test_a_keyring_that_does_not_work_is_a_failure_only_where_it_was_given(
 ) -> None:
     """On a server none is the rule; whoever names one wants it."""
     monkeypatch.setattr(keyring.core, "_keyring_backend", keyring.backends.fail.Keyring())  # type: ignore[no-untyped-call]  # keyring's own
-    found = {finding.what: finding for finding in local_stores()}["keyring"]
-    given = given_store("keyring:program")
+    found = {finding.what: finding for finding in check_local_stores()}["keyring"]
+    given = check_store("keyring:program")
 
     assert (found.state, given.state) == ("absent", "fails")
     assert found.detail == given.detail
@@ -99,7 +99,7 @@ def test_a_look_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
 
-    assert [finding.state for finding in local_stores()].count("works") >= 4
+    assert [finding.state for finding in check_local_stores()].count("works") >= 4
     assert list(tmp_path.rglob("*")) == []
 
 
@@ -107,7 +107,7 @@ def test_a_given_store_is_left_as_it_was(tmp_path: Path) -> None:
     """The tokens in it are not touched, and the probe is gone."""
     store = SqliteTokenStore(tmp_path / "tokens.db")
     store.save("ann", token := Token("x"))
-    finding = given_store(f"sqlite://{tmp_path}/tokens.db")
+    finding = check_store(f"sqlite://{tmp_path}/tokens.db")
 
     assert (finding.state, finding.part) == ("works", "the store given")
     assert store.keys() == ["ann"]
@@ -116,7 +116,7 @@ def test_a_given_store_is_left_as_it_was(tmp_path: Path) -> None:
 
 def test_redis_is_tried_by_two_processes(redis_url: str) -> None:
     """That the fleet shares one lock is tried, not believed."""
-    finding = given_store(redis_url)
+    finding = check_store(redis_url)
 
     assert (finding.what, finding.state) == ("redis", "works"), finding
     assert "another process waits" in finding.detail
@@ -126,7 +126,7 @@ def test_redis_is_tried_by_two_processes(redis_url: str) -> None:
 
 def test_postgresql_is_tried_by_two_processes(postgres_url: str) -> None:
     """As Redis is."""
-    finding = given_store(postgres_url)
+    finding = check_store(postgres_url)
 
     assert finding.state == "works", finding
     assert "another process waits" in finding.detail
@@ -142,7 +142,7 @@ def test_postgresql_is_tried_by_two_processes(postgres_url: str) -> None:
 )
 def test_a_store_that_does_not_work_is_told_with_a_way_on(url: str, what: str, cure: str) -> None:
     """The reason, what to do, and no password."""
-    finding = given_store(url)
+    finding = check_store(url)
 
     assert (finding.what, finding.state) == (what, "fails")
     assert cure in finding.cure
@@ -152,7 +152,7 @@ def test_a_store_that_does_not_work_is_told_with_a_way_on(url: str, what: str, c
 
 def test_a_store_in_memory_is_shared_by_nobody() -> None:
     """It works, and is told for what it is."""
-    assert given_store("memory:").detail.endswith("of this process alone")
+    assert check_store("memory:").detail.endswith("of this process alone")
 
 
 def test_a_store_that_only_this_process_can_open_fails(
@@ -162,7 +162,7 @@ def test_a_store_that_only_this_process_can_open_fails(
     # Python runs it first, in each process that begins.
     (tmp_path / "sitecustomize.py").write_text("raise SystemExit('planted')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    finding = given_store(f"sqlite://{tmp_path}/tokens.db")
+    finding = check_store(f"sqlite://{tmp_path}/tokens.db")
 
     assert finding.state == "fails"
     assert finding.detail == "another process cannot open the store"
@@ -174,7 +174,7 @@ def test_a_file_that_others_may_read_is_found_out(tmp_path: Path) -> None:
     (tmp_path / "open").touch(0o644)
 
     with pytest.raises(SessionKitError, match="0o644"):
-        _in_files(f"sqlite://{tmp_path}/tokens", tmp_path)
+        _check_files(f"sqlite://{tmp_path}/tokens", tmp_path)
 
 
 class Forgetful(MemoryTokenStore):
@@ -195,4 +195,4 @@ class Clinging(MemoryTokenStore):
 def test_a_store_that_only_seems_to_work_is_found_out(kind: type[MemoryTokenStore]) -> None:
     """What it says it did is looked at."""
     with pytest.raises(SessionKitError):
-        use(kind())
+        exercise(kind())

@@ -50,7 +50,7 @@ def planted(clock: FakeClock, life: float | None = None, **fields: Any) -> Token
 
 
 @pytest.mark.parametrize(
-    ("life", "told"),
+    ("life", "expected"),
     [
         (3600, "ends in 60 min"),
         (30, "ends in 30 s"),
@@ -65,7 +65,7 @@ def planted(clock: FakeClock, life: float | None = None, **fields: Any) -> Token
     ],
 )
 def test_a_token_is_shown_by_its_end_and_never_by_its_value(
-    url: str, capsys: pytest.CaptureFixture[str], life: float | None, told: str
+    url: str, capsys: pytest.CaptureFixture[str], life: float | None, expected: str
 ) -> None:
     """Who looks for the reason of a failure sees it, and may show it to anybody."""
     clock = FakeClock()
@@ -77,7 +77,7 @@ def test_a_token_is_shown_by_its_end_and_never_by_its_value(
         assert errors == ""
         assert not [secret for secret in SECRETS if secret in text]
         assert token.fingerprint in text
-        assert as_json or [told, "can be renewed"] == text.splitlines()[1][12:].split(", ")
+        assert as_json or [expected, "can be renewed"] == text.splitlines()[1][12:].split(", ")
         assert "read write" in text
 
 
@@ -125,8 +125,8 @@ def test_a_script_sees_what_has_ended_and_what_cannot_be_read(
     path.chmod(0o600)
 
     assert main(["tokens", "list", "--json", "--store", f"file://{path}"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [(entry["key"], entry["state"]) for entry in told] == [
+    expected = json.loads(capsys.readouterr().out)
+    assert [(entry["key"], entry["state"]) for entry in expected] == [
         ("ann", "ended"),
         ("bob", "unreadable"),
     ]
@@ -204,22 +204,22 @@ def test_a_token_is_forgotten_on_demand(
     """A login that nobody shall use again is gone; to say so twice is no failure."""
     store.save("ann", planted(FakeClock()))
     for _ in range(2):
-        assert main(["tokens", "forget", "ann", "--store", url]) == 0
+        assert main(["tokens", "delete", "ann", "--store", url]) == 0
 
     assert store.load("ann") is None
-    assert capsys.readouterr().out == "forgotten: ann\n" * 2
+    assert capsys.readouterr().out == "deleted: ann\n" * 2
 
 
 def test_a_renewal_under_way_does_not_bring_back_what_is_forgotten(
     store: SqliteTokenStore, url: str
 ) -> None:
-    """To forget waits for its end."""
-    forgetting = threading.Thread(target=main, args=(["tokens", "forget", "ann", "--store", url],))
+    """The deletion waits for its end."""
+    deleting = threading.Thread(target=main, args=(["tokens", "delete", "ann", "--store", url],))
     with store.lock("ann", 1.0):
-        forgetting.start()
-        forgetting.join(0.5)
+        deleting.start()
+        deleting.join(0.5)
         store.save("ann", planted(FakeClock()))
-    forgetting.join(30)
+    deleting.join(30)
 
     assert store.load("ann") is None
 
@@ -278,7 +278,7 @@ def test_no_line_can_take_over_the_terminal(
     key = "a\x1b[2Jb"
     store.save(key, Token("x", scope="read\x1b[2J"))
 
-    for command in (["list"], ["show", key], ["forget", key], ["show", key]):
+    for command in (["list"], ["show", key], ["delete", key], ["show", key]):
         main(["tokens", *command, "--store", url])
     text = "".join(capsys.readouterr())
     assert "\x1b" not in text

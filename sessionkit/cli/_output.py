@@ -1,4 +1,4 @@
-"""How lines reach the reader: plainly everywhere, prettier on a terminal that has rich."""
+"""Write lines and progress bars: as plain text, or by rich on a terminal."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _WIDE = 88
 _BAR = 24
 
 
-class Pen(Protocol):
-    """Something to write lines with. Belongs to one thread.
+class Output(Protocol):
+    """Where a command writes its lines. For one thread.
 
     Attributes:
         width: Columns that a line may fill.
@@ -30,34 +30,34 @@ class Pen(Protocol):
     blocks: tuple[str, str]
 
     def line(self, text: str, style: str = "") -> None:
-        """Write one line; *style* is a style of rich, and may be left out of account."""
+        """Write one line in *style*, a style of rich, where styles can be shown."""
         ...
 
     def progress(self, done: float, total: float, unit: str) -> None:
-        """Show how far it is, in the place where it was shown before."""
+        """Show how much is done, in place of what was shown before."""
         ...
 
     def close(self) -> None:
-        """Leave the terminal as it was found."""
+        """Restore the terminal."""
         ...
 
 
-class PlainPen:
-    """Write plain text; progress only where it can be written over.
+class PlainOutput:
+    """Write plain text, and progress on a terminal.
 
     Args:
-        stream: Where to.
+        stream: Where the text is written.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._live = stream.isatty()
+        self._is_terminal = stream.isatty()
         self._shown = 0
         self.width = _width()
         self.blocks = _blocks(stream.encoding)
 
-    def line(self, text: str, style: str = "") -> None:  # noqa: ARG002  # this pen has one ink
-        """Write one line, over the progress if there is any."""
+    def line(self, text: str, style: str = "") -> None:  # noqa: ARG002  # plain text has no styles
+        """Write one line in place of the progress."""
         self._stream.write(self._over(text) + "\n")
         self._shown = 0
         # A reader at the other end of a pipe sees each line when it is written.
@@ -65,7 +65,7 @@ class PlainPen:
 
     def progress(self, done: float, total: float, unit: str) -> None:
         """Show a bar on a terminal; elsewhere nothing."""
-        if self._live:
+        if self._is_terminal:
             shown = f"  {bar(done / (total or 1), _BAR, self.blocks)} {_amount(done, total, unit)}"
             text = shown[: self.width]
             self._stream.write(self._over(text))
@@ -81,7 +81,7 @@ class PlainPen:
         return "\r" + text.ljust(self._shown) if self._shown else text
 
 
-class RichPen:
+class RichOutput:
     """Write with rich, which must be installed.
 
     Args:
@@ -97,7 +97,7 @@ class RichPen:
         self.blocks = _blocks(stream.encoding)
 
     def line(self, text: str, style: str = "") -> None:
-        """Write one line in *style*; it ends the progress."""
+        """Write one line in *style* and end the progress."""
         self.close()
         self._console.print(text, style=style or None, soft_wrap=True)
 
@@ -112,21 +112,21 @@ class RichPen:
         self._progress.update(task, completed=done, text=text, refresh=True)
 
     def close(self) -> None:
-        """Take the progress off the screen."""
+        """Remove the progress from the screen."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
 
 
-def choose_pen(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Pen:
-    """Return the pen for *stream*: rich on a terminal that wants colours, else the plain one.
+def choose_output(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Output:
+    """Return the output for *stream*: rich on a terminal with colours, else plain text.
 
     Args:
         stream: Where to write.
         environ: ``NO_COLOR``, if it is there and not empty, asks for plain text (no-color.org).
     """
     fancy = stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
-    return RichPen(stream) if fancy and find_spec("rich") else PlainPen(stream)
+    return RichOutput(stream) if fancy and find_spec("rich") else PlainOutput(stream)
 
 
 def bar(part: float, width: int, blocks: tuple[str, str], *, start: float = 0.0) -> str:
