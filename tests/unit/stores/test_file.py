@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import pickle
 import re
-import stat
 import traceback
 from typing import TYPE_CHECKING
 
@@ -17,12 +15,15 @@ from sessionkit._tokens import Token
 from sessionkit.errors import ConfigError, LockTimedOut, StoreError, StoreUnreadable
 from sessionkit.stores.file import FileTokenStore
 from sessionkit.testing import FakeClock, ListableTokenStoreContract
+from tests.support.local_stores import (
+    LocalFileStoreContract,
+    attempts,
+    needs_rights,
+    rights,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-needs_rights = pytest.mark.skipif(os.name != "posix", reason="files have other rights here")
 
 
 class TestFileTokenStore(ListableTokenStoreContract):
@@ -33,21 +34,15 @@ class TestFileTokenStore(ListableTokenStoreContract):
         return FileTokenStore(tmp_path / "tokens.json")
 
 
+class TestLocalFile(LocalFileStoreContract):
+    """The contract of stores in a file."""
+
+    kind = FileTokenStore
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "private" / "tokens.json"
-
-
-@pytest.fixture
-def open_umask() -> Iterator[None]:
-    """Let the process make files that all may read and write, if nobody takes care."""
-    before = os.umask(0)
-    yield
-    os.umask(before)
-
-
-def rights(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
 
 
 def put(path: Path, content: str | bytes, mode: int = 0o600) -> None:
@@ -56,24 +51,7 @@ def put(path: Path, content: str | bytes, mode: int = 0o600) -> None:
     path.chmod(mode)
 
 
-def attempts(store: FileTokenStore, key: str) -> tuple[Callable[[], object], ...]:
-    """Everything that can be done with a file."""
-    return (
-        lambda: store.load(key),
-        lambda: store.save(key, Token("new")),
-        lambda: store.delete(key),
-        store.keys,
-    )
-
-
 # -- The file ------------------------------------------------------------------------------------
-
-
-def test_tokens_are_there_for_the_next_program(path: Path) -> None:
-    """Who logged in yesterday need not do so today."""
-    FileTokenStore(path).save("app", Token("a"))
-
-    assert FileTokenStore(path).load("app") == Token("a")
 
 
 def test_the_file_can_be_read_by_people(path: Path) -> None:
@@ -88,30 +66,14 @@ def test_the_file_can_be_read_by_people(path: Path) -> None:
 
 
 @needs_rights
-@pytest.mark.usefixtures("open_umask")
-def test_only_the_owner_can_read_folder_and_files(path: Path) -> None:
-    """Nobody else on the machine gets at a token, or can hold up a renewal."""
-    store = FileTokenStore(path)
-    store.save("app", Token("a"))
-    with store.lock("app", 1.0):
-        modes = {file.name: rights(file) for file in path.parent.iterdir()}
+def test_only_the_owner_can_read_the_folder(path: Path) -> None:
+    """Nobody else on the machine sees whose tokens there are."""
+    FileTokenStore(path).save("app", Token("a"))
 
-    assert len(modes) == 3
-    assert set(modes.values()) == {0o600}
     assert rights(path.parent) == 0o700
 
 
-def test_looking_makes_no_file(path: Path) -> None:
-    """A program that only looks leaves nothing behind."""
-    store = FileTokenStore(path)
-
-    assert store.load("app") is None
-    assert store.keys() == []
-    store.delete("app")
-    assert not path.parent.exists()
-
-
-def test_forgetting_whom_nobody_knows_writes_nothing(path: Path) -> None:
+def test_deleting_an_unknown_key_writes_nothing(path: Path) -> None:
     """A logout that is repeated costs no write."""
     store = FileTokenStore(path)
     store.save("app", Token("a"))
@@ -165,49 +127,6 @@ def test_the_file_of_another_user_is_refused(path: Path) -> None:
             attempt()
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_a_symbolic_link_is_refused(path: Path, there: bool) -> None:
-    """Whoever can place a link cannot choose where the tokens go."""
-    target = path.with_name("elsewhere.json")
-    path.parent.mkdir()
-    if there:
-        put(target, json.dumps({"sessionkit": 1, "tokens": {}}))
-    path.symlink_to(target)
-    before = target.read_bytes() if there else None
-
-    for attempt in attempts(FileTokenStore(path), "app"):
-        with pytest.raises(StoreError, match="symbolic link"):
-            attempt()
-    assert path.is_symlink()
-    assert (target.read_bytes() if target.exists() else None) == before
-
-
-def test_a_symbolic_link_in_place_of_a_lock_is_refused(path: Path) -> None:
-    """The file of a lock is as safe as the store's."""
-    store = FileTokenStore(path)
-    with store.lock("app", 1.0):
-        (lock,) = path.parent.iterdir()
-    lock.unlink()
-    lock.symlink_to(path.with_name("elsewhere"))
-
-    with pytest.raises(StoreError, match="symbolic link"), store.lock("app", 1.0):
-        pass
-    assert not path.with_name("elsewhere").exists()
-
-
-@pytest.mark.parametrize("kind", ["folder", "pipe"])
-def test_only_a_plain_file_is_used(path: Path, kind: str) -> None:
-    """A pipe in place of the file is an error, not a program that hangs."""
-    path.parent.mkdir()
-    if kind == "folder":
-        path.mkdir(0o700)
-    else:
-        os.mkfifo(path, 0o600)
-
-    with pytest.raises(StoreError, match="no plain file"):
-        FileTokenStore(path).load("app")
-
-
 def test_the_folder_is_made_but_none_above_it(tmp_path: Path) -> None:
     """A typing error in the path shows at once, with the command that cures it."""
     above = tmp_path / "missing"
@@ -228,15 +147,6 @@ def test_a_folder_that_goes_away_is_a_store_error(path: Path) -> None:
     assert caught.value.store == repr(store)
 
 
-def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path from a settings file, which no shell has expanded, works."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    FileTokenStore("~/tokens.json").save("app", Token("a"))
-
-    assert (tmp_path / "tokens.json").is_file()
-
-
 def test_a_program_has_a_place_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command line need not ask its user where to keep the login."""
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -254,24 +164,6 @@ def test_the_name_of_a_program_is_one_folder(name: str) -> None:
     """No name leads to somewhere else."""
     with pytest.raises(ConfigError, match="name of a folder"):
         FileTokenStore.for_app(name)
-
-
-@pytest.mark.parametrize("name", ["~no-such-user/tokens.json", "nul\0.json"])
-def test_what_cannot_be_a_path_is_refused(tmp_path: Path, name: str) -> None:
-    """A slip in a setting is told when the program starts."""
-    with pytest.raises(ConfigError, match=r"home directory|the path of a file"):
-        FileTokenStore(name if name[0] == "~" else f"{tmp_path}/{name}")
-
-
-def test_a_worker_process_gets_the_way_and_not_the_tokens(path: Path) -> None:
-    """A store may be an argument of a task; no token travels with it."""
-    store = FileTokenStore(path, busy_timeout=3.0)
-    store.save("app", Token("planted-secret"))
-
-    pickled = pickle.dumps(store)
-
-    assert b"planted-secret" not in pickled
-    assert pickle.loads(pickled).load("app") == Token("planted-secret")
 
 
 # -- Damage --------------------------------------------------------------------------------------
@@ -341,10 +233,9 @@ def test_a_file_that_was_replaced_meanwhile_is_not_moved_away(path: Path) -> Non
     assert not list(path.parent.glob("*.corrupt-*"))
 
 
-@pytest.mark.parametrize("content", ["", " \n"])
-def test_an_empty_file_is_an_empty_store(path: Path, content: str) -> None:
+def test_a_file_of_blanks_is_an_empty_store(path: Path) -> None:
     """A file that was made in advance, for its rights, can be used."""
-    put(path, content)
+    put(path, " \n")
     store = FileTokenStore(path)
 
     assert store.load("app") is None
@@ -433,16 +324,3 @@ def test_a_file_that_stays_busy_is_a_store_error(path: Path) -> None:
         assert not isinstance(caught.value, LockTimedOut)
         assert store.load("app") == Token("a")
     assert sum(clock.sleeps) == pytest.approx(2.0)
-
-
-def test_two_stores_on_one_file_share_its_locks(path: Path) -> None:
-    """Two stacks in one program that use one login renew it once."""
-    one, other = FileTokenStore(path), FileTokenStore(path)
-
-    with one.lock("app", 1.0):
-        with pytest.raises(LockTimedOut), other.lock("app", 0.01):
-            pass
-        with other.lock("bob", 1.0):
-            pass
-    with other.lock("app", 1.0):
-        pass

@@ -56,6 +56,7 @@ def test_the_waits_for_another_process_start_short_and_stay_short(tmp_path: Path
         pass
 
     assert caught.value.store == "MyStore"
+    assert clock.sleeps[:6] == (0.001, 0.002, 0.004, 0.008, 0.016, 0.020)
     assert max(clock.sleeps) == 0.020
     assert sum(clock.sleeps) == pytest.approx(0.5)
 

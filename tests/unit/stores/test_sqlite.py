@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import pickle
 import re
 import sqlite3
-import stat
-import threading
 import traceback
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -15,15 +11,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessionkit._tokens import Token
-from sessionkit.errors import ConfigError, LockTimedOut, StoreError, StoreUnreadable
+from sessionkit.errors import ConfigError, StoreError, StoreUnreadable
 from sessionkit.stores import SqliteTokenStore
 from sessionkit.testing import FakeClock, ListableTokenStoreContract
+from tests.support.local_stores import (
+    LocalFileStoreContract,
+    attempts,
+    needs_rights,
+    rights,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-needs_rights = pytest.mark.skipif(os.name != "posix", reason="files have other rights here")
 
 
 class TestSqliteTokenStore(ListableTokenStoreContract):
@@ -34,21 +33,15 @@ class TestSqliteTokenStore(ListableTokenStoreContract):
         return SqliteTokenStore(tmp_path / "tokens.db")
 
 
+class TestLocalFile(LocalFileStoreContract):
+    """The contract of stores in a file."""
+
+    kind = SqliteTokenStore
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "tokens.db"
-
-
-@pytest.fixture
-def open_umask() -> Iterator[None]:
-    """Let the process make files that all may read and write, if nobody takes care."""
-    before = os.umask(0)
-    yield
-    os.umask(before)
-
-
-def rights(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
 
 
 def run(path: Path, *statements: str, parameters: tuple[object, ...] = ()) -> None:
@@ -57,47 +50,7 @@ def run(path: Path, *statements: str, parameters: tuple[object, ...] = ()) -> No
             connection.execute(statement, parameters)
 
 
-def attempts(store: SqliteTokenStore, key: str) -> tuple[Callable[[], object], ...]:
-    """Everything that can be done with an entry."""
-    return (
-        lambda: store.load(key),
-        lambda: store.save(key, Token("a")),
-        lambda: store.delete(key),
-        store.keys,
-    )
-
-
 # -- The file ------------------------------------------------------------------------------------
-
-
-def test_tokens_are_there_for_the_next_program(path: Path) -> None:
-    """Who logged in yesterday need not do so today."""
-    SqliteTokenStore(path).save("app", Token("a"))
-
-    assert SqliteTokenStore(path).load("app") == Token("a")
-
-
-@needs_rights
-@pytest.mark.usefixtures("open_umask")
-def test_only_the_owner_can_read_the_files(path: Path) -> None:
-    """Nobody else on the machine gets at a token, or can hold up a renewal."""
-    store = SqliteTokenStore(path)
-    store.save("app", Token("a"))
-
-    with store.lock("app", 1.0):
-        modes = {file.name: rights(file) for file in path.parent.iterdir()}
-
-    assert len(modes) == 2
-    assert set(modes.values()) == {0o600}
-
-
-def test_looking_makes_no_file(path: Path) -> None:
-    """A program that only looks leaves nothing behind."""
-    store = SqliteTokenStore(path)
-    store.load("app")
-    store.delete("app")
-
-    assert list(path.parent.iterdir()) == []
 
 
 @needs_rights
@@ -127,44 +80,6 @@ def test_a_file_that_cannot_be_closed_to_others_is_refused(
         SqliteTokenStore(path).save("app", Token("planted-secret"))
 
     assert b"planted-secret" not in path.read_bytes()
-
-
-def test_a_symbolic_link_is_refused(path: Path) -> None:
-    """Whoever can place a link cannot choose where the tokens go."""
-    target = path.with_name("elsewhere.db")
-    path.symlink_to(target)
-    store = SqliteTokenStore(path)
-
-    with pytest.raises(StoreError, match="symbolic link"):
-        store.save("app", Token("a"))
-    with pytest.raises(StoreError, match="symbolic link"):
-        store.load("app")
-    assert not target.exists()
-
-
-def test_a_symbolic_link_in_place_of_a_lock_is_refused(path: Path) -> None:
-    """The file of a lock is as safe as the store's."""
-    store = SqliteTokenStore(path)
-    with store.lock("app", 1.0):
-        (lock,) = path.parent.iterdir()
-    lock.unlink()
-    lock.symlink_to(path.with_name("elsewhere"))
-
-    with pytest.raises(StoreError, match="symbolic link"), store.lock("app", 1.0):
-        pass
-    assert not path.with_name("elsewhere").exists()
-
-
-@pytest.mark.parametrize("kind", ["folder", "pipe"])
-def test_only_a_plain_file_is_used(path: Path, kind: str) -> None:
-    """A pipe in place of the file is an error, not a program that hangs."""
-    if kind == "folder":
-        path.mkdir()
-    else:
-        os.mkfifo(path)
-
-    with pytest.raises(StoreError, match="no plain file"):
-        SqliteTokenStore(path).load("app")
 
 
 def test_a_missing_folder_is_named_when_the_store_is_made(tmp_path: Path) -> None:
@@ -199,26 +114,6 @@ def test_a_name_too_long_for_a_lock_is_a_store_error(tmp_path: Path) -> None:
         pass
 
 
-def test_a_relative_path_stays_where_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that changes its working folder keeps its login."""
-    monkeypatch.chdir(path.parent)
-    store = SqliteTokenStore("tokens.db")
-    monkeypatch.chdir(os.sep)
-    store.save("app", Token("a"))
-
-    assert path.is_file()
-    assert store.load("app") == Token("a")
-
-
-def test_a_tilde_is_the_home_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path from a settings file, which no shell has expanded, works."""
-    monkeypatch.setenv("HOME", str(path.parent))
-    monkeypatch.setenv("USERPROFILE", str(path.parent))
-    SqliteTokenStore("~/tokens.db").save("app", Token("a"))
-
-    assert path.is_file()
-
-
 @pytest.mark.parametrize("name", ["a b.db", "q?mode=ro.db", "h#h.db", "p%20p.db", "ключ.db"])
 def test_any_name_of_a_file_works(tmp_path: Path, name: str) -> None:
     """The name reaches SQLite as it is, whatever a URL would read into it."""
@@ -232,26 +127,6 @@ def test_memory_is_no_file() -> None:
     with pytest.raises(ConfigError) as caught:
         SqliteTokenStore(":memory:")
     assert "MemoryTokenStore" in caught.value.hint
-
-
-@pytest.mark.parametrize("name", ["~no-such-user/tokens.db", "folder\0/tokens.db", "nul\0.db"])
-def test_what_cannot_be_a_path_is_refused(tmp_path: Path, name: str) -> None:
-    """A slip in a setting is told when the program starts."""
-    where = name if name[0] == "~" else f"{tmp_path}/{name}"
-
-    with pytest.raises(ConfigError, match=r"home directory|the path of a file"):
-        SqliteTokenStore(where)
-
-
-def test_a_worker_process_gets_the_way_and_not_the_tokens(path: Path) -> None:
-    """A store may be an argument of a task; no token travels with it."""
-    store = SqliteTokenStore(path, busy_timeout=3.0)
-    store.save("app", Token("planted-secret"))
-
-    pickled = pickle.dumps(store)
-
-    assert b"planted-secret" not in pickled
-    assert pickle.loads(pickled).load("app") == Token("planted-secret")
 
 
 # -- What is deleted -----------------------------------------------------------------------------
@@ -299,17 +174,6 @@ def test_a_damaged_file_is_told_and_left_as_it_is(path: Path, damage: str) -> No
         assert "move it away" in caught.value.hint
         assert "planted" not in "".join(traceback.format_exception(caught.value))
     assert path.read_bytes() == damaged
-
-
-def test_an_empty_file_is_an_empty_store(path: Path) -> None:
-    """A process killed between making the file and filling it does no harm."""
-    path.touch(0o600)
-    store = SqliteTokenStore(path)
-
-    assert store.load("app") is None
-    store.delete("app")
-    store.save("app", Token("a"))
-    assert store.load("app") == Token("a")
 
 
 @pytest.mark.parametrize(
@@ -426,36 +290,6 @@ def test_a_file_that_comes_free_is_used(path: Path) -> None:
 # -- Locks ---------------------------------------------------------------------------------------
 
 
-def test_two_stores_on_one_file_share_its_locks(path: Path) -> None:
-    """Two stacks in one program that use one login renew it once."""
-    one, other = SqliteTokenStore(path), SqliteTokenStore(path)
-
-    with one.lock("app", 1.0):
-        with pytest.raises(LockTimedOut), other.lock("app", 0.01):
-            pass
-        with other.lock("bob", 1.0):
-            pass
-    with other.lock("app", 1.0):
-        pass
-
-
-def test_the_waits_for_another_process_start_short_and_stay_short(path: Path) -> None:
-    """A renewal that another process ends is noticed within 20 ms; the time-out is kept."""
-    clock = FakeClock()
-    waiting = SqliteTokenStore(path, clock=clock)
-
-    with (
-        SqliteTokenStore(path).lock("app", 1.0),
-        pytest.raises(LockTimedOut, match=r"'app' did not come free within 0\.5 s"),
-        waiting.lock("app", 0.5),
-    ):
-        pass
-
-    assert clock.sleeps[:6] == (0.001, 0.002, 0.004, 0.008, 0.016, 0.020)
-    assert max(clock.sleeps) == 0.020
-    assert sum(clock.sleeps) == pytest.approx(0.5)
-
-
 def test_the_file_of_a_lock_stays_empty_and_alone(path: Path) -> None:
     """Locks hold nothing; a renewal that is killed leaves nothing to clear away."""
     store = SqliteTokenStore(path)
@@ -465,16 +299,3 @@ def test_the_file_of_a_lock_stays_empty_and_alone(path: Path) -> None:
 
     assert re.fullmatch(r"tokens\.db\.[0-9a-f]{32}\.lock", lock.name)
     assert [(file.name, file.stat().st_size) for file in path.parent.iterdir()] == [(lock.name, 0)]
-
-
-def test_a_lock_can_be_let_go_by_another_thread(path: Path) -> None:
-    """A generator or a test that hands its lock on does not trip over SQLite's rule of threads."""
-    store = SqliteTokenStore(path)
-    held = store.lock("app", 1.0)
-    held.__enter__()
-    thread = threading.Thread(target=held.__exit__, args=(None, None, None))
-    thread.start()
-    thread.join()
-
-    with store.lock("app", 0.0):
-        pass
