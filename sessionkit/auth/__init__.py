@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         Password as Password,
         RefreshToken as RefreshToken,
     )
-    from sessionkit.auth.grants._token_request import ClientAuth as ClientAuth
+    from sessionkit.auth.grants._token_endpoint import ClientAuth as ClientAuth
     from sessionkit.auth.renewal._policy import RenewalPolicy as RenewalPolicy
 
 
@@ -51,7 +51,7 @@ __getattr__, __dir__, __all__ = lazy(
         "grants._combined": ("FallbackGrant", "InteractiveGrant", "ParsedGrant"),
         "grants._login_form": ("LoginForm",),
         "grants._oauth2": ("ClientCredentials", "Password", "RefreshToken"),
-        "grants._token_request": ("ClientAuth",),
+        "grants._token_endpoint": ("ClientAuth",),
         "renewal._policy": ("RenewalPolicy",),
     },
 )

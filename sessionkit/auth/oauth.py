@@ -15,7 +15,7 @@ from sessionkit.auth.grants._authorization_code import AuthorizationCode
 from sessionkit.auth.grants._browser import Browser
 from sessionkit.auth.grants._device_code import DeviceCode
 from sessionkit.auth.grants._discovery import discover
-from sessionkit.auth.grants._token_request import Endpoints
+from sessionkit.auth.grants._token_endpoint import Endpoints
 
 __all__ = [
     "AuthorizationCode",

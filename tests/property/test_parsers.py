@@ -26,7 +26,7 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 from sessionkit import Token
 from sessionkit.auth import LoginForm
 from sessionkit.auth.grants._login_form import find_form
-from sessionkit.auth.grants._token_response import read_token
+from sessionkit.auth.grants._token_endpoint import read_token
 from sessionkit.errors import AuthError, StatusError
 from sessionkit.errors.tools import (
     error_from_response,

@@ -10,7 +10,7 @@ from sessionkit import _checks as checks
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._optional import require
 from sessionkit._redact import redact_url
-from sessionkit.auth.grants._token_request import UNSET, NotPickled, OAuthGrant
+from sessionkit.auth.grants._token_endpoint import UNSET, NotPickled, OAuthGrant
 from sessionkit.errors import ConfigError, RenewalFailed
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sessionkit._clock import Clock
     from sessionkit._tokens import Token
     from sessionkit.auth.grants._base import Steps
-    from sessionkit.auth.grants._token_request import ClientAuth, Endpoints
+    from sessionkit.auth.grants._token_endpoint import ClientAuth, Endpoints
 
 _URN = "urn:ietf:params:oauth"
 #: Seconds that an assertion is valid: it is sent at once, so this is for clocks that differ.

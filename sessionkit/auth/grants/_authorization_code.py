@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from sessionkit._redact import redact_url
 from sessionkit.auth.grants._browser import Browser, BrowserRequest
-from sessionkit.auth.grants._token_request import OAuthGrant, checked_url, is_secure_url
+from sessionkit.auth.grants._token_endpoint import OAuthGrant, checked_url, is_secure_url
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sessionkit._tokens import Token
     from sessionkit.auth.grants._base import Steps
-    from sessionkit.auth.grants._token_request import ClientAuth, Endpoints
+    from sessionkit.auth.grants._token_endpoint import ClientAuth, Endpoints
 
 _TRANSIENT = frozenset(("server_error", "temporarily_unavailable"))
 #: What a user, or the server in a user's stead, said no with (OpenID Connect Core, 3.1.2.6).

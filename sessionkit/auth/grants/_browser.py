@@ -17,7 +17,7 @@ import requests
 
 from sessionkit import _checks as checks
 from sessionkit.auth.grants._runner import UserRequest
-from sessionkit.auth.grants._token_request import LOOPBACK
+from sessionkit.auth.grants._token_endpoint import LOOPBACK
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 
 if TYPE_CHECKING:

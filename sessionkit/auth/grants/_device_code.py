@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionkit._redact import redact_url
 from sessionkit.auth.grants._runner import DelayedRequest, UserRequest
-from sessionkit.auth.grants._token_request import OAuthGrant, checked_url
-from sessionkit.auth.grants._token_response import (
+from sessionkit.auth.grants._token_endpoint import (
     TRANSIENT,
+    OAuthGrant,
+    checked_url,
     error_code,
     is_refusal,
     json_object,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from sessionkit._tokens import Token
     from sessionkit.auth.grants._base import Steps
-    from sessionkit.auth.grants._token_request import ClientAuth, Endpoints
+    from sessionkit.auth.grants._token_endpoint import ClientAuth, Endpoints
 
 _GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 #: Seconds between two requests where the server names none, and by which each ``slow_down``

@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 import requests
 
 from sessionkit._clock import SYSTEM_CLOCK
-from sessionkit.auth.grants._token_request import Endpoints, is_secure_url
-from sessionkit.auth.grants._token_response import json_object
+from sessionkit.auth.grants._token_endpoint import Endpoints, is_secure_url, json_object
 from sessionkit.bodies._response import read_within
 from sessionkit.chain._exchange import DEFAULT_TIMEOUT, MAX_DIRECT_BYTES
 from sessionkit.errors import ConfigError, RenewalFailed, tools

@@ -14,7 +14,7 @@ from sessionkit._origins import origin_of
 from sessionkit._redact import is_secret_name, redact_url
 from sessionkit._tokens import Token
 from sessionkit.auth._schemes import SessionCookie
-from sessionkit.auth.grants._token_request import UNSET, NotPickled, checked_url
+from sessionkit.auth.grants._token_endpoint import UNSET, NotPickled, checked_url
 from sessionkit.auth.renewal._policy import RenewalPolicy
 from sessionkit.errors import ConfigError, LoginRequired, RenewalFailed
 from sessionkit.headers._set_cookie import read_set_cookie

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sessionkit._redact import redact_url
 from sessionkit._tokens import Token
-from sessionkit.auth.grants._token_request import UNSET, OAuthGrant
+from sessionkit.auth.grants._token_endpoint import UNSET, OAuthGrant
 from sessionkit.errors import ConfigError, LoginRequired
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from sessionkit.auth.grants._base import Steps
-    from sessionkit.auth.grants._token_request import ClientAuth, Endpoints
+    from sessionkit.auth.grants._token_endpoint import ClientAuth, Endpoints
 
 #: Where a token says which configured refresh token it descends from.
 _SEED = "seed"
