@@ -7,10 +7,11 @@ test's store has.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -177,7 +178,7 @@ def opened(url: str, lease: float = 0) -> str:
 
 
 def is_free(store: Any, key: str) -> bool:
-    """Tell whether the lock of *key* can be had at once."""
+    """Return whether the lock of *key* can be had at once."""
     try:
         with store.lock(key, 0.0):
             return True
@@ -326,8 +327,73 @@ assert codes == [0] * 12, codes
             assert "planted" not in repr(stack.handlers)
 
 
+class LockHolderContract:
+    """What holds for a process in a renewal, alive or not. Give fixtures ``store`` and ``url``.
+
+    Attributes:
+        prelude: What the process does first, such as to open a store with short leases.
+        lease: For how long the lock of a stopped process stays held, in seconds.
+    """
+
+    prelude: str = ""
+    lease: float = 0.1
+
+    @pytest.fixture
+    def losing_lock(self) -> Callable[[Program], AbstractContextManager[None]]:
+        """Return what takes its lock from a process for as long as a block runs."""
+        return stopped
+
+    def test_a_renewal_may_take_longer_than_the_lease(self, store: Any, url: str) -> None:
+        """While its holder lives a lock stays held, however slow the token endpoint is."""
+        with program(self.prelude + HOLD, url) as process:
+            assert process.heard() == "held"
+
+            with pytest.raises(LockTimedOut), store.lock("app", 2.5 * self.lease):
+                raise AssertionError("two hold it")
+
+    def test_a_process_that_lost_its_lock_cannot_overwrite_the_newer_token(
+        self, store: Any, url: str, losing_lock: Callable[[Program], AbstractContextManager[None]]
+    ) -> None:
+        """A machine that was suspended in a renewal wakes up to an error, and the fleet goes on."""
+        store.save("app", Token("old"))
+        with program(self.prelude + SAVE_LATE, url) as process:
+            assert process.heard() == "held"
+            assert not is_free(store, "app")
+            with losing_lock(process), store.lock("app", 20.0):
+                store.save("app", Token("newer"))
+            process.tell("save")
+
+            assert "a newer one was" in process.finished()
+
+        assert store.load("app") == Token("newer")
+        assert is_free(store, "app")
+
+    def test_a_process_that_lost_its_lock_to_a_failure_may_still_save(
+        self, store: Any, url: str, losing_lock: Callable[[Program], AbstractContextManager[None]]
+    ) -> None:
+        """If the one who took over got no token, the late one is the only copy, and is kept."""
+        store.save("app", Token("old"))
+        with program(self.prelude + SAVE_LATE, url) as process:
+            assert process.heard() == "held"
+            with losing_lock(process), store.lock("app", 20.0):
+                pass  # the token endpoint failed
+            process.tell("save")
+
+            assert process.finished() == "saved"
+
+        assert store.load("app") == Token("older")
+
+
+@contextmanager
+def stopped(process: Program) -> Iterator[None]:
+    """Stop a process for as long as the block runs."""
+    process.signal(signal.SIGSTOP)
+    yield
+    process.signal(signal.SIGCONT)
+
+
 def refused(store: Any, key: str, token: Token) -> bool:
-    """Tell whether a save is refused for coming too late."""
+    """Return whether a save is refused for coming too late."""
     try:
         store.save(key, token)
     except StoreError as error:

@@ -203,7 +203,7 @@ for thread in threads:
     assert open_store(url).load("app") == Token("token-80")
 
 
-# -- Killed --------------------------------------------------------------------------------------
+# -- Killed ---------------------------------------------------------------------------------------
 
 
 def test_the_lock_of_a_killed_process_is_free_at_once(url: str, tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ for number in range(60):
     assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
 
 
-# -- Forked --------------------------------------------------------------------------------------
+# -- Forked ---------------------------------------------------------------------------------------
 
 
 @needs_fork

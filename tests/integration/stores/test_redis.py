@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -13,20 +12,19 @@ import pytest
 from redis import Redis
 
 from sessionkit import Token
-from sessionkit.errors import LockTimedOut
 from sessionkit.stores.redis import RedisTokenStore
 from sessionkit.testing import SharedTokenStoreContract
 from sessionkit.testing.server import IdentityProvider, LoopbackServer
 from tests.support.servers.real import RedisServer
 from tests.support.servers.slow_identity import SlowIdentity
 from tests.support.shared_stores import (
-    HOLD,
     SAVE_LATE,
     FleetStoreContract,
-    is_free,
+    LockHolderContract,
     opened,
     program,
     refused,
+    stopped,
 )
 from tests.support.workers.fleet import Fleet
 
@@ -45,6 +43,10 @@ class TestFleet(FleetStoreContract):
     @pytest.fixture
     def url(self, redis_url: str) -> str:
         return redis_url
+
+
+class TestLockHolder(LockHolderContract):
+    lease = LEASE
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def server(redis_url: str) -> Iterator[Any]:
         yield client
 
 
-# -- Waiting -------------------------------------------------------------------------------------
+# -- Waiting --------------------------------------------------------------------------------------
 
 
 def test_a_waiter_sleeps_in_the_server_and_is_woken_at_the_release(
@@ -99,15 +101,6 @@ def test_a_waiter_sleeps_in_the_server_and_is_woken_at_the_release(
     assert server.info("commandstats")["cmdstat_blpop"]["calls"] == asked
 
 
-def test_a_renewal_may_take_longer_than_the_lease(store: RedisTokenStore, url: str) -> None:
-    """While its holder lives a lock stays held, however slow the token endpoint is."""
-    with program(HOLD, url) as process:
-        assert process.heard() == "held"
-
-        with pytest.raises(LockTimedOut), store.lock("app", 4 * LEASE):
-            raise AssertionError("two hold it")
-
-
 def test_a_signal_that_nobody_waited_for_wakes_nobody_later(
     store: RedisTokenStore, server: Any
 ) -> None:
@@ -121,56 +114,7 @@ def test_a_signal_that_nobody_waited_for_wakes_nobody_later(
         assert not server.exists("{sessionkit}:free:app")
 
 
-# -- Killed, stopped, cut off --------------------------------------------------------------------
-
-
-def test_the_lock_of_a_killed_process_is_free_after_its_lease(
-    store: RedisTokenStore, url: str
-) -> None:
-    """A renewal that dies with its machine holds the others up for seconds, not for ever."""
-    with program(HOLD, url) as process:
-        assert process.heard() == "held"
-        process.signal(signal.SIGKILL)
-
-        with store.lock("app", 20.0):
-            store.save("app", Token("renewed"))
-
-    assert store.load("app") == Token("renewed")
-
-
-def test_a_process_stopped_beyond_its_lease_cannot_overwrite_the_newer_token(
-    store: RedisTokenStore, url: str
-) -> None:
-    """A machine that was suspended in a renewal wakes up to an error, and the fleet goes on."""
-    with program(SAVE_LATE, url) as process:
-        assert process.heard() == "held"
-        process.signal(signal.SIGSTOP)
-        with store.lock("app", 20.0):
-            store.save("app", Token("newer"))
-        process.signal(signal.SIGCONT)
-        process.tell("save")
-
-        assert "a newer one was" in process.finished()
-
-    assert store.load("app") == Token("newer")
-    assert is_free(store, "app")
-
-
-def test_a_process_that_lost_its_lock_to_a_failure_may_still_save(
-    store: RedisTokenStore, url: str
-) -> None:
-    """If the one who took over got no token, the late one is the only copy, and is kept."""
-    with program(SAVE_LATE, url) as process:
-        assert process.heard() == "held"
-        process.signal(signal.SIGSTOP)
-        with store.lock("app", 20.0):
-            pass  # the token endpoint failed
-        process.signal(signal.SIGCONT)
-        process.tell("save")
-
-        assert process.finished() == "saved"
-
-    assert store.load("app") == Token("older")
+# -- Stopped, cut off -----------------------------------------------------------------------------
 
 
 def test_a_logout_is_not_undone_by_a_renewal_that_was_stopped(
@@ -179,10 +123,8 @@ def test_a_logout_is_not_undone_by_a_renewal_that_was_stopped(
     """Whoever logged out stays so, though a machine wakes up with a token in its hands."""
     with program(SAVE_LATE, url) as process:
         assert process.heard() == "held"
-        process.signal(signal.SIGSTOP)
-        with store.lock("app", 20.0):
+        with stopped(process), store.lock("app", 20.0):
             store.delete("app")
-        process.signal(signal.SIGCONT)
         process.tell("save")
 
         assert "not saved" in process.finished()
@@ -212,11 +154,10 @@ def test_locks_stay_in_order_when_the_server_has_lost_everything(
     """After a restart without its data a renewal from before does not count as the later one."""
     with program(SAVE_LATE, url) as process:
         assert process.heard() == "held"
-        process.signal(signal.SIGSTOP)
-        server.flushall()
-        with store.lock("app", 20.0):
-            store.save("app", Token("newer"))
-        process.signal(signal.SIGCONT)
+        with stopped(process):
+            server.flushall()
+            with store.lock("app", 20.0):
+                store.save("app", Token("newer"))
         process.tell("save")
 
         assert "a newer one was" in process.finished()
@@ -229,17 +170,15 @@ def test_locks_stay_in_order_when_the_clock_of_the_server_is_set_back(
     server.set("{sessionkit}:count", 9_000_000_000_000_000)
     with program(SAVE_LATE, url) as process:
         assert process.heard() == "held"
-        process.signal(signal.SIGSTOP)
-        with store.lock("app", 20.0):
+        with stopped(process), store.lock("app", 20.0):
             store.save("app", Token("newer"))
-        process.signal(signal.SIGCONT)
         process.tell("save")
 
         assert "a newer one was" in process.finished()
     assert server.get("{sessionkit}:count") == "9000000000000002"
 
 
-# -- The server, killed and started again --------------------------------------------------------
+# -- The server, killed and started again ---------------------------------------------------------
 
 
 def test_a_redis_that_is_killed_and_restarted_in_a_renewal_costs_nothing(tmp_path: Path) -> None:

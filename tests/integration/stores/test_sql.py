@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,15 @@ from sessionkit.testing.server import LoopbackServer
 from tests.support.servers.real import PostgresServer, postgres_server
 from tests.support.servers.slow_identity import SlowIdentity
 from tests.support.shared_stores import (
-    HOLD,
     SAVE_LATE,
     FleetStoreContract,
+    LockHolderContract,
+    Program,
     is_free,
     opened,
     program,
     refused,
+    stopped,
 )
 from tests.support.workers.fleet import Fleet
 
@@ -109,7 +111,23 @@ def operator(postgres_url: str) -> Operator:
     return Operator(postgres_url)
 
 
-# -- Waiting -------------------------------------------------------------------------------------
+class TestPostgresLockHolder(LockHolderContract):
+    @pytest.fixture
+    def url(self, postgres_url: str) -> str:
+        return postgres_url
+
+    @pytest.fixture
+    def losing_lock(self, operator: Operator) -> Callable[[Program], AbstractContextManager[None]]:
+        @contextmanager
+        def cut_off(process: Program) -> Iterator[None]:
+            with stopped(process):
+                operator.ask(CUT)
+                yield
+
+        return cut_off
+
+
+# -- Waiting --------------------------------------------------------------------------------------
 
 
 def test_a_waiter_sleeps_in_the_database_and_is_woken_at_the_release(
@@ -142,24 +160,7 @@ def test_no_lock_stays_in_a_pool(store: SqlTokenStore, operator: Operator) -> No
     assert is_free(store, "app")
 
 
-# -- Killed, stopped, cut off --------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["postgres_url", "maria_url"])
-def test_the_lock_of_a_killed_process_is_free_at_once(
-    request: pytest.FixtureRequest, kind: str
-) -> None:
-    """A renewal that dies with its process holds nobody up: its connection is gone with it."""
-    url = request.getfixturevalue(kind)
-    store = SqlTokenStore(url)
-    with program(HOLD, url) as process:
-        assert process.heard() == "held"
-        assert not is_free(store, "app")
-        process.signal(signal.SIGKILL)
-
-        with store.lock("app", 20.0):
-            pass
-    store.close()
+# -- Cut off --------------------------------------------------------------------------------------
 
 
 def test_a_renewal_whose_connections_are_cut_saves_its_token_all_the_same(
@@ -213,26 +214,6 @@ with store.lock("app", 50.0):
         assert process.finished() == "had"
 
 
-def test_a_process_cut_off_in_a_renewal_cannot_overwrite_the_newer_token(
-    store: SqlTokenStore, postgres_url: str, operator: Operator
-) -> None:
-    """Where another one renewed meanwhile, the late save is an error, and the fleet goes on."""
-    store.save("app", Token("old"))
-    with program(SAVE_LATE, postgres_url) as process:
-        assert process.heard() == "held"
-        process.signal(signal.SIGSTOP)
-        assert not is_free(store, "app")
-        operator.ask(CUT)
-        with store.lock("app", 20.0):
-            store.save("app", Token("newer"))
-        process.signal(signal.SIGCONT)
-        process.tell("save")
-
-        assert "a newer one was" in process.finished()
-
-    assert store.load("app") == Token("newer")
-
-
 def test_a_process_cut_off_in_the_first_login_cannot_overwrite_the_newer_token(
     store: SqlTokenStore, postgres_url: str, operator: Operator
 ) -> None:
@@ -247,23 +228,6 @@ def test_a_process_cut_off_in_the_first_login_cannot_overwrite_the_newer_token(
         assert "a newer one was" in process.finished()
 
     assert store.load("app") == Token("newer")
-
-
-def test_a_process_that_lost_its_lock_to_a_failure_may_still_save(
-    store: SqlTokenStore, postgres_url: str, operator: Operator
-) -> None:
-    """If the one who took over got no token, the late one is the only copy, and is kept."""
-    store.save("app", Token("old"))
-    with program(SAVE_LATE, postgres_url) as process:
-        assert process.heard() == "held"
-        operator.ask(CUT)
-        with store.lock("app", 20.0):
-            pass  # the token endpoint failed
-        process.tell("save")
-
-        assert process.finished() == "saved"
-
-    assert store.load("app") == Token("older")
 
 
 def test_what_was_saved_without_a_lock_is_not_overwritten_by_a_renewal_begun_before(
