@@ -21,8 +21,8 @@ def seconds(
     value: object,
     *,
     positive: bool = False,
-    least: float = 0.0,
-    most: float = _FINITE,
+    minimum: float = 0.0,
+    maximum: float = _FINITE,
     hint: str = "a number such as 2.5",
 ) -> float:
     """Return *value* if it is a number of seconds within the bounds.
@@ -31,40 +31,40 @@ def seconds(
         name: Of the setting, for the message.
         value: What the user gave.
         positive: Whether 0 is refused as well.
-        least: The smallest number that is allowed.
-        most: The largest that is allowed; by default any that is not infinite.
+        minimum: The smallest number that is allowed.
+        maximum: The largest that is allowed; by default any that is not infinite.
         hint: What to give instead.
 
     Raises:
         ConfigError: It is none, or out of bounds.
     """
-    if _is_number(value) and least <= value <= most and (value > 0 or not positive):
+    if _is_number(value) and minimum <= value <= maximum and (value > 0 or not positive):
         return value
-    start = " above 0" if positive else f" from {least:g}" if least > -math.inf else ""
-    end = f" up to {most:g}" if most < _FINITE else ""
+    start = " above 0" if positive else f" from {minimum:g}" if minimum > -math.inf else ""
+    end = f" up to {maximum:g}" if maximum < _FINITE else ""
     raise _wrong(name, value, f"a number of seconds{start}{end}", hint)
 
 
-def number(name: str, value: object, *, least: float = 0.0, hint: str = "") -> float:
-    """Return *value* if it is a finite number from *least* on.
+def number(name: str, value: object, *, minimum: float = 0.0, hint: str = "") -> float:
+    """Return *value* if it is a finite number from *minimum* on.
 
     Raises:
         ConfigError: It is none, or too small.
     """
-    if _is_number(value) and least <= value <= _FINITE:
+    if _is_number(value) and minimum <= value <= _FINITE:
         return value
-    raise _wrong(name, value, f"a number from {least:g}", hint)
+    raise _wrong(name, value, f"a number from {minimum:g}", hint)
 
 
-def count(name: str, value: object, *, least: int = 1, hint: str = "") -> int:
-    """Return *value* if it is a whole number from *least* on.
+def count(name: str, value: object, *, minimum: int = 1, hint: str = "") -> int:
+    """Return *value* if it is a whole number from *minimum* on.
 
     Raises:
         ConfigError: It is none, or too small.
     """
-    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= minimum:
         return value
-    raise _wrong(name, value, f"a whole number from {least}", hint)
+    raise _wrong(name, value, f"a whole number from {minimum}", hint)
 
 
 def size(name: str, value: object, *, hint: str = "a whole number such as 10_000_000") -> int:

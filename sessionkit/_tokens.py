@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, Self, final
 
-LONGEST_LIFE: Final = 10 * 365 * 86_400.0
-"""The longest life that is believed, in seconds (ten years)."""
+MAX_LIFETIME: Final = 10 * 365 * 86_400.0
+"""The longest lifetime that is believed, in seconds (ten years)."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NO_EXTRA: Final[Mapping[str, str]] = MappingProxyType({})
@@ -220,7 +220,7 @@ def _number(field: str, content: object) -> int | float:
 
 
 def _life(content: object) -> float:
-    return float(min(max(_number("expires_in", content), 0), LONGEST_LIFE))
+    return float(min(max(_number("expires_in", content), 0), MAX_LIFETIME))
 
 
 def _moment(content: object) -> float:

@@ -1,9 +1,10 @@
 """Where an exception was raised, by its traceback, where its class and text do not tell.
 
 Functions are known by their names in requests, urllib3, niquests and the standard library, and one
-local variable by its own (``resp`` of ``resolve_redirects``). Checked with requests 2.32.5 and
-2.34.2, urllib3 2.2.3 and 2.8.0, niquests 3.21.2, Python 3.11 to 3.13. The tests run through each
-of these functions, so that a version which renames one fails there.
+local variable by its own (``resp`` of ``resolve_redirects``). Checked with Python 3.11: with
+requests 2.34.2 and urllib3 2.8.0 all of them; with requests 2.32.5 and urllib3 2.2.3 all but
+`rejected_by_stdlib` on a URL that urllib3 2.2.3 refuses itself. The tests run through each of these
+functions, so that a version which renames one fails there.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class RetryBudget:
     __slots__ = ("_buckets", "_capacity", "_ratio")
 
     def __init__(self, capacity: float = 100.0, *, ratio: float = 0.2) -> None:
-        self._capacity = float(checks.number("capacity", capacity, least=1.0))
+        self._capacity = float(checks.number("capacity", capacity, minimum=1.0))
         self._ratio = float(checks.number("ratio", ratio))
         self._buckets: PerProcess[_Bucket] = PerProcess(
             lambda parents: _Bucket(parents.balance if parents else self._capacity)

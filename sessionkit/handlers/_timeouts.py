@@ -71,7 +71,9 @@ class TimeoutHandler:
             exchange = exchange.with_options({"timeout": (self._connect, self._read)})
         total = exchange.options.get("total_timeout", self._total)
         if total is not None:
-            seconds = checks.seconds("total_timeout", total, least=-math.inf, most=_MAX_SECONDS)
+            seconds = checks.seconds(
+                "total_timeout", total, minimum=-math.inf, maximum=_MAX_SECONDS
+            )
             exchange = exchange.with_deadline(exchange.clock.monotonic() + seconds)
         if exchange.deadline is None:
             return call_next(exchange)
@@ -116,4 +118,4 @@ def _limit(name: str, value: float | None) -> float | None:
     if value is None:
         return None
     hint = f"a number such as 2.5; {name}=None sets no limit"
-    return checks.seconds(name, value, positive=True, most=_MAX_SECONDS, hint=hint)
+    return checks.seconds(name, value, positive=True, maximum=_MAX_SECONDS, hint=hint)

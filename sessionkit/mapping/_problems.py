@@ -164,9 +164,9 @@ class ProblemFinder:
                 self._add(f"{at}/{escape(name)}", message)
 
     def _length(self, shape: Any, value: Any, at: str) -> None:
-        least, most = shape.min_length or 0, shape.max_length
-        if len(value) < least or (most is not None and len(value) > most):
-            bounds = f"{least} or more" if most is None else f"{least} to {most}"
+        minimum, maximum = shape.min_length or 0, shape.max_length
+        if len(value) < minimum or (maximum is not None and len(value) > maximum):
+            bounds = f"{minimum} or more" if maximum is None else f"{minimum} to {maximum}"
             self._add(at, f"expected {bounds} items, found {len(value)}")
 
     def _add_mismatch(self, shape: ms.Type, value: Any, at: str) -> None:

@@ -77,12 +77,12 @@ class PageRequest:
     def with_params(self, params: Params) -> PageRequest:
         """Return this request with *params*, in place of those of the same names in its URL."""
         # The other parameters keep their very text: some servers sign it.
-        kept = [
+        others = [
             part
             for part in _query(self.url).split("&")
             if unquote_plus(part.partition("=")[0]) not in params
         ]
-        url = _with_query(self.url, "&".join(kept))
+        url = _with_query(self.url, "&".join(others))
         return replace(self, url=url, params={**(self.params or {}), **params})
 
     def with_url(self, url: str) -> PageRequest:
@@ -100,7 +100,7 @@ class PageResponse:
     """The response to a page request, as a paginator reads it.
 
     Args:
-        request: The request that it answers.
+        request: The request that led to it.
         response: The response.
         document: The decoded JSON document; None for a response without a body.
         rows: The items, as they stand in the document.

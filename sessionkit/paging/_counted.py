@@ -51,9 +51,9 @@ class PageNumber:
 
     def __post_init__(self) -> None:
         _check(self.param, self.page_size_param, self.total_pages, self.total)
-        checks.count("start", self.start, least=0)
+        checks.count("start", self.start, minimum=0)
         if self.page_size is not None:
-            checks.count("page_size", self.page_size, least=1)
+            checks.count("page_size", self.page_size, minimum=1)
 
     def first_request(self, request: PageRequest) -> PageRequest:
         return _with_defaults(
@@ -108,9 +108,9 @@ class Offset:
 
     def __post_init__(self) -> None:
         _check(self.offset_param, self.page_size_param, self.total)
-        checks.count("start", self.start, least=0)
+        checks.count("start", self.start, minimum=0)
         if self.page_size is not None:
-            checks.count("page_size", self.page_size, least=1)
+            checks.count("page_size", self.page_size, minimum=1)
 
     def first_request(self, request: PageRequest) -> PageRequest:
         return _with_defaults(

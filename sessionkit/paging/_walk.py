@@ -62,9 +62,9 @@ class WalkOptions:
         if self.items is not None and not callable(self.items):
             check_json_path(self.items)
         if self.max_items is not None:
-            checks.count("max_items", self.max_items, least=0)
+            checks.count("max_items", self.max_items, minimum=0)
         if self.max_pages is not None:
-            checks.count("max_pages", self.max_pages, least=1)
+            checks.count("max_pages", self.max_pages, minimum=1)
 
 
 @dataclass(frozen=True, slots=True)

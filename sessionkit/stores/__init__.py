@@ -2,7 +2,7 @@
 
 - `MemoryTokenStore`: as long as the process; shared by its threads.
 - `SqliteTokenStore`: in a file with mode 0600; shared by the processes of one machine.
-- `CallableTokenStore`: where two functions of yours put it; shared by whoever your lock knows.
+- `CallableTokenStore`: where two functions of yours put it; shared as far as your lock reaches.
 
 Imported by their paths, for each needs an extra: `file.FileTokenStore`,
 `encrypted.EncryptedTokenStore`, `keyring.KeyringTokenStore`; and for many machines

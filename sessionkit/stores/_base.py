@@ -1,4 +1,4 @@
-"""What a token store is, and how tokens that are of no more use are cleared away."""
+"""The protocol of a token store, and the purge of expired tokens."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TokenStore(Protocol):
         ...
 
     def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
-        """Return a context in which nobody else holds the lock of *key*.
+        """Return a context manager that holds the lock of *key*.
 
         The lock is not re-entrant, does not cover other keys, and is free as soon as the
         process that held it is gone.
@@ -67,7 +67,7 @@ class TokenStore(Protocol):
 
 @runtime_checkable
 class ListableTokenStore(TokenStore, Protocol):
-    """A store that can also tell whose tokens it holds.
+    """A store that can also list its keys.
 
     Nothing in sessionkit needs that to renew a token, so a store of your own may do without.
     """
@@ -103,7 +103,7 @@ def _delete_expired(store: ListableTokenStore, key: str, now: float) -> bool:
     if not _is_expired(store, key, now):
         return False
     try:
-        # Looked at again under the lock: whoever renews saves under it, too.
+        # Looked at again under the lock, under which a renewal saves, too.
         with store.lock(key, 0.0):
             if expired := _is_expired(store, key, now):
                 store.delete(key)

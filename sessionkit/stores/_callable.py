@@ -1,4 +1,4 @@
-"""Tokens wherever two functions of the user's put them."""
+"""Tokens that functions of the user load, save and delete."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CallableTokenStore:
             the token must be safe: a rotated refresh token is used right after.
         delete: Gets the key; drops the token, if there is one. Without it ``delete``, and so a
             logout, is an error: a token that stays would log in again.
-        lock: Gets the key and a time-out in seconds; returns a context manager that holds a lock
+        lock: Gets the key and a timeout in seconds; returns a context manager that holds a lock
             for that key and raises `TimeoutError` on entry if it cannot be had. It decides who
             shares one renewal. Without it that is the threads of this process.
 

@@ -27,7 +27,7 @@ GATE: Final = ForkGate().installed()
 
 
 class Connection(sqlite3.Connection):
-    """A connection that can be referred to weakly, and that closes when nobody has it any more."""
+    """A connection that can be referred to weakly, and is closed when it is garbage-collected."""
 
     def __del__(self) -> None:
         # Since Python 3.13 one that is dropped is warned of; a cache may live as long as its stack.
@@ -36,7 +36,7 @@ class Connection(sqlite3.Connection):
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Tell whether another connection held the file."""
+    """Return whether another connection held the file."""
     return primary_code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 

@@ -58,7 +58,7 @@ def from_name(name: str | bytes) -> str:
 
 
 def digest(*parts: str) -> str:
-    """Return 64 hex digits for texts: another number for each, whatever a server can compare."""
+    """Return one SHA-256 of all the texts, as 64 hex digits: a name that any server can compare."""
     found = hashlib.sha256()
     for part in parts:
         content = part.encode("utf-8", "surrogatepass")
@@ -86,7 +86,7 @@ def file_path(url: str) -> str:
     if rest.startswith("//"):
         host, slash, path = rest[2:].partition("/")
         if host or not slash:
-            # file://tokens.json: a host to a URL parser, a path to whoever wrote it.
+            # file://tokens.json: a host to a URL parser, a path to the one who wrote it.
             raise ConfigError(f"{kind}:// is followed by a third slash", hint=f"write {example}")
         rest = f"/{path.lstrip('/')}"
     path = unquote(rest)

@@ -1,4 +1,4 @@
-"""Locks on the network: who holds which here, and leases that last while their holder lives."""
+"""Locks on a server: which thread holds which, and leases that are extended while it lives."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def extending(
     A process that is killed, stopped or cut off extends nothing, so its lease ends.
 
     Args:
-        extend: Gives the lease its whole length again; tells whether it was still ours.
+        extend: Gives the lease its whole length again; returns whether it was still ours.
         lease: Its length, in seconds.
         after: Called at the end, in that thread: closes what the thread has opened.
     """

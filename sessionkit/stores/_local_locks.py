@@ -24,8 +24,8 @@ class LocalLocks:
     """Locks that are free as soon as their holder's process is gone, however it ends.
 
     Their files stay empty and are never removed: a waiter that held on to a removed file would
-    hold a lock that nobody else sees. Thread-safe; a forked child starts without the locks of its
-    parent, and leaves them alone.
+    hold a lock that no other process sees. Thread-safe; a forked child starts without the locks of
+    its parent, and leaves them alone.
 
     Args:
         path: What the names of the files begin with.

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SHORTEST_PAUSE: Final = 0.001
+MIN_PAUSE: Final = 0.001
 """Seconds between the first two tries for a busy file; each pause is twice the one before."""
-LONGEST_PAUSE: Final = 0.020
+MAX_PAUSE: Final = 0.020
 """Seconds between two tries after a while: what a waiter may lose when the file comes free."""
 
 
@@ -36,7 +36,7 @@ class _Table:
 class KeyedLocks:
     """One lock per key between the threads of this process; free in a forked child.
 
-    Thread-safe. A key nobody uses costs nothing.
+    Thread-safe. A key that is not in use costs nothing.
 
     Args:
         owner: The store they belong to, as its errors shall name it.
@@ -84,7 +84,7 @@ def keep_trying(
     Raises:
         Exception: What the last attempt raised.
     """
-    pause = SHORTEST_PAUSE
+    pause = MIN_PAUSE
     while True:
         try:
             return attempt()
@@ -93,7 +93,7 @@ def keep_trying(
             if left <= 0 or not busy(error):
                 raise
         clock.sleep(min(pause, left))
-        pause = min(2 * pause, LONGEST_PAUSE)
+        pause = min(2 * pause, MAX_PAUSE)
 
 
 def timed_out(owner: str, key: str, *, timeout: float) -> LockTimedOut:

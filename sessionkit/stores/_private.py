@@ -48,8 +48,8 @@ def create_private(path: Path) -> None:
     that the process has on it (POSIX, fcntl), those of SQLite included.
 
     Args:
-        path: Where. A symbolic link is refused, because whoever made it chooses where the
-            tokens go.
+        path: Where. A symbolic link is refused, because the user who made it chooses where
+            the tokens go.
 
     Raises:
         OSError: It cannot be made, or is no plain file.
@@ -67,8 +67,8 @@ def create_private(path: Path) -> None:
 def restrict_permissions(path: Path) -> None:
     """Take the rights of everybody but the owner from a file, if they have any.
 
-    Not refused, because refusing would stop a program for what is mended here, and nobody who
-    may have read the file would know less for it.
+    Not refused: that would stop a program for what is mended here, and take back nothing that
+    others may have read before.
 
     Raises:
         OSError: The rights cannot be changed: the file belongs to somebody else.
@@ -90,7 +90,7 @@ def make_folder(folder: Path) -> None:
 def read(path: Path) -> bytes | None:
     """Return what a private file holds, or None if it is not there.
 
-    What is checked is the open file, so nobody can exchange it after the check.
+    The check is of the open file, so the file cannot be exchanged after it.
 
     Raises:
         OSError: It cannot be read, is no plain file, or somebody else may read or replace it.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sessionkit._clock import Clock
 
 #: Longer waits overflow the servers' numbers; in seconds.
-_LONGEST_WAIT: Final = 1_000_000.0
+_MAX_WAIT: Final = 1_000_000.0
 #: lock_not_available (PostgreSQL, appendix A).
 _LOCK_TIMED_OUT: Final = "55P03"
 
@@ -54,18 +54,18 @@ class PostgresLocks:
 
     def take(self, digest: str, timeout: float) -> ExitStack | None:
         """Return what holds the lock, or None after *timeout* seconds."""
-        held: ExitStack | None = None
+        acquired: ExitStack | None = None
         with ExitStack() as taking:
             connection = taking.enter_context(self._holding.connection(_roll_back))
-            if self._is_had(connection, digest, min(max(timeout, 0.0), _LONGEST_WAIT)):
-                held = taking.pop_all()
-        return held
+            if self._acquire(connection, digest, min(max(timeout, 0.0), _MAX_WAIT)):
+                acquired = taking.pop_all()
+        return acquired
 
-    def _is_had(self, connection: Connection, digest: str, timeout: float) -> bool:
+    def _acquire(self, connection: Connection, digest: str, timeout: float) -> bool:
         from sqlalchemy import exc, text
 
         number = {"number": int.from_bytes(bytes.fromhex(digest[:16]), "big", signed=True)}
-        # A time-out of zero would be none at all.
+        # A timeout of zero would be none at all.
         milliseconds = str(int(timeout * 1000))
         settings = ("statement_timeout", "idle_in_transaction_session_timeout")
         unlimited = "".join(f", set_config('{name}', '0', true)" for name in settings)
@@ -110,13 +110,13 @@ class MariaLocks:
             connection.execute(text("SELECT RELEASE_LOCK(:name)"), name)
             connection.rollback()
 
-        held: ExitStack | None = None
-        wait = {"wait": min(max(timeout, 0.0), _LONGEST_WAIT)}
+        acquired: ExitStack | None = None
+        wait = {"wait": min(max(timeout, 0.0), _MAX_WAIT)}
         with ExitStack() as taking:
             connection = taking.enter_context(self._holding.connection(release))
             if connection.scalar(text("SELECT GET_LOCK(:name, :wait)"), name | wait) == 1:
-                held = taking.pop_all()
-        return held
+                acquired = taking.pop_all()
+        return acquired
 
 
 class SqliteLocks:

@@ -48,15 +48,15 @@ class DjangoCacheTokenStore:
 
     The lock around a renewal is an entry made by ``cache.add``, with a lease that is extended
     while its holder lives; waiters ask again after 1 to 20 ms. A save under a lock that has ended
-    is refused if somebody saved since. Django's cache has no atomic way to say so: between the
-    look and the save is a moment. `RedisTokenStore` on the same server leaves no such moment,
-    wakes its waiters, and can list its keys.
+    is refused if another process saved since. Django's cache has no compare-and-set, so a moment
+    is left between the look and the save. `RedisTokenStore` on the same server leaves no such
+    moment, wakes its waiters, and can list its keys.
 
     Tokens are kept without an expiry, yet a cache may drop what it likes: Memcached when it is
     full or restarts, Redis by its ``maxmemory-policy``, all of them at ``cache.clear()``. Give the
     tokens a cache of their own, and use a database (`SqlTokenStore`) where a lost refresh token
-    means that a person has to log in. They are readable to whoever can read the cache; an
-    `EncryptedTokenStore` around this one mends that.
+    means that a person has to log in. All who can read the cache can read them, unless an
+    `EncryptedTokenStore` wraps this store.
 
     Thread-safe; each thread of each process has a connection of its own.
 
@@ -86,7 +86,7 @@ class DjangoCacheTokenStore:
         self._alias = alias
         self._prefix = prefix
         # Django's caches know whole seconds only.
-        self._lease = int(checks.seconds("lease", lease, least=1))
+        self._lease = int(checks.seconds("lease", lease, minimum=1))
         self._clock = clock
         # Not the site's own connections: a forked child would share those with its parent.
         self._threads: PerProcess[threading.local] = PerProcess(lambda _: threading.local())
@@ -193,7 +193,7 @@ class DjangoCacheTokenStore:
         try:
             who, text = json.loads(entry)
         except (TypeError, ValueError, RecursionError):
-            return "", ""  # no token: said by whoever wants one
+            return "", ""  # no token: the caller reports that
         return str(who), str(text)
 
     def _name(self, kind: str, key: str) -> str:

@@ -123,7 +123,7 @@ class EncryptedTokenStore:
         return None if held is None else self._opened(key, held)
 
     def save(self, key: str, token: Token) -> None:
-        # With the name inside, so that nobody who can write to the store gives one user's token
+        # With the name inside, so that no one who can write to the store gives one user's token
         # to another.
         content = json.dumps({"key": key, "token": token.to_dict()}).encode("ascii")
         self._store.save(key, Token(self._fernet.encrypt(content).decode("ascii")))

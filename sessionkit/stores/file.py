@@ -33,7 +33,7 @@ _VERSION: Final = 1
 
 
 class FileTokenStore:
-    """Keeps tokens in one JSON file that people can read, its owner alone.
+    """Keeps tokens in one JSON file, indented, that only its owner can read.
 
     For a command line or a laptop: some dozens of accounts in a file that can be looked at, copied
     and deleted. Each save writes the whole file anew beside the old one and then puts it in its
@@ -135,7 +135,7 @@ class FileTokenStore:
         return self._locks.hold(key, timeout)
 
     def _look(self) -> dict[str, Any]:
-        """Return the entries; nobody is waited for, because no reader sees half a file."""
+        """Return the entries, without a lock: no reader sees half a file."""
         entries = self._entries()
         if entries is None:
             with self._locks.hold_all(self._busy_timeout):

@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisTokenStore"]
 
-#: Seconds that an answer of the server may take.
+#: Seconds that a response of the server may take.
 _TIMEOUT: Final = 5.0
-_SHORTEST_LEASE: Final = 0.1
+_MIN_LEASE: Final = 0.1
 #: Seconds after which a waiter looks for itself, should it not have been woken.
-_LONGEST_WAIT: Final = 1.0
+_MAX_WAIT: Final = 1.0
 #: Shorter waits were rounded to zero, which is for ever, by early versions of Redis 6.
-_SHORTEST_WAIT: Final = 0.01
+_MIN_WAIT: Final = 0.01
 #: A password with one of these in it ends the host early, and its rest would be shown as a path.
 _TORN: Final = re.compile(r"rediss?://[^/?#]*(?:/[^?]*|\?[^=]*|#.*)@", re.IGNORECASE)
 
@@ -102,8 +102,8 @@ class RedisTokenStore:
     that wakes up after its lease cannot overwrite a newer token.
 
     Nothing is ever given an expiry: a server that evicts (``maxmemory-policy`` other than
-    ``noeviction``) or that keeps nothing on disk will lose refresh tokens. They are readable to
-    whoever can read the server; an `EncryptedTokenStore` around this one mends that.
+    ``noeviction``) or that keeps nothing on disk will lose refresh tokens. All who
+    can read the server can read them, unless an `EncryptedTokenStore` wraps this store.
 
     Thread-safe; with a URL, a forked child makes a client of its own. It refuses to be pickled, for
     its URL may hold a password.
@@ -134,7 +134,7 @@ class RedisTokenStore:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         redis: Any = require("redis", "redis")
-        self._lease = checks.seconds("lease", lease, least=_SHORTEST_LEASE)
+        self._lease = checks.seconds("lease", lease, minimum=_MIN_LEASE)
         self._prefix = f"{{{to_name(prefix)}}}:"
         self._clock = clock
         self._owned = isinstance(server, str)
@@ -142,7 +142,7 @@ class RedisTokenStore:
         # A child asks nothing of its parent's client, whose locks may be held for ever.
         self._clients = PerProcess(lambda _parents: _Client(_client(redis, server)))
         self._errors: type[Exception] = redis.RedisError
-        self._wait = _longest_wait(self._clients.get().redis)
+        self._wait = _max_wait(self._clients.get().redis)
         self._keyed = KeyedLocks(repr(self))
         self._held: Holdings[str] = Holdings()
 
@@ -222,7 +222,7 @@ class RedisTokenStore:
                 if wait <= 0:
                     raise timed_out(repr(self), key, timeout=timeout)
                 wait = min(wait, self._wait, left / 1000 if left > 0 else self._wait)
-                client.redis.blpop([names[2]], max(wait, _SHORTEST_WAIT))
+                client.redis.blpop([names[2]], max(wait, _MIN_WAIT))
 
     def _run(self, script: str, key: str, arguments: list[str]) -> Any:
         names = [self._name("tokens"), self._name("fence", key), self._name("count")]
@@ -288,7 +288,7 @@ def _client(redis: Any, server: object) -> Any:
         ) from None
 
 
-def _longest_wait(client: Any) -> float:
+def _max_wait(client: Any) -> float:
     """Return for how many seconds a connection may be silent before it counts as lost, halved."""
     silent = client.get_connection_kwargs().get("socket_timeout")
-    return min(_LONGEST_WAIT, silent / 2) if silent else _LONGEST_WAIT
+    return min(_MAX_WAIT, silent / 2) if silent else _MAX_WAIT

@@ -40,12 +40,13 @@ class SqlTokenStore:
     The lock around a renewal is the database's own (PostgreSQL: ``pg_advisory_xact_lock``; MariaDB
     and MySQL: ``GET_LOCK``; SQLite: a file beside the database), held on a connection of its own. A
     waiter sleeps in the server, goes on when the lock is given back, and when the holder's process
-    or connection is gone. A save under the lock changes the entry only if nobody saved since the
-    lock was taken, in one statement, so a process that was cut off cannot overwrite a newer token.
+    or connection is gone. A save under the lock changes the entry only if there was no other save
+    since the lock was taken, in one statement, so a process that was cut off cannot overwrite a
+    newer token.
 
     The table is made at the first save: ``id`` (a hash of the key), ``name`` (the key), ``token``
-    (JSON), ``version``. Tokens in it are readable to whoever can read the database; an
-    `EncryptedTokenStore` around this one mends that.
+    (JSON), ``version``. All who can read the database can read the tokens, unless
+    an `EncryptedTokenStore` wraps this store.
 
     Thread-safe; a forked child makes connections of its own. It refuses to be pickled, for its
     URL may hold a password.
@@ -129,7 +130,7 @@ class SqlTokenStore:
             self._put(key, values)
             return
         done = self._change(key, values, known=entry.version)
-        # The commit may have been done before, and only its answer lost.
+        # The commit may have been done before, and only its response lost.
         if not done and self._column("version", key) != values["version"]:
             raise superseded(repr(self), key)
         entry.version = values["version"]
@@ -148,7 +149,7 @@ class SqlTokenStore:
         with self._keyed.hold(key, timeout):
             name = digest(str(self._engine.url.database), self._table.name, key)
             clock = self._clock
-            held = self._twice(key, lambda: self._locks.take(name, until - clock.monotonic()))
+            held = self._retry_cut_connection(key, lambda: self._locks.take(name, until - clock.monotonic()))
             if held is None:
                 raise timed_out(repr(self), key, timeout=timeout)
             with held, self._held.holding(key, _Entry(self._column("version", key))):
@@ -157,7 +158,7 @@ class SqlTokenStore:
     # Below here: statements
 
     def _put(self, key: str, values: dict[str, str]) -> None:
-        """Save without having locked: whoever comes last wins."""
+        """Save without a lock: the last save wins."""
         for _ in range(3):
             # Another one may insert, or delete, between the two.
             if self._change(key, values, known=_ANY) or self._change(key, values, known=None):
@@ -170,7 +171,7 @@ class SqlTokenStore:
         )
 
     def _change(self, key: str, values: dict[str, str], *, known: str | None) -> bool:
-        """Insert an entry where none is known, else update it; tell whether that could be done."""
+        """Insert an entry where none is known, else update it; return whether that was possible."""
         table, row = self._table, {"id": self._id(key), "name": to_name(key), **values}
         if known is None:
             return self._insert(key, self._sa.insert(table).values(row))
@@ -231,9 +232,9 @@ class SqlTokenStore:
             with self._current().begin() as connection:
                 return work(connection)
 
-        return self._twice(key, run, passing)
+        return self._retry_cut_connection(key, run, passing)
 
-    def _twice(
+    def _retry_cut_connection(
         self, key: str | None, attempt: Callable[[], T], passing: type[Exception] = StoreError
     ) -> T:
         """Return what *attempt* returns, or does on a new connection if the first was cut."""
@@ -250,12 +251,12 @@ class SqlTokenStore:
 
     def _failure(self, key: str | None, error: Exception) -> StoreError:
         original = getattr(error, "orig", None) or error
-        told: Any = original.args[0] if original.args else ""
+        reported: Any = original.args[0] if original.args else ""
         # Further lines of the database's may quote the row; pg8000 has them in one mapping.
-        text = str(told.get("M", "") if isinstance(told, dict) else original)
-        said = (text.splitlines() or [""])[0]
+        text = str(reported.get("M", "") if isinstance(reported, dict) else original)
+        message = (text.splitlines() or [""])[0]
         return StoreError(
-            f"the token store cannot use {self._shown}: {type(original).__name__}: {said}",
+            f"the token store cannot use {self._shown}: {type(original).__name__}: {message}",
             hint="see that the database runs, is reached from here, and lets this user read and "
             f"write the table {self._table.name}",
             store=repr(self),

@@ -28,24 +28,24 @@ def test_seconds_refuse_what_cannot_be_waited(value: object) -> None:
 
 def test_seconds_within_other_bounds() -> None:
     """The message tells the bounds that hold."""
-    assert checks.seconds("x", -1.0, least=-math.inf) == -1.0
-    assert checks.seconds("x", math.inf, most=math.inf) == math.inf
+    assert checks.seconds("x", -1.0, minimum=-math.inf) == -1.0
+    assert checks.seconds("x", math.inf, maximum=math.inf) == math.inf
     with pytest.raises(ConfigError, match=r"^x must be a number of seconds above 0, not 0"):
         checks.seconds("x", 0, positive=True)
     with pytest.raises(ConfigError, match=r"^x must be a number of seconds above 0, not -1"):
         checks.seconds("x", -1, positive=True)
     with pytest.raises(ConfigError, match=r"^x must be a number of seconds from 2 up to 9, not 1"):
-        checks.seconds("x", 1, least=2, most=9)
+        checks.seconds("x", 1, minimum=2, maximum=9)
     with pytest.raises(ConfigError, match=r"^x must be a number of seconds, not nan"):
-        checks.seconds("x", math.nan, least=-math.inf)
+        checks.seconds("x", math.nan, minimum=-math.inf)
 
 
 @pytest.mark.parametrize("value", [*NO_NUMBERS, 0.5, math.inf])
 def test_number_refuses_other_things_and_smaller_ones(value: object) -> None:
     """As many as make sense, and no more than can be counted."""
-    assert checks.number("capacity", 1, least=1.0) == 1
+    assert checks.number("capacity", 1, minimum=1.0) == 1
     with pytest.raises(ConfigError, match="capacity must be a number from 1, not ") as caught:
-        checks.number("capacity", value, least=1.0, hint="such as 100")
+        checks.number("capacity", value, minimum=1.0, hint="such as 100")
     assert caught.value.hint == "such as 100"
 
 
@@ -53,7 +53,7 @@ def test_number_refuses_other_things_and_smaller_ones(value: object) -> None:
 def test_count_refuses_fractions_and_too_few(value: object) -> None:
     """A whole number is an int."""
     assert checks.count("probes", 3) == 3
-    assert checks.count("start", 0, least=0) == 0
+    assert checks.count("start", 0, minimum=0) == 0
     with pytest.raises(ConfigError, match="probes must be a whole number from 1, not "):
         checks.count("probes", value)
 

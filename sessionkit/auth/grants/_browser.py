@@ -60,7 +60,7 @@ class Browser:
         if parts.scheme != "http" or parts.hostname not in LOOPBACK or parts.query:
             message = "redirect_uri must be http on this machine, such as http://127.0.0.1:0/back"
             raise ConfigError(message, hint="the login comes back to this very program")
-        checks.seconds("timeout", timeout, positive=True, most=math.inf)
+        checks.seconds("timeout", timeout, positive=True, maximum=math.inf)
         if open_url is not None and not callable(open_url):
             raise ConfigError("open_url must be a function of the URL, such as print")
         self.open_url = open_url if open_url is not None else _open_browser

@@ -37,7 +37,7 @@ def discover(
     """Ask an identity server for its endpoints. Nothing is remembered: keep what it returns.
 
     The server must call itself exactly *issuer*, and each endpoint must be https, or http on this
-    machine: whoever could change the response would be sent the tokens.
+    machine: an attacker who could change the response would be sent the tokens.
 
     Args:
         issuer: The server's name, an https URL, as its manual or its tokens (``iss``) have it.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from sessionkit import _checks as checks
-from sessionkit._tokens import LONGEST_LIFE
+from sessionkit._tokens import MAX_LIFETIME
 from sessionkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class RenewalPolicy:
             seconds = float(response.headers.get(self._expiry_header, ""))
         except ValueError:
             return None
-        return min(seconds, LONGEST_LIFE) if 0 < seconds < math.inf else None
+        return min(seconds, MAX_LIFETIME) if 0 < seconds < math.inf else None
 
     def _says_expired(self, response: Response) -> bool:
         try:

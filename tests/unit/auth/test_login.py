@@ -126,7 +126,7 @@ def test_a_login_that_was_interrupted_is_taken_over() -> None:
 
 
 def test_nobody_waits_for_ever() -> None:
-    """A login that hangs holds others up for the patience, and not for good."""
+    """A login that hangs holds others up until their timeout, and not for good."""
     case = Case(timeout=0.0)
     leader = case.begin()
 
