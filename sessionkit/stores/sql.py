@@ -149,7 +149,9 @@ class SqlTokenStore:
         with self._keyed.hold(key, timeout):
             name = digest(str(self._engine.url.database), self._table.name, key)
             clock = self._clock
-            held = self._retry_cut_connection(key, lambda: self._locks.take(name, until - clock.monotonic()))
+            held = self._retry_cut_connection(
+                key, lambda: self._locks.take(name, until - clock.monotonic())
+            )
             if held is None:
                 raise timed_out(repr(self), key, timeout=timeout)
             with held, self._held.holding(key, _Entry(self._column("version", key))):
