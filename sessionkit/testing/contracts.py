@@ -94,7 +94,7 @@ class TokenStoreContract:
 
         assert store.load("app") == Token("access-2", refresh_token="refresh-2")
 
-    def test_a_forgotten_token_is_gone(self, store: TokenStore) -> None:
+    def test_a_deleted_token_is_gone(self, store: TokenStore) -> None:
         """After a logout nothing logs in again by itself."""
         store.save("app", Token("access-1"))
         store.save("other", Token("access-2"))
@@ -104,18 +104,27 @@ class TokenStoreContract:
         assert store.load("app") is None
         assert store.load("other") == Token("access-2")
 
-    def test_forgetting_an_unknown_key_does_nothing(self, store: TokenStore) -> None:
+    def test_deleting_an_unknown_key_does_nothing(self, store: TokenStore) -> None:
         """A logout may be repeated."""
         store.delete("nobody")
         store.delete("nobody")
 
         assert store.load("nobody") is None
 
-    def test_a_forgotten_key_can_be_used_again(self, store: TokenStore) -> None:
+    def test_a_deleted_key_can_be_used_again(self, store: TokenStore) -> None:
         """After a logout comes a login."""
         store.save("app", Token("access-1"))
         store.delete("app")
         store.save("app", Token("access-2"))
+
+        assert store.load("app") == Token("access-2")
+
+    def test_a_token_deleted_under_the_lock_can_be_saved_again(self, store: TokenStore) -> None:
+        """A login under the lock may replace a token that it has deleted."""
+        with store.lock("app", self.timeout):
+            store.save("app", Token("access-1"))
+            store.delete("app")
+            store.save("app", Token("access-2"))
 
         assert store.load("app") == Token("access-2")
 
@@ -318,7 +327,7 @@ class ListableTokenStoreContract(TokenStoreContract):
 
         assert list(store.keys()) == sorted(self.odd_keys)
 
-    def test_whoever_was_forgotten_is_not_listed(self, store: ListableTokenStore) -> None:
+    def test_a_deleted_key_is_not_listed(self, store: ListableTokenStore) -> None:
         """After a logout nobody is left in the list."""
         store.save("ann", Token("access-1"))
         store.save("bob", Token("access-2"))
@@ -334,7 +343,7 @@ class ListableTokenStoreContract(TokenStoreContract):
         with store.lock("ann", self.timeout), store.lock("new", self.timeout):
             assert self.in_a_thread(store.keys) == ["ann"]
 
-    def test_what_is_of_no_more_use_can_be_purged(self, store: ListableTokenStore) -> None:
+    def test_expired_tokens_can_be_purged(self, store: ListableTokenStore) -> None:
         """A store of thousands of users does not grow for ever, and nobody has to log in for it."""
         store.save("ended", Token("a", expires_at=1_000.0))
         store.save("renewable", Token("a", expires_at=1_000.0, refresh_token="r"))

@@ -134,16 +134,6 @@ def test_what_a_forgotten_token_leaves_behind_goes_by_itself(
     assert lasting == [b"{sessionkit}:count"]
 
 
-def test_a_token_forgotten_under_the_lock_can_be_saved_again(store: RedisTokenStore) -> None:
-    """Whoever holds the lock may change its mind."""
-    with store.lock("app", 1.0):
-        store.save("app", Token("a"))
-        store.delete("app")
-        store.save("app", Token("b"))
-
-    assert store.load("app") == Token("b")
-
-
 def test_an_entry_that_is_no_token_is_told_and_can_be_dropped(
     store: RedisTokenStore, server: Redis
 ) -> None:

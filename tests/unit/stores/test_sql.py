@@ -184,16 +184,6 @@ def test_two_tables_share_nothing(url: str) -> None:
         assert other.keys() == []
 
 
-def test_a_token_forgotten_under_the_lock_can_be_saved_again(store: SqlTokenStore) -> None:
-    """Whoever holds the lock may change its mind."""
-    with store.lock("app", 1.0):
-        store.save("app", Token("a"))
-        store.delete("app")
-        store.save("app", Token("b"))
-
-    assert store.load("app") == Token("b")
-
-
 def test_an_entry_that_is_no_token_is_told_and_can_be_dropped(
     store: SqlTokenStore, url: str
 ) -> None:
