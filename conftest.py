@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 import sys
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         os.environ.pop(name, None)
     os.environ["NETRC"] = os.devnull
+    # A shell starts what it runs in the background with Ctrl-C ignored, and tests press it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # -- Hypothesis ----------------------------------------------------------------------------------

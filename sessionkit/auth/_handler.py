@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from sessionkit._clock import SYSTEM_CLOCK
 from sessionkit._origins import without_pairs
 from sessionkit.auth._login import SharedLogin
-from sessionkit.auth._schemes import Bearer
+from sessionkit.auth._schemes import NO_ORIGINS, AllowedOrigins, Bearer, is_allowed
 from sessionkit.auth.grants._runner import Sender, TokenRequestRunner, clock_of
 from sessionkit.auth.renewal._policy import DEFAULT_POLICY, RenewalPolicy
 from sessionkit.auth.renewal._renewal import Renewal, Target
-from sessionkit.chain._exchange import NO_ORIGINS, AllowedOrigins, is_allowed
 from sessionkit.errors import ConfigError, LoginRequired, SessionKitError, StoreError
 
 if TYPE_CHECKING:

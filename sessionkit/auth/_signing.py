@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from sessionkit.chain._exchange import NO_ORIGINS, AllowedOrigins, is_allowed
+from sessionkit.auth._schemes import NO_ORIGINS, AllowedOrigins, is_allowed
 from sessionkit.errors import ConfigError
 
 if TYPE_CHECKING:

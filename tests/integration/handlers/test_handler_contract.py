@@ -25,7 +25,8 @@ FACES = (
 #: Pure, or of the machine: dates, headers, numbers, texts, forks, files. None knows a call.
 HELPERS = (
     *("sessionkit._checks", "sessionkit._clock", "sessionkit._fork", "sessionkit._optional"),
-    *("sessionkit._origins", "sessionkit._redact", "sessionkit._tokens", "sessionkit.headers."),
+    *("sessionkit._origins", "sessionkit._redact", "sessionkit._tokens", "sessionkit.events"),
+    "sessionkit.headers.",
     "sessionkit.stores.",
 )
 #: Each handler's module, the modules that are its own, and its tests.
