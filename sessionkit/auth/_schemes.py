@@ -272,17 +272,17 @@ class AllowedOrigins:
         """
         allowed = self._origins
         if allowed is None:
-            home = exchange.base_origin
-            if home is None and not is_absolute(exchange.url):
-                home = exchange.session_origin()
-            if home is None:
+            origin = exchange.base_origin
+            if origin is None and not is_absolute(exchange.url):
+                origin = exchange.session_origin()
+            if origin is None:
                 message = "it is not known which origins the token may go to"
                 hint = (
                     "give the stack a base_url, or the handler origins=['https://api.example']; "
-                    "a token is never sent to whatever is asked for first"
+                    "a token is never sent to the origin that happens to be called first"
                 )
                 raise ConfigError(message, hint=hint, method=exchange.method, url=exchange.url)
-            allowed = frozenset((home,))
+            allowed = frozenset((origin,))
         if not is_absolute(exchange.url):
             return allowed  # the wire looks where it leads
         return allowed if is_allowed(exchange.url, allowed) else NO_ORIGINS

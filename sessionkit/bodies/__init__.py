@@ -1,7 +1,7 @@
 """Request bodies that are rewound, and response bodies that are read within limits or watched.
 
-Authors of handlers have `watch` of it, and `BodyObserver`: what they see of a body while somebody
-reads it. `BodyCopy` hands on a body that was read whole.
+For handlers there are `watch` and `BodyObserver`, which see a body while the caller reads it, and
+`BodyCopy`, which hands on a body that was read whole.
 """
 
 from __future__ import annotations

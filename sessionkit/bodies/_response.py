@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Bytes taken from a connection at a time.
 PIECE_SIZE = 65_536
-#: Limits for draining a response that nobody reads, so that its connection is kept.
+#: Limits for draining a response that is not read by the caller, so that its connection is kept.
 DRAIN_BYTES = PIECE_SIZE
 DRAIN_SECONDS = 0.2
 #: Bytes at a time of a body that a cache below copies; they may be waited for past a deadline.
@@ -48,7 +48,7 @@ def discard(response: Response, clock: Clock) -> None:
     at most 64 KiB and for at most 0.2 s. A limit in bytes alone is none in time.
     """
     if not is_read(response):
-        # Whatever goes wrong here concerns a response that nobody wants any more.
+        # Whatever goes wrong here concerns a response that is of no use any more.
         with contextlib.suppress(Exception):
             _drain(response.raw, clock)
     response.close()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import SupportsIndex
 
-#: What urllib3 reads at a time where nobody says.
+#: What urllib3 reads at a time by default.
 _PIECE_SIZE = 65_536
 
 
@@ -38,7 +38,7 @@ class BodyObserver:
         return piece
 
     def end(self, *, whole: bool) -> None:
-        """Note that nothing more will come; called again where somebody reads on.
+        """Note the end of the body; called again where the caller reads on.
 
         Args:
             whole: Whether all was read, not broken off, cut or closed before.
@@ -50,7 +50,7 @@ class BodyObserver:
 
 
 class BodyCopy(BodyObserver):
-    """Hands on the decoded body once somebody has read all of it.
+    """Hands on the decoded body once all of it has been read.
 
     Not one that broke off, was closed before its end, was read undecoded, or is too large.
 

@@ -62,7 +62,7 @@ class CallRecord:
         renewals: Requests made for tokens, in order.
         renewal_duration: Seconds spent on renewal, waiting for another thread's included.
         server_timing: What the server said of its own time, where a timing handler read it.
-        from_cache: Whether a cache answered.
+        from_cache: Whether the response came from a cache.
         request_id: What a headers handler named this call, or None.
         credential_names: Names of the headers, parameters and cookies in which credentials were
             placed, for code that must keep their values out of what it writes.

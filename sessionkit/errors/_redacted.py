@@ -136,12 +136,12 @@ def redacted_response(response: Any, secrets: Iterable[str] = ()) -> requests.Re
 
 
 def _response_headers(headers: Any, known: tuple[str, ...]) -> dict[str, str]:
-    left, kept = MAX_HEADER_CHARACTERS, {}
+    left, limited = MAX_HEADER_CHARACTERS, {}
     for name, value in headers.items():
         # Looking through some megabytes of them would take half a minute.
         left -= len(_to_text(value))
-        kept[name] = value if left >= 0 else "(not kept)"
-    return {name: scrub(value, known) for name, value in redact_headers(kept).items()}
+        limited[name] = value if left >= 0 else "(not kept)"
+    return {name: scrub(value, known) for name, value in redact_headers(limited).items()}
 
 
 def _fill_body(copy: Any, content: Any, secrets: tuple[str, ...]) -> None:
@@ -297,17 +297,17 @@ class _Scrubber:
 
     def _attributes(self, error: BaseException) -> dict[str, Any]:
         """Return what of an exception's attributes is plain; pools and connections stay behind."""
-        kept: dict[str, Any] = {}
+        plain: dict[str, Any] = {}
         for name, value in vars(error).items():
             if name == "request" and value is not None:
-                kept[name] = redacted_request(value, self._secrets)
+                plain[name] = redacted_request(value, self._secrets)
             elif name == "response" and value is not None:
-                kept[name] = redacted_response(value, self._secrets)
+                plain[name] = redacted_response(value, self._secrets)
             elif name == "__notes__":
-                kept[name] = [self._text(str(note)) for note in value]
+                plain[name] = [self._text(str(note)) for note in value]
             elif value is None or isinstance(value, (str, int, float, BaseException)):
-                kept[name] = self._value(value)
-        return kept
+                plain[name] = self._value(value)
+        return plain
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, BaseException):

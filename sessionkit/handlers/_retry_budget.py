@@ -27,7 +27,7 @@ class RetryBudget:
     """A balance of retries: successes add to it, retries are taken from it.
 
     While most calls succeed it is full, and each call may be retried as its policy says. When a
-    server fails for everybody it is empty after *capacity* retries, and from then on there is one
+    server fails for all calls it is empty after *capacity* retries, and from then on there is one
     retry for every few successes instead of several for every failure.
 
     One budget may serve any number of handlers and stacks. Thread-safe; a forked child has a budget

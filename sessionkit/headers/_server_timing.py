@@ -39,7 +39,7 @@ class ServerTiming(NamedTuple):
     Attributes:
         api_time: Seconds in the view (``X-API-Time``).
         total_time: Seconds in the server, its middleware included (``X-API-Total-Time``).
-        node: Name of the machine that answered (``X-API-Node``).
+        node: Name of the machine that sent the response (``X-API-Node``).
         query_count: Number of database queries (``X-API-Query-Count``).
         query_time: Seconds in the database (``X-API-Query-Time``).
         runtime: Seconds by ``X-Runtime``, or else by ``X-Response-Time``, whose number counts

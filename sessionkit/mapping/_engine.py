@@ -130,7 +130,7 @@ class Loader(Generic[T]):
         problems: list[Problem] = []
         try:
             shape = self._shape()
-            fixed = ProblemFinder(problems).visit(shape, raw, where)
+            fixed = ProblemFinder(problems).find(shape, raw, where)
             if not problems:
                 try:
                     return msgspec.convert(fixed, self._model, str_keys=True)
@@ -138,7 +138,7 @@ class Loader(Generic[T]):
                     problems.append(Problem(where + pointer_of(str(error)), message_of(error)))
             # Once more, and thoroughly: a sound part may be refused by the model's own checks.
             thorough: list[Problem] = []
-            ProblemFinder(thorough, deep=True).visit(shape, raw, where)
+            ProblemFinder(thorough, deep=True).find(shape, raw, where)
         except RecursionError:
             raise self._too_deep(where) from None
         raise self._mapping_error(thorough or problems)

@@ -57,7 +57,7 @@ class ProblemFinder:
         self._problems = problems
         self._deep = deep
 
-    def visit(self, shape: ms.Type, value: Any, at: str) -> Any:
+    def find(self, shape: ms.Type, value: Any, at: str) -> Any:
         """Return *value* mended to fit *shape*, as far as it can be; what cannot is a problem.
 
         Args:
@@ -104,7 +104,7 @@ class ProblemFinder:
         elif fixed[name] is None and not field.required and not is_nullable(field.type):
             del fixed[name]
         else:
-            fixed[name] = self.visit(field.type, fixed[name], pointer)
+            fixed[name] = self.find(field.type, fixed[name], pointer)
 
     def _unknown(self, shape: Any, value: dict[str, Any], at: str) -> None:
         known = {field.encode_name for field in shape.fields} | {shape.tag_field}
@@ -124,14 +124,14 @@ class ProblemFinder:
             if not fits_key(shape.key_type, key):
                 self._add(f"{at}/{escape(key)}", f"its name is no {describe_shape(shape.key_type)}")
         return {
-            key: self.visit(shape.value_type, item, f"{at}/{escape(key)}")
+            key: self.find(shape.value_type, item, f"{at}/{escape(key)}")
             for key, item in value.items()
         }
 
     def _array(self, shape: Any, value: list[Any], at: str) -> list[Any]:
         self._length(shape, value, at)
         return [
-            self.visit(shape.item_type, item, f"{at}/{index}") for index, item in enumerate(value)
+            self.find(shape.item_type, item, f"{at}/{index}") for index, item in enumerate(value)
         ]
 
     def _row(self, shape: ms.Type, shapes: tuple[ms.Type, ...], value: list[Any], at: str) -> Any:
@@ -139,13 +139,13 @@ class ProblemFinder:
             self._add(at, f"expected {len(shapes)} items, found {len(value)}")
             return value
         pairs = enumerate(zip(shapes, value, strict=False))
-        read = [self.visit(kind, item, f"{at}/{index}") for index, (kind, item) in pairs]
+        read = [self.find(kind, item, f"{at}/{index}") for index, (kind, item) in pairs]
         return read + value[len(read) :]
 
     def _union(self, shape: ms.UnionType, value: Any, at: str) -> Any:
         inner = member_for(shape, value)
         if inner is not None:
-            return self.visit(inner, value, at)
+            return self.find(inner, value, at)
         if isinstance(value, dict) and tagged_in(shape):
             self._tag(shape, value, at)
         elif not any(fits(kind, value) for kind in shape.types):

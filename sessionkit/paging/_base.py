@@ -208,9 +208,9 @@ def _merge_pairs(pairs: object) -> dict[str, Any]:
     gathered: dict[str, Any] = {}
     try:
         for name, value in pairs:  # type: ignore[attr-defined]  # what is no pairs, is refused
-            kept = list(value) if isinstance(value, Iterator) else value
+            values = list(value) if isinstance(value, Iterator) else value
             gathered[name] = (
-                [*_as_list(gathered[name]), *_as_list(kept)] if name in gathered else kept
+                [*_as_list(gathered[name]), *_as_list(values)] if name in gathered else values
             )
     except (TypeError, ValueError) as error:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What a page says: where its items are, and totals, flags, links and cursors that tell of more.
+"""Detection of a page's items, and of totals, flags, links and cursors that point to more.
 
 A walk that ends after one page although there are more is an error that shows nowhere else, so the
 first page is read for evidence that it is not the only one.

@@ -130,7 +130,7 @@ def href_of(value: Any) -> Any:
 
 
 def looks_like_url(text: str) -> bool:
-    """Tell a reference to another page from a token: it has a path or a query."""
+    """Return whether *text* refers to another page, and is no token: it has a path or a query."""
     return "/" in text or text.lstrip().startswith("?")
 
 

@@ -84,8 +84,8 @@ class Pages(Generic[T]):
         Raises:
             PageLoop: The next request would be one that was sent before, or rows came again.
             CrossOriginPage: The next page is on another origin; nothing was sent there.
-            PaginationNotDetected: Items or the way on cannot be told; or, after all items that
-                came, they are fewer than the server says there are.
+            PaginationNotDetected: The items or the next page cannot be detected; or, at the end,
+                there were fewer items than the server says there are.
             ConfigError: The paginator returned something else than a PageRequest.
             PagesStalled: 50 empty pages came in a row.
             DecodeError: A page is no JSON.
@@ -119,7 +119,7 @@ class Pages(Generic[T]):
     def __length_hint__(self) -> int:
         if self._total is None:
             # What operator.length_hint takes for "unknown", as it takes NotImplemented.
-            raise TypeError("no page has told the total yet")
+            raise TypeError("no page has given the total yet")
         # list() makes room for so many at once, on a server's word.
         limit = _MAX_LENGTH_HINT if self._options.max_items is None else self._options.max_items
         return min(self._total, limit, _MAX_LENGTH_HINT)

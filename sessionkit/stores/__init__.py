@@ -4,8 +4,8 @@
 - `SqliteTokenStore`: in a file with mode 0600; shared by the processes of one machine.
 - `CallableTokenStore`: where two functions of yours put it; shared as far as your lock reaches.
 
-Imported by their paths, for each needs an extra: `file.FileTokenStore`,
-`encrypted.EncryptedTokenStore`, `keyring.KeyringTokenStore`; and for many machines
+Imported by their paths: `file.FileTokenStore`; and, each with an extra,
+`encrypted.EncryptedTokenStore`, `keyring.KeyringTokenStore`, and for many machines
 `redis.RedisTokenStore`, `sql.SqlTokenStore`, `django.DjangoCacheTokenStore`.
 
 `open_store` takes the choice from a URL, such as one in an environment variable; `purge_expired`

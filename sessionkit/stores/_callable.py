@@ -141,11 +141,11 @@ class CallableTokenStore:
         except SessionKitError:
             raise
         except Exception as error:
-            late = name == "lock" and isinstance(error, TimeoutError)
-            kind = LockTimedOut if late else StoreError
+            timed_out = name == "lock" and isinstance(error, TimeoutError)
+            kind = LockTimedOut if timed_out else StoreError
             raise kind(
                 f"the {name} function of the token store failed with {type(error).__name__}",
-                hint="" if late else "the cause, below, is your function's own error",
+                hint="" if timed_out else "the cause, below, is your function's own error",
                 store=repr(self),
                 key=key,
             ) from error

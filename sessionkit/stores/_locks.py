@@ -77,7 +77,7 @@ def keep_trying(
 
     Args:
         attempt: What to do.
-        busy: Tells of what it raised whether another try may help.
+        busy: Returns whether, after what it raised, another try may help.
         until: When to give up, by the clock's ``monotonic``, in seconds.
         clock: Measures and waits.
 

@@ -65,13 +65,13 @@ def create_private(path: Path) -> None:
 
 
 def restrict_permissions(path: Path) -> None:
-    """Take the rights of everybody but the owner from a file, if they have any.
+    """Take all rights on a file from users other than its owner.
 
     Not refused: that would stop a program for what is mended here, and take back nothing that
     others may have read before.
 
     Raises:
-        OSError: The rights cannot be changed: the file belongs to somebody else.
+        OSError: The rights cannot be changed: the file belongs to another user.
     """
     # Windows has no such rights, and shows made-up ones.
     if os.name == "posix" and path.lstat().st_mode & _OTHERS:
@@ -93,7 +93,7 @@ def read(path: Path) -> bytes | None:
     The check is of the open file, so the file cannot be exchanged after it.
 
     Raises:
-        OSError: It cannot be read, is no plain file, or somebody else may read or replace it.
+        OSError: It cannot be read, is no plain file, or other users may read or replace it.
     """
     try:
         descriptor = os.open(path, _READ)

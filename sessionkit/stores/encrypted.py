@@ -30,7 +30,7 @@ class EncryptedTokenStore:
 
     The other store sees a token whose value is the ciphertext, and nothing else of it: neither
     its end nor its scope. What stays readable there is the key under which it is kept, most
-    often a user's name, when it was encrypted, and about how long it is. A ciphertext that somebody
+    often a user's name, when it was encrypted, and about how long it is. A ciphertext that was
     moved to another key, changed, or replaced by a token in clear is refused.
 
     Thread-safe if the other store is. It refuses to be pickled, for the keys would be readable.

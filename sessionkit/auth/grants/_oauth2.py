@@ -69,7 +69,7 @@ class ClientCredentials(OAuthGrant):
 
 
 class RefreshToken(OAuthGrant):
-    """A refresh token that somebody obtained by logging in (RFC 6749, section 6).
+    """A refresh token that a user obtained by logging in (RFC 6749, section 6).
 
     With a server that rotates (RFC 9700, section 4.14.2) each response holds the next refresh
     token; it is saved in the store before the new access token is used.

@@ -75,7 +75,7 @@ class ClientAuth(Protocol):
 
 
 class NotPickled:
-    """What holds secrets and refuses to be pickled, where anybody could read them."""
+    """Base of what holds secrets: it refuses to be pickled, for a pickle is readable."""
 
     __slots__ = ()
 

@@ -64,8 +64,8 @@ class TokenSaver:
         """Return the newest token there is, saved if it was not and can be now.
 
         Args:
-            stored: What was just loaded. If it is not what stood there when saving failed, somebody
-                logged in or renewed since, and theirs is the newest.
+            stored: What was just loaded. If it is not what stood there when saving failed, there
+                was a login or renewal since, and its token is the newest.
         """
         if self._unsaved is None:
             return stored

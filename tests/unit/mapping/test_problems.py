@@ -225,7 +225,7 @@ def test_the_walk_leaves_the_document_as_it_was() -> None:
     found: list[Problem] = []
     shape = msgspec.inspect.type_info(Pair)
 
-    assert ProblemFinder(found).visit(shape, raw, "") == [1, dt.date(2026, 1, 1), 0]
+    assert ProblemFinder(found).find(shape, raw, "") == [1, dt.date(2026, 1, 1), 0]
     assert found == []
     assert raw == {"x": 1, "y": None}
 
