@@ -92,6 +92,16 @@ def test_the_readme_names_every_extra() -> None:
     assert sorted(named) == sorted(_pyproject()["project"]["optional-dependencies"])
 
 
+def test_the_architecture_shows_the_layers_that_hold() -> None:
+    """The list that readers see is the one that import-linter checks."""
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    shown = text.partition("## The layers")[2].partition("```text\n")[2].partition("\n```")[0]
+    contracts = _pyproject()["tool"]["importlinter"]["contracts"]
+    (layers,) = (each["layers"] for each in contracts if each["id"] == "layers")
+
+    assert shown.splitlines() == layers
+
+
 def test_only_reserved_hosts_are_named() -> None:
     """No sample, test or tool talks to a server that belongs to somebody (RFC 2606, RFC 5737)."""
     real = [

@@ -12,6 +12,26 @@ if TYPE_CHECKING:
     from tests.house.source import Definition, Function
 
 MODULE_LINES = 400
+FEWEST_LINES = 40
+# Smaller modules, and why each is one: a piece of another noun would stand in that one's file.
+SMALL = {
+    "_checks": "the one wording for settings that are numbers",
+    "_clock": "the only place that asks the machine for the time",
+    "_lazy": "how every face loads its names",
+    "_optional": "the one line that says how to install an extra",
+    "auth/oauth": "the face of the extra",
+    "errors/_traceback": "the only place that knows function names of other libraries",
+    "handlers/_idempotency": "a noun that users search for, with tests of its own",
+    "handlers/_retry_budget": "shared by several handlers of a user's",
+    "handlers/_timing": "a handler, and the one to copy",
+    "headers/_cache_control": "a header",
+    "headers/_challenge": "a header",
+    "headers/_deprecation": "a header",
+    "headers/_set_cookie": "a header",
+    "stores/_open": "the table of URL schemes",
+    "testing/_clock": "a public stand-in",
+    "transport/_timeouts": "used by the wire and by the hops of a redirect",
+}
 FUNCTION_LINES = 40
 SHORT_LINES = 20
 SHORT_SHARE = 0.9
@@ -70,6 +90,19 @@ def test_a_module_fits_into_one_reading() -> None:
     ]
 
     assert not too_long, listed(too_long)
+
+
+def test_a_small_module_has_its_reason() -> None:
+    """A subject is found in one file, not in five that each hold a piece of it."""
+    small = {
+        source.module.removeprefix("sessionkit.").replace(".", "/")
+        for source in package()
+        if not source.is_face
+        and source.path.name != "__main__.py"
+        and len(source.code_lines) < FEWEST_LINES
+    }
+
+    assert small == SMALL.keys(), listed(sorted(small ^ SMALL.keys()))
 
 
 def test_a_function_fits_on_one_screen() -> None:

@@ -233,20 +233,20 @@ def test_a_form_with_a_wrong_password_is_told_as_such(
 
 
 @pytest.mark.parametrize("kind", ["redis_url", "postgres_url"])
-def test_sixteen_processes_share_one_rotation_at_a_real_server(
+def test_eight_processes_share_one_rotation_at_a_real_server(
     request: pytest.FixtureRequest, site: Site, kind: str
 ) -> None:
     """Over Redis and over PostgreSQL: a token that ends is renewed once, and all calls succeed."""
     with Fleet(
         site.origin,
         request.getfixturevalue(kind),
-        processes=16,
+        processes=8,
         refresh=site.refresh_token(),
         secret=CLIENT_SECRET,
     ) as fleet:
-        assert fleet.call("/items/0") == ["200"] * 16
+        assert fleet.call("/items/0") == ["200"] * 8
         assert site.control() == {"refresh_token 200": 1}
         for number in range(2):
             site.control(expire=True)
-            assert fleet.call(f"/items/{number}") == ["200"] * 16
+            assert fleet.call(f"/items/{number}") == ["200"] * 8
             assert site.control() == {"refresh_token 200": 1}
