@@ -59,8 +59,8 @@ def text_of(request: ServerRequest, name: str) -> str:
     return request.query.get(name, [""])[-1]
 
 
-def number_of(request: ServerRequest, name: str, default: int, *, at_most: int) -> int:
-    """Return the query parameter *name* as a whole number from 0; a larger one as *at_most*.
+def number_of(request: ServerRequest, name: str, default: int, *, maximum: int) -> int:
+    """Return the query parameter *name* as a whole number from 0; a larger one as *maximum*.
 
     Raises:
         Refused: It is no whole number, or below 0 (400).
@@ -70,7 +70,7 @@ def number_of(request: ServerRequest, name: str, default: int, *, at_most: int) 
     number = whole_number(text_of(request, name))
     if number is None:
         raise Refused(problem(400, f"{name} must be a whole number from 0 up"))
-    return min(number, at_most)
+    return min(number, maximum)
 
 
 def whole_number(text: str) -> int | None:
@@ -137,8 +137,8 @@ class Listing:
 
     def by_link(self, request: ServerRequest) -> ServerResponse:
         """Return ``page=&per_page=`` as a bare list, with a ``Link`` header (RFC 8288)."""
-        size = max(number_of(request, "per_page", _PER_PAGE, at_most=_MAX_PER_PAGE), 1)
-        page = max(number_of(request, "page", 1, at_most=_MAX_NUMBER), 1)
+        size = max(number_of(request, "per_page", _PER_PAGE, maximum=_MAX_PER_PAGE), 1)
+        page = max(number_of(request, "page", 1, maximum=_MAX_NUMBER), 1)
         last = max(-(-len(self) // size), 1)
         targets = {"first": 1, "prev": page - 1, "next": page + 1, "last": last}
         links = ", ".join(
@@ -151,7 +151,7 @@ class Listing:
 
     def by_next(self, request: ServerRequest) -> ServerResponse:
         """Return the page of ``page=``, with the URL of the next one."""
-        page = max(number_of(request, "page", 1, at_most=_MAX_NUMBER), 1)
+        page = max(number_of(request, "page", 1, maximum=_MAX_NUMBER), 1)
         more = page * _PER_PAGE < len(self)
         document = {
             "count": len(self),
@@ -173,8 +173,8 @@ class Listing:
 
     def by_offset(self, request: ServerRequest) -> ServerResponse:
         """Return the rows of ``offset=&limit=``, with the total."""
-        offset = number_of(request, "offset", 0, at_most=_MAX_NUMBER)
-        limit = max(number_of(request, "limit", _PER_PAGE, at_most=_MAX_PER_PAGE), 1)
+        offset = number_of(request, "offset", 0, maximum=_MAX_NUMBER)
+        limit = max(number_of(request, "limit", _PER_PAGE, maximum=_MAX_PER_PAGE), 1)
         document = {
             "items": self._slice(offset, limit),
             "total": len(self),

@@ -81,7 +81,7 @@ class Span:
 
     Args:
         name: What it was, such as ``try 1``.
-        status: HTTP status, or None where no answer came.
+        status: HTTP status, or None where no response came.
         started: Seconds after the call began.
         seconds: How long it took.
     """

@@ -195,7 +195,7 @@ class DemoServer:
         return response
 
     def _busy(self, request: ServerRequest) -> ServerResponse:
-        after = number_of(request, "after", 1, at_most=3_600)
+        after = number_of(request, "after", 1, maximum=3_600)
         return problem(503, "come back later", {"Retry-After": str(after)})
 
     def _flaky(self, request: ServerRequest) -> ServerResponse:
@@ -203,12 +203,12 @@ class DemoServer:
         with self._lock:
             self._tries[key] += 1
             tries = self._tries[key]
-        if tries <= number_of(request, "times", 1, at_most=100):
+        if tries <= number_of(request, "times", 1, maximum=100):
             return self._busy(request)
         return ServerResponse(200, {"key": key, "tries": tries})
 
     def _slow(self, request: ServerRequest) -> ServerResponse:
-        milliseconds = number_of(request, "ms", 100, at_most=_MAX_MILLISECONDS)
+        milliseconds = number_of(request, "ms", 100, maximum=_MAX_MILLISECONDS)
         self._clock.sleep(milliseconds / 1000)
         return ServerResponse(200, {"ms": milliseconds})
 
@@ -280,7 +280,7 @@ class ServerProcess:
     """A :class:`DemoServer` in a child process; a context manager.
 
     Server and client then do not share one interpreter, so the client's timings are its own. The
-    child listens to nobody but 127.0.0.1 and ends when its input ends: with this context, or
+    child listens on 127.0.0.1 only and ends when its input ends: with this context, or
     with this process, however that dies. Belongs to the thread that entered it.
 
     Args:

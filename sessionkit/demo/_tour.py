@@ -303,7 +303,7 @@ class Tour:
             f"token renewed, sent again; {intact} of {len(kinds)} arrived whole"
         )
 
-    # A token that ended while nobody looked
+    # A token that ended between two requests
 
     def _wait(self) -> None:
         self._listener.phase(f"A token that ends after {self._server.token_seconds:g} s of silence")

@@ -1,4 +1,4 @@
-"""A process that uses a token store as it is told on its input, for `SharedTokenStoreContract`."""
+"""A process that uses a token store as its input says, for `SharedTokenStoreContract`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Tasks:
-    """What the process can be told to do; each answers with something fit for JSON.
+    """What the process can do; each task returns a JSON value.
 
     Args:
         store: The store of this process.
@@ -39,7 +39,7 @@ class Tasks:
         self._store.delete(key)
 
     def hold(self, key: str, timeout: float) -> bool:
-        """Take the lock and keep it; tell whether it could be had within *timeout* seconds."""
+        """Take the lock and keep it; return whether it was free within *timeout* seconds."""
         held = ExitStack()
         try:
             held.enter_context(self._store.lock(key, timeout))
@@ -62,10 +62,10 @@ class Tasks:
 
 
 def serve(store: TokenStore) -> None:
-    """Do what each line of the input says, a list in JSON; answer each with one line."""
+    """Do what each line of the input says, a list in JSON; write the result of each as one line."""
     tasks = Tasks(store)
     for line in sys.stdin:
         name, *arguments = json.loads(line)
-        answer = getattr(tasks, name)(*arguments)
-        sys.stdout.write(f"{json.dumps(answer)}\n")
+        result = getattr(tasks, name)(*arguments)
+        sys.stdout.write(f"{json.dumps(result)}\n")
         sys.stdout.flush()

@@ -186,7 +186,7 @@ class TokenStoreContract:
         _enter(store, "app", timeout=self.timeout)
 
     def test_a_waiter_gets_the_lock_when_it_comes_free(self, store: TokenStore) -> None:
-        """Whoever waited for a renewal goes on as soon as it is done."""
+        """A waiter goes on as soon as the renewal is done."""
         waiting = threading.Event()
         order: list[str] = []
 
@@ -233,7 +233,7 @@ class TokenStoreContract:
         self.in_a_thread(lambda: _enter(store, "app", timeout=self.timeout))
 
     def test_many_threads_may_use_one_store(self, store: TokenStore) -> None:
-        """A reader sees a whole token, whoever is writing."""
+        """A reader sees a whole token, also while another thread writes."""
         store.save("app", Token("access-0", refresh_token="refresh-0"))
         seen: list[Token | None] = []
 
@@ -316,10 +316,10 @@ class ListableTokenStoreContract(TokenStoreContract):
         raise NotImplementedError("give a fixture named store")
 
     def test_an_empty_store_lists_nothing(self, store: ListableTokenStore) -> None:
-        """Before the first login there is nobody, and no error."""
+        """Before the first login the list is empty, and there is no error."""
         assert list(store.keys()) == []
 
-    def test_whoever_has_a_token_is_listed_once(self, store: ListableTokenStore) -> None:
+    def test_each_key_with_a_token_is_listed_once(self, store: ListableTokenStore) -> None:
         """Whose tokens there are can be looked up, in order and exactly as they were named."""
         for key in self.odd_keys:
             store.save(key, Token("access-1"))
@@ -328,7 +328,7 @@ class ListableTokenStoreContract(TokenStoreContract):
         assert list(store.keys()) == sorted(self.odd_keys)
 
     def test_a_deleted_key_is_not_listed(self, store: ListableTokenStore) -> None:
-        """After a logout nobody is left in the list."""
+        """After a logout the key is no longer in the list."""
         store.save("ann", Token("access-1"))
         store.save("bob", Token("access-2"))
         store.delete("ann")
@@ -337,14 +337,14 @@ class ListableTokenStoreContract(TokenStoreContract):
         assert list(store.keys()) == ["bob"]
 
     def test_a_held_lock_stops_no_list(self, store: ListableTokenStore) -> None:
-        """Who is logged in can be looked up during a renewal, which lists nobody of its own."""
+        """Keys can be listed during a renewal, and its lock adds none to the list."""
         store.save("ann", Token("access-1"))
 
         with store.lock("ann", self.timeout), store.lock("new", self.timeout):
             assert self.in_a_thread(store.keys) == ["ann"]
 
     def test_expired_tokens_can_be_purged(self, store: ListableTokenStore) -> None:
-        """A store of thousands of users does not grow for ever, and nobody has to log in for it."""
+        """A store of thousands of users does not grow for ever, even if no user logs in again."""
         store.save("ended", Token("a", expires_at=1_000.0))
         store.save("renewable", Token("a", expires_at=1_000.0, refresh_token="r"))
         store.save("living", Token("a", expires_at=3_000.0))

@@ -404,7 +404,7 @@ class IdentityProvider:
 
     Attributes:
         lock: Held by each change.
-        is_down: Set it to have each token request answered by a 500.
+        is_down: Set it to give each token request a 500.
         token_requests: How many token requests came.
         renewals: How many refresh grants were given.
         reuse_detected: How many refresh tokens came that were used up or unknown.

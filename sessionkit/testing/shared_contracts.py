@@ -128,7 +128,7 @@ class SharedTokenStoreContract:
     def test_a_waiting_process_gets_the_lock_when_it_comes_free(
         self, start: Callable[[], Worker]
     ) -> None:
-        """Nobody waits out a timeout for a renewal that has ended, and all see its token."""
+        """No waiter waits out its timeout for a renewal that has ended, and all see its token."""
         one, other = start(), start()
         other.call("load", "app")
 
@@ -140,7 +140,7 @@ class SharedTokenStoreContract:
         assert other.call("load", "app") == {"value": "renewed"}
 
     def test_the_lock_of_a_killed_process_comes_free(self, start: Callable[[], Worker]) -> None:
-        """A renewal that dies half-way holds up nobody, or no longer than the store's lease."""
+        """A renewal that dies half-way holds others up no longer than the store's lease."""
         one, other = start(), start()
         assert one.call("hold", "app", self.timeout)
         assert not other.call("hold", "app", 0.0)

@@ -261,9 +261,9 @@ class PurgedInARenewal(Listing):
     ("spoilt", "test"),
     [
         (FailsWhenEmpty, "test_an_empty_store_lists_nothing"),
-        (ListsTwice, "test_whoever_has_a_token_is_listed_once"),
-        (ListsDisorder, "test_whoever_has_a_token_is_listed_once"),
-        (ListsOnlyTheLiving, "test_whoever_has_a_token_is_listed_once"),
+        (ListsTwice, "test_each_key_with_a_token_is_listed_once"),
+        (ListsDisorder, "test_each_key_with_a_token_is_listed_once"),
+        (ListsOnlyTheLiving, "test_each_key_with_a_token_is_listed_once"),
         (ListsTheForgotten, "test_a_deleted_key_is_not_listed"),
         (ListsLocks, "test_a_held_lock_stops_no_list"),
         (PurgedInARenewal, "test_expired_tokens_can_be_purged"),
