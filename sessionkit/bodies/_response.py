@@ -71,6 +71,10 @@ def _drain(raw: Any, clock: Clock) -> None:
 def _limit_wait(raw: Any, seconds: float) -> None:
     """Limit the next read; urllib3 sets the timeout anew when a pool hands the connection out."""
     sock = getattr(getattr(raw, "connection", None), "sock", None)
+    if sock is None:
+        # A response after which the connection is closed has taken the socket with it.
+        file = getattr(getattr(raw, "_fp", None), "fp", None)
+        sock = getattr(getattr(file, "raw", None), "_sock", None)
     if sock is not None:
         known = sock.gettimeout()
         sock.settimeout(seconds if known is None else min(seconds, known))

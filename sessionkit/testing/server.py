@@ -320,21 +320,22 @@ class _Connection(BaseHTTPRequestHandler):
                 self.send_header(name, line)
         body = response.body
         if isinstance(body, Iterable) and not isinstance(body, bytes | str | dict | list):
-            self._stream(body)
+            self._stream(body, persistent="Connection" in response.headers)
             return
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        if response.status in _WITHOUT_BODY:
-            content = b""
-        else:
-            if "Content-Type" not in response.headers:
-                self.send_header("Content-Type", "application/json")
-            if "Content-Length" not in response.headers:
-                self.send_header("Content-Length", str(len(content)))
+        has_body = response.status not in _WITHOUT_BODY
+        if has_body and "Content-Type" not in response.headers:
+            self.send_header("Content-Type", "application/json")
+        if has_body and "Content-Length" not in response.headers:
+            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if self.command != "HEAD":
+        if has_body and self.command != "HEAD":
             self.wfile.write(content)
 
-    def _stream(self, pieces: Iterable[bytes]) -> None:
+    def _stream(self, pieces: Iterable[bytes], *, persistent: bool) -> None:
+        # Said aloud (RFC 9112, section 9.6), or a client may send its next request into the close.
+        if not persistent:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
         left = _MAX_STREAMED

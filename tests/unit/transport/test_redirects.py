@@ -80,7 +80,7 @@ def trickle(over: threading.Event) -> Iterator[bytes]:
         yield b"."
 
 
-BODIES = ["endless", "trickle", "bomb", "cut", "no gzip", "stall"]
+BODIES = ["endless", "trickle", "bomb", "cut", "no gzip", "stall", "stall, kept open"]
 
 
 def redirect_with(name: str, over: threading.Event) -> Any:
@@ -97,7 +97,9 @@ def redirect_with(name: str, over: threading.Event) -> Any:
         "bomb": (lambda: BOMB, zipped),
         "cut": (lambda: iter([b"abc"]), {"Content-Length": "9"}),
         "no gzip": (lambda: b"no gzip", zipped),
+        # With its connection, and with one that the server says it keeps.
         "stall": (stall, {"Content-Length": "9"}),
+        "stall, kept open": (stall, {"Content-Length": "9", "Connection": "keep-alive"}),
     }
     return redirecting(*bodies[name])
 
